@@ -1,0 +1,38 @@
+// How numbers are written: the same words in the terminal and in the HTML page, so that the two can be laid side by side.
+
+/** 12345 → '12 345'. Rounds to a whole number. */
+export function count(value: number): string {
+  const digits = String(Math.round(Math.abs(value)));
+  const grouped = digits.replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
+  return Math.round(value) < 0 ? `-${grouped}` : grouped;
+}
+
+/** Milliseconds with three significant digits at most: '0.42 ms', '8.1 ms', '172 ms', '1.43 s'. NaN is written as a dash. */
+export function duration(ms: number): string {
+  if (!Number.isFinite(ms)) return '–';
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(ms >= 99_950 ? 0 : ms >= 9995 ? 1 : 2)} s`;
+  if (ms >= 9.95) return `${Math.round(ms)} ms`;
+  return ms >= 0.995 ? `${ms.toFixed(1)} ms` : `${ms.toFixed(2)} ms`;
+}
+
+/** An axis label: 800 → '800', 1500 → '1.5k', 20000 → '20k'. */
+export function short(value: number): string {
+  const magnitude = Math.abs(value);
+  if (magnitude >= 999_500) return `${trimZeros((value / 1e6).toFixed(1))}M`;
+  if (magnitude >= 1000) return `${trimZeros((value / 1000).toFixed(1))}k`;
+  return trimZeros(value.toFixed(magnitude < 10 ? 1 : 0));
+}
+
+/** '1 error', '2 errors', '0 errors'. */
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${Math.round(value) === 1 ? one : many}`;
+}
+
+/** How many times `a` is `b`, in words: '14 times', '2.3 times'. */
+export function times(ratio: number): string {
+  return `${ratio >= 9.95 ? count(ratio) : trimZeros(ratio.toFixed(1))} times`;
+}
+
+function trimZeros(text: string): string {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}

@@ -1,0 +1,53 @@
+// When may the pool try to create again? One schedule for the whole pool, however many attempts run at once: attempts that started
+// together count as one step, or two parallel attempts would double the pace at which the delay grows.
+
+import type { Random } from './ports.ts';
+
+export interface RetrySettings {
+  readonly initialDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly factor: number;
+  readonly jitter: number;
+}
+
+export class Backoff {
+  /** Failed creates in a row. */
+  failures = 0;
+  /** No planned retry before this time. */
+  retryAt = -Infinity;
+  /** The last failure was one that trying again does not mend. */
+  permanent = false;
+  private steps = 0;
+  private readonly settings: RetrySettings;
+  private readonly random: Random;
+
+  constructor(settings: RetrySettings, random: Random) {
+    this.settings = settings;
+    this.random = random;
+  }
+
+  /** The number of an attempt that starts now. */
+  get attempt(): number {
+    return this.steps + 1;
+  }
+
+  succeeded(): void {
+    this.failures = 0;
+    this.steps = 0;
+    this.retryAt = -Infinity;
+    this.permanent = false;
+  }
+
+  /** Returns the time of the next planned attempt. */
+  failed(attempt: number, permanent: boolean, now: number): number {
+    this.failures++;
+    this.permanent = permanent;
+    if (attempt !== this.attempt) return this.retryAt;
+    const { initialDelayMs, maxDelayMs, factor, jitter } = this.settings;
+    // A wrong password is tried again only at the slowest pace: servers lock accounts.
+    const delay = permanent ? maxDelayMs : Math.min(maxDelayMs, initialDelayMs * factor ** this.steps);
+    this.steps++;
+    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.random() - 1)));
+    return this.retryAt;
+  }
+}

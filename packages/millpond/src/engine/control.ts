@@ -1,0 +1,92 @@
+// What the user orders: pause and resume, resize, evict, close. Each changes what the state says and lets dispatch draw the consequences.
+
+import { dispatch } from './dispatch.ts';
+import type { Engine } from './engine.ts';
+import type { Slot } from './slot.ts';
+
+export function pause<T>(engine: Engine<T>, reject: boolean, now: number): void {
+  if (engine.closing) return;
+  engine.paused = reject ? 'reject' : 'hold';
+  if (reject) engine.refuseAll({ kind: 'paused' }, now);
+  dispatch(engine, now);
+}
+
+export function resume<T>(engine: Engine<T>, now: number): void {
+  engine.paused = false;
+  dispatch(engine, now);
+}
+
+export function resize<T>(engine: Engine<T>, min: number, max: number, now: number): void {
+  engine.settings.min = min;
+  engine.settings.max = max;
+  // Idle resources may have become surplus, or stopped being it.
+  engine.maintenanceAt = Math.min(engine.maintenanceAt, now);
+  dispatch(engine, now);
+}
+
+/** Evicts everything of this generation. Returns how many resources and running creates that concerns. */
+export function evictAll<T>(engine: Engine<T>, spreadMs: number, now: number): number {
+  engine.generation++;
+  const { slots } = engine;
+  const creating = slots.creating.toArray();
+  for (const slot of creating) abandon(engine, slot);
+  const alive = [...slots.aliveSlots()];
+  if (spreadMs > 0) {
+    // Each keeps its place in the new generation until its turn; the oldest go first.
+    alive.sort((a, b) => a.createdAt - b.createdAt || a.id - b.id);
+    alive.forEach((slot, index) => {
+      slot.generation = engine.generation;
+      slot.evictAt = Math.min(slot.evictAt, now + (spreadMs * (index + 1)) / alive.length);
+      engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.evictAt);
+    });
+  } else {
+    for (const slot of alive) leaveNow(engine, slot, now);
+  }
+  dispatch(engine, now);
+  return alive.length + creating.length;
+}
+
+/** Evicts the chosen resources; the generation stays. */
+export function evictSome<T>(engine: Engine<T>, chosen: readonly Slot<T>[], spreadMs: number, now: number): number {
+  chosen.forEach((slot, index) => {
+    if (spreadMs > 0) {
+      slot.evictAt = Math.min(slot.evictAt, now + (spreadMs * (index + 1)) / chosen.length);
+      engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.evictAt);
+    } else {
+      slot.evicted = true;
+      leaveNow(engine, slot, now);
+    }
+  });
+  dispatch(engine, now);
+  return chosen.length;
+}
+
+function leaveNow<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {
+  if (slot.state === 'idle') engine.destroy(slot, 'evicted', now);
+}
+
+/** The result of this create is not wanted any more. It still counts until it has ended. */
+function abandon<T>(engine: Engine<T>, slot: Slot<T>): void {
+  if (slot.state !== 'creating') return;
+  engine.slots.move(slot, 'abandoned', slot.since);
+  engine.ports.giveUp(slot, 'create');
+}
+
+/** Begins to close; nothing is lent or created from here on. `deadlineAt` bounds how long leases and creates are waited for. */
+export function close<T>(engine: Engine<T>, deadlineAt: number, now: number): void {
+  engine.closeAt = Math.min(engine.closeAt, deadlineAt);
+  if (!engine.closing) {
+    engine.closing = true;
+    engine.probeAt = undefined;
+    engine.paused = false;
+    engine.refuseAll({ kind: 'closed' }, now);
+    const { slots } = engine;
+    for (const slot of slots.creating.toArray()) abandon(engine, slot);
+    for (const list of [slots.idle, slots.validating, slots.resetting]) {
+      for (const slot of list.toArray()) if (slot.state !== 'destroying') engine.destroy(slot, 'poolClosed', now);
+    }
+    engine.maintenanceAt = Infinity;
+    engine.expiryAt = Infinity;
+  }
+  dispatch(engine, now, true);
+}

@@ -1,0 +1,18 @@
+// How much creating the present state justifies. Recomputed whenever it matters, never remembered.
+
+import type { Engine } from './engine.ts';
+
+/** How many more creates are justified: by waiters that nothing under way will serve, or by a deficit of `min`; one create may answer both. */
+export function missingCreates<T>(engine: Engine<T>, now: number): number {
+  const { slots, settings, backoff } = engine;
+  const waiting = now < backoff.retryAt && holdsBackWaiters(engine) ? 0 : engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0);
+  const forWaiters = Math.ceil(waiting / settings.sharing) - slots.validating.size - slots.idle.size;
+  const forMin = now < backoff.retryAt ? 0 : (settings.min === 0 ? 0 : Math.min(settings.min, engine.limit)) - slots.alive + engine.overdue;
+  return Math.max(forWaiters, forMin) - slots.creating.size;
+}
+
+/** Does the backoff bind creates for waiters too? Not when each failure is told to a waiter anyway. */
+function holdsBackWaiters<T>(engine: Engine<T>): boolean {
+  if (engine.backoff.permanent) return engine.slots.alive > 0 && engine.settings.retryForWaiters;
+  return engine.settings.retryForWaiters;
+}

@@ -1,0 +1,152 @@
+// The one dispatch. It runs after every change of state and works from state alone: (a) waiters whose deadline passed are told, (b) waiters
+// and idle resources are brought together, (c) what demand, `min` and the limit ask for is created or retired. Then the next wake-up is set.
+//
+// Ports may call the engine back in the middle (a factory that answers at once, a listener that acquires): such a call finds
+// `dispatching` set, changes its state, asks for another round and returns; each step below therefore reads the state afresh.
+
+import { missingCreates } from './demand.ts';
+import type { Engine } from './engine.ts';
+import { Slot } from './slot.ts';
+import type { Lane } from './lanes.ts';
+import { nextDue } from './maintenance.ts';
+
+/** `exact`: also set the wake-up *later* than it stands. Otherwise a wake-up that became needless is left alone: it costs less to wake for nothing. */
+export function dispatch<T>(engine: Engine<T>, now: number, exact = false): void {
+  if (engine.dispatching) {
+    engine.again = true;
+    return;
+  }
+  engine.dispatching = true;
+  try {
+    do {
+      engine.again = false;
+      engine.dirty = false;
+      expire(engine, now);
+      if (!engine.closing) {
+        match(engine, now);
+        retireSurplus(engine, now);
+        replenish(engine, now);
+      }
+    } while (engine.again);
+  } finally {
+    engine.dispatching = false;
+  }
+  announce(engine);
+  const due = nextDue(engine, now);
+  if (exact ? due !== engine.wakeAt : due < engine.wakeAt) {
+    engine.wakeAt = due;
+    engine.ports.wakeAt(due);
+  }
+}
+
+function expire<T>(engine: Engine<T>, now: number): void {
+  if (now < engine.expiryAt) return;
+  engine.deadlines.expire(now, (waiter) => engine.refuse(waiter, { kind: 'timeout' }, now));
+  engine.expiryAt = engine.deadlines.earliest();
+}
+
+function match<T>(engine: Engine<T>, now: number): void {
+  if (engine.paused !== false) return;
+  for (;;) {
+    const lane = engine.lanes.next(now, engine.lanes.many ? engine.capacity : 0);
+    if (lane === undefined) return;
+    const slot = pickIdle(engine, now, true);
+    if (slot === undefined) return;
+    serveHead(engine, lane, slot, now);
+  }
+}
+
+/** The giver keeps the resource when there is nobody (any more) to take it: it simply stays where it is. */
+function serveHead<T>(engine: Engine<T>, lane: Lane, slot: Slot<T>, now: number): void {
+  const waiter = lane.queue.head;
+  if (waiter === undefined) return;
+  engine.unlink(waiter);
+  const waited = now - waiter.since;
+  engine.totals.waitMs += waited;
+  engine.shedding?.served(waited, now);
+  engine.lend(slot, now);
+  engine.ports.serve(waiter, slot, now);
+}
+
+/**
+ * A resource that may be lent now: the most recently used idle one (or the least, by `idleOrder`), else the least shared one. Those that
+ * may not be lent any more leave on the way; for waiters, those that need it are sent to be validated, one a waiter.
+ */
+export function pickIdle<T>(engine: Engine<T>, now: number, forWaiters: boolean): Slot<T> | undefined {
+  const { slots, settings } = engine;
+  const idle = slots.idle;
+  for (;;) {
+    const slot = settings.lifo ? idle.tail : idle.head;
+    if (slot === undefined) break;
+    const reason = engine.unfit(slot, now);
+    if (reason !== undefined) {
+      engine.destroy(slot, reason, now);
+    } else if (!settings.canValidate || isTrusted(engine, slot, now)) {
+      return slot;
+    } else if (forWaiters && slots.validating.size < engine.waiting) {
+      slots.move(slot, 'validating', now);
+      engine.ports.validate(slot);
+    } else {
+      break;
+    }
+  }
+  return settings.sharing > 1 ? pickShared(engine, now) : undefined;
+}
+
+function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
+  for (;;) {
+    const slot = engine.slots.leastShared();
+    if (slot === undefined) return undefined;
+    if (engine.unfit(slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
+    engine.slots.move(slot, 'leaving', now);
+  }
+}
+
+/** Known to be alive recently enough. After a silence beyond the idle limit (the process was frozen) nothing is taken on trust. */
+function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
+  const silentMs = now - slot.aliveAt;
+  return silentMs <= engine.settings.validateAfterIdleMs && silentMs <= engine.settings.idleTimeoutMs;
+}
+
+/** After a shrink: idle ones go now, borrowed ones when they come back. */
+function retireSurplus<T>(engine: Engine<T>, now: number): void {
+  const { idle } = engine.slots;
+  engine.budgetSeenAt = now;
+  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, engine.overReason(), now);
+}
+
+function replenish<T>(engine: Engine<T>, now: number): void {
+  if (engine.paused !== false) return;
+  if (engine.probeAt !== undefined) {
+    probe(engine, now);
+    return;
+  }
+  const { slots, settings } = engine;
+  let missing = missingCreates(engine, now);
+  while (missing > 0 && !engine.again && engine.counted < engine.limit && slots.pending < settings.maxCreating) {
+    startCreate(engine, now);
+    missing = missingCreates(engine, now);
+  }
+  if (missing > 0 && engine.counted >= engine.limit && engine.limit < settings.max) engine.ports.want();
+}
+
+function probe<T>(engine: Engine<T>, now: number): void {
+  if (now < engine.probeAt! || engine.slots.pending > 0) return;
+  engine.probeAt = now + engine.settings.breaker!.probeIntervalMs;
+  startCreate(engine, now);
+}
+
+function startCreate<T>(engine: Engine<T>, now: number): void {
+  const slot = new Slot<T>(engine.nextId++, engine.generation, engine.backoff.attempt, now);
+  engine.slots.move(slot, 'creating', now);
+  engine.ports.create(slot);
+}
+
+function announce<T>(engine: Engine<T>): void {
+  if (engine.closing && engine.slots.size === 0) engine.closed = true;
+  const to = engine.state;
+  const from = engine.lastState;
+  if (to === from) return;
+  engine.lastState = to;
+  engine.ports.stateChanged(from, to);
+}

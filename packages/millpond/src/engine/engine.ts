@@ -1,0 +1,475 @@
+// The engine: what a pool knows and what may happen to it. Pure: it takes the time as an argument, asks for effects through its ports
+// (ports.ts) and never waits. Each method below is one event from outside; it changes state and ends in `dispatch` (dispatch.ts), which
+// looks at the state alone and does whatever can be done now. Nothing is remembered for later ("wake that one", "refill two"), so
+// nothing can be forgotten.
+//
+//   acquire ─▶ tryLend ──────────────▶ lent          created / createFailed ─┐
+//      └────▶ enqueue ─▶ waiting ─▶ dispatch ◀── release / validated / resetDone / destroyed / lost / tick
+//
+// Where each rule lives: who is served and what is created: dispatch.ts · what ends by itself: maintenance.ts · what the user orders
+// (pause, evict, resize, close): control.ts · lanes.ts, shedding.ts, backoff.ts as their names say · what must always hold: invariants.ts.
+
+import { Backoff } from './backoff.ts';
+import { dispatch, pickIdle } from './dispatch.ts';
+import { Lanes, type Lane } from './lanes.ts';
+import type { Ports, Random, Refusal } from './ports.ts';
+import type { Settings } from './settings.ts';
+import { Shedding } from './shedding.ts';
+import { addHold, removeHold, Slot, type Hold } from './slot.ts';
+import { Slots } from './slots.ts';
+import { noteArrival, runDue } from './maintenance.ts';
+import { newTotals, type Totals } from './totals.ts';
+import { Deadlines, type Waiter } from './waiter.ts';
+import type { DestroyReason, PoolState } from './words.ts';
+
+/** The budget is looked at again before a lease when the last look was longer ago than this. */
+const BUDGET_STALE_MS = 50;
+
+export class Engine<T> {
+  readonly settings: Settings;
+  readonly ports: Ports<T>;
+  readonly random: Random;
+  readonly slots: Slots<T>;
+  readonly lanes: Lanes;
+  readonly deadlines = new Deadlines();
+  readonly backoff: Backoff;
+  readonly shedding: Shedding | undefined;
+  readonly totals: Totals = newTotals();
+  /** Slots whose arrival at rest the runtime waits for. */
+  readonly watched = new Set<Slot<T>>();
+  /** `max` is not the only limit: ports.granted() is another. */
+  budgeted = false;
+  budgetSeenAt = -Infinity;
+  generation = 1;
+  nextId = 1;
+  lastCreateError: unknown = undefined;
+
+  paused: false | 'hold' | 'reject' = false;
+  closing = false;
+  /** Closing has come to its end. A create that was given up may still arrive; it is destroyed then. */
+  closed = false;
+  closeAt = Infinity;
+  /** The breaker is open: the time of the next probe. */
+  probeAt: number | undefined = undefined;
+  lastState: PoolState = 'open';
+
+  dispatching = false;
+  again = false;
+  /** Something was begun outside a dispatch that the next one must look after. */
+  dirty = false;
+  /** No waiter expires before this; a lower bound. */
+  expiryAt = Infinity;
+  /** No maintenance is due before this; a lower bound. */
+  maintenanceAt = Infinity;
+  /** After a stall: no hook is given up before this, so that answers that have arrived can be read. */
+  graceUntil = -Infinity;
+  /** What the runtime was last asked for. */
+  wakeAt = Infinity;
+  /** The resource whose keepalive validation is running. */
+  pinging: Slot<T> | undefined = undefined;
+  /** Resources past their turn in an eviction with a spread that still wait for a replacement. */
+  overdue = 0;
+
+  constructor(settings: Settings, ports: Ports<T>, random: Random, now: number) {
+    this.settings = settings;
+    this.ports = ports;
+    this.random = random;
+    this.slots = new Slots(settings.sharing);
+    this.lanes = new Lanes(settings.lanes, settings.headroom, now);
+    this.backoff = new Backoff(settings.retry, random);
+    this.shedding = settings.shedding === undefined ? undefined : new Shedding(settings.shedding);
+  }
+
+  // ------------------------------------------------------------ what is derived
+
+  get state(): PoolState {
+    if (this.closed) return 'closed';
+    if (this.closing) return 'draining';
+    if (this.paused !== false) return 'paused';
+    return this.probeAt === undefined ? 'open' : 'unavailable';
+  }
+
+  get waiting(): number {
+    return this.lanes.waiting;
+  }
+
+  /** How many resources there may be: `max`, or less by budget. */
+  get limit(): number {
+    return this.budgeted ? Math.min(this.settings.max, this.ports.granted()) : this.settings.max;
+  }
+
+  /** How many count towards the limit. */
+  get counted(): number {
+    return this.settings.strictMax ? this.slots.size : this.slots.size - this.slots.destroying.size;
+  }
+
+  /** Resources that exist or are on their way and are meant to stay. */
+  get staying(): number {
+    return this.slots.alive + this.slots.creating.size;
+  }
+
+  /** How many leases the pool can carry. */
+  get capacity(): number {
+    return this.limit * this.settings.sharing;
+  }
+
+  // ---------------------------------------------------------- acquire and release
+
+  /** A resource for this lane at once, or undefined. It counts as borrowed; the caller attaches a lease in the same step. */
+  tryLend(lane: Lane, now: number): Slot<T> | undefined {
+    if (this.closing || this.paused !== false || lane.queue.size > 0) return undefined;
+    // The budget may have run out during a silence of the process, when nothing here was running.
+    if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
+    if (this.lanes.many) {
+      if (!this.lanes.mayHold(lane, now, this.capacity)) return undefined;
+      this.lanes.enter(lane, now);
+    }
+    const slot = pickIdle(this, now, false);
+    if (slot === undefined) {
+      if (this.dirty) dispatch(this, now);
+      return undefined;
+    }
+    this.shedding?.foundIdle(now);
+    this.totals.acquires++;
+    this.lend(slot, now);
+    if (this.dirty) dispatch(this, now);
+    return slot;
+  }
+
+  /** Marks a picked resource as lent once more. */
+  lend(slot: Slot<T>, now: number): void {
+    slot.uses++;
+    this.totals.served++;
+    if (slot.state === 'lent') {
+      this.slots.share(slot, slot.leases + 1);
+    } else {
+      slot.leases = 1;
+      this.slots.move(slot, 'lent', now);
+    }
+  }
+
+  attach(hold: Hold<T>): void {
+    addHold(hold.slot, hold);
+    if (this.lanes.many) hold.lane.lent(hold.since);
+  }
+
+  /** An acquire that could not be served at once. Serves it all the same if dispatching finds a way; refuses it, or lets it wait. */
+  enqueue(waiter: Waiter, now: number): void {
+    this.totals.acquires++;
+    const refusal = this.refusalAtDoor(waiter, now);
+    if (refusal !== undefined) {
+      this.settle(waiter, refusal, now);
+      return;
+    }
+    if (this.lanes.many) this.lanes.enter(waiter.lane, now);
+    waiter.lane.queue.push(waiter);
+    this.deadlines.add(waiter);
+    if (waiter.deadline < this.expiryAt) this.expiryAt = waiter.deadline;
+    dispatch(this, now);
+    const backed = this.slots.creating.size + this.slots.validating.size;
+    if (waiter.waiting && this.waiting > this.settings.maxWaiting + backed) this.refuse(waiter, { kind: 'queueFull' }, now);
+  }
+
+  /** The caller left. */
+  abort(waiter: Waiter, reason: unknown, now: number): void {
+    if (!waiter.waiting) return;
+    this.refuse(waiter, { kind: 'aborted', reason }, now);
+    if (this.waiting === 0) this.expiryAt = Infinity;
+    dispatch(this, now, this.waiting === 0);
+  }
+
+  /** The end of a lease that gives its resource back. */
+  release(hold: Hold<T>, now: number): void {
+    const slot = hold.slot;
+    if (!this.endHold(hold, now)) return;
+    const reason = this.unfitToReturn(slot, now);
+    if (reason !== undefined) {
+      this.destroy(slot, reason, now);
+      dispatch(this, now);
+    } else if (this.settings.canReset) {
+      this.slots.move(slot, 'resetting', now);
+      if (this.ports.reset(slot)) this.resetDone(slot, true, undefined, now);
+      else dispatch(this, now);
+    } else {
+      this.toIdle(slot, now);
+      if (this.waiting > 0) dispatch(this, now);
+    }
+  }
+
+  /** The end of a lease whose resource must not be used again. Others that share it keep it until they end. */
+  discard(hold: Hold<T>, reason: DestroyReason, cause: unknown, now: number): void {
+    const slot = hold.slot;
+    slot.error ??= cause;
+    if (slot.leases > 1) slot.broken = true;
+    if (this.endHold(hold, now)) this.destroy(slot, reason, now);
+    else if (slot.state === 'lent') {
+      this.slots.move(slot, 'leaving', now);
+    }
+    dispatch(this, now);
+  }
+
+  /** The end of a lease whose resource leaves the pool alive. Others that share it only lose the pool's care. */
+  detach(hold: Hold<T>, now: number): void {
+    const slot = hold.slot;
+    this.endHold(hold, now);
+    if (slot.state !== 'gone') {
+      this.totals.detached++;
+      this.toGone(slot, now);
+      this.ports.freed();
+    }
+    dispatch(this, now);
+  }
+
+  // -------------------------------------------------------------- answers of hooks
+
+  created(slot: Slot<T>, resource: T, now: number): void {
+    slot.resource = resource;
+    slot.createdAt = now;
+    this.totals.created++;
+    if (slot.state !== 'creating') {
+      // Not wanted any more, or given up. It exists all the same, so it counts until it is gone again.
+      this.destroy(slot, this.closing ? 'poolClosed' : slot.state === 'abandoned' ? 'evicted' : 'late', now);
+      dispatch(this, now);
+      return;
+    }
+    this.backoff.succeeded();
+    this.probeAt = undefined;
+    slot.idleSince = now;
+    slot.aliveAt = now;
+    slot.expiresAt = now + this.settings.maxLifetimeMs * (1 - this.settings.lifetimeJitter * this.random());
+    if (slot.broken) {
+      this.destroy(slot, 'broken', now);
+    } else if (this.staying > this.limit) {
+      this.destroy(slot, this.overReason(), now);
+    } else {
+      this.toIdle(slot, now);
+      noteArrival(this, slot, now);
+      this.ports.createdResource(slot, now);
+    }
+    dispatch(this, now);
+  }
+
+  createFailed(slot: Slot<T>, error: unknown, permanent: boolean, timedOut: boolean, now: number): void {
+    const { state } = slot;
+    if (state !== 'creating' && state !== 'abandoned') return;
+    this.toGone(slot, now);
+    this.ports.freed();
+    if (state === 'creating') this.afterCreateFailure(slot, error, permanent, timedOut, now);
+    dispatch(this, now);
+  }
+
+  validated(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
+    if (this.pinging === slot) {
+      this.pinging = undefined;
+      this.maintenanceAt = now;
+    }
+    if (slot.state === 'validating') {
+      if (ok) {
+        slot.aliveAt = now;
+        const reason = this.unfit(slot, now);
+        if (reason === undefined) this.toIdle(slot, now);
+        else this.destroy(slot, reason, now);
+      } else {
+        slot.error ??= cause;
+        const sat = slot.aliveAt;
+        this.destroy(slot, 'invalid', now);
+        if (this.settings.flushOnStale) this.flush(sat, now);
+      }
+    }
+    dispatch(this, now);
+  }
+
+  resetDone(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
+    if (slot.state !== 'resetting') return;
+    if (ok) {
+      const reason = this.unfitToReturn(slot, now);
+      if (reason === undefined) this.toIdle(slot, now);
+      else this.destroy(slot, reason, now);
+    } else {
+      slot.error ??= cause;
+      this.destroy(slot, 'resetFailed', now);
+    }
+    dispatch(this, now);
+  }
+
+  destroyed(slot: Slot<T>, error: unknown, now: number): void {
+    if (slot.state !== 'destroying') return;
+    const reason = slot.reason!;
+    this.totals.destroyed[reason]++;
+    this.toGone(slot, now);
+    this.ports.destroyedResource(slot, reason, error ?? slot.error);
+    this.ports.freed();
+    if (this.overdue > 0) this.maintenanceAt = now;
+    dispatch(this, now);
+  }
+
+  /** The resource told that it died. Borrowed, it stays with its borrower until the release. */
+  lost(slot: Slot<T>, cause: unknown, now: number): void {
+    if (slot.broken || slot.state === 'destroying' || slot.state === 'gone') return;
+    slot.broken = true;
+    slot.error = cause;
+    if (slot.state === 'idle' || slot.state === 'validating' || slot.state === 'resetting') {
+      this.destroy(slot, 'broken', now);
+      dispatch(this, now);
+    } else if (slot.state === 'lent' && this.settings.sharing > 1) {
+      this.slots.move(slot, 'leaving', now);
+    }
+  }
+
+  /** Time has passed. Everything that is due by `now` happens. */
+  tick(now: number): void {
+    runDue(this, now);
+    dispatch(this, now, true);
+  }
+
+  // ----------------------------------------------------------------- transitions
+
+  /** Starts the end of a resource. */
+  destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
+    slot.reason = reason;
+    this.dirty = true;
+    this.slots.move(slot, 'destroying', now);
+    this.ports.destroy(slot, reason);
+  }
+
+  toIdle(slot: Slot<T>, now: number): void {
+    this.slots.move(slot, 'idle', now);
+    if (this.watched.size > 0 && this.watched.delete(slot)) this.ports.rested(slot);
+  }
+
+  toGone(slot: Slot<T>, now: number): void {
+    this.slots.move(slot, 'gone', now);
+    if (this.watched.delete(slot)) this.ports.rested(slot);
+  }
+
+  /** Takes a waiter out of both of its lists. */
+  unlink(waiter: Waiter): void {
+    waiter.waiting = false;
+    waiter.lane.queue.remove(waiter);
+    this.deadlines.remove(waiter);
+  }
+
+  refuse(waiter: Waiter, refusal: Refusal, now: number): void {
+    this.unlink(waiter);
+    this.settle(waiter, refusal, now);
+  }
+
+  refuseAll(refusal: Refusal, now: number): void {
+    for (const lane of this.lanes.all) {
+      while (lane.queue.head !== undefined) this.refuse(lane.queue.head, refusal, now);
+    }
+  }
+
+  overReason(): DestroyReason {
+    return this.staying > this.settings.max ? 'overSize' : 'recalled';
+  }
+
+  /** Why this resource must not be lent (again), or undefined. */
+  unfit(slot: Slot<T>, now: number): DestroyReason | undefined {
+    if (slot.broken || (this.settings.canBreak && this.ports.isBroken(slot))) return 'broken';
+    if (slot.evicted || slot.generation !== this.generation) return 'evicted';
+    if (slot.expiresAt <= now) return 'maxLifetime';
+    return undefined;
+  }
+
+  private unfitToReturn(slot: Slot<T>, now: number): DestroyReason | undefined {
+    if (this.closing) return 'poolClosed';
+    const reason = this.unfit(slot, now);
+    if (reason !== undefined) return reason;
+    if (slot.uses >= this.settings.maxUses) return 'maxUses';
+    if (slot.evictAt <= now && this.canSpare()) return 'evicted';
+    if (this.staying > this.limit) return this.overReason();
+    return undefined;
+  }
+
+  /** May one resource go without dipping below `min`? Where `max` leaves no room for its replacement, only when nothing is missing. */
+  canSpare(): boolean {
+    const min = Math.min(this.settings.min, this.limit);
+    const alive = this.slots.alive;
+    return alive > min || (alive >= min && this.counted >= this.limit);
+  }
+
+  /** Ends the accounting of a lease; true when the resource has no other. */
+  private endHold(hold: Hold<T>, now: number): boolean {
+    const slot = hold.slot;
+    const ms = now - hold.since;
+    this.totals.useMs += ms;
+    this.shedding?.held(ms);
+    removeHold(slot, hold);
+    if (this.lanes.many) hold.lane.ended(hold.since, now);
+    if (slot.state !== 'lent' && slot.state !== 'leaving') return false;
+    slot.idleSince = now;
+    slot.aliveAt = now;
+    if (slot.leases > 1) {
+      this.slots.share(slot, slot.leases - 1);
+      if (this.waiting > 0) dispatch(this, now);
+      return false;
+    }
+    return true;
+  }
+
+  private refusalAtDoor(waiter: Waiter, now: number): Refusal | undefined {
+    if (this.closing) return { kind: 'closed' };
+    if (this.paused === 'reject') return { kind: 'paused' };
+    if (this.paused !== false) return undefined;
+    if (this.probeAt !== undefined) return { kind: 'unavailable' };
+    if (this.shedding === undefined || this.slots.idle.size > 0 || this.counted < this.limit) return undefined;
+    const { queue } = waiter.lane;
+    const perMs = this.leasesEndingPerMs(now) * this.lanes.portion(waiter.lane);
+    const headDelay = queue.head === undefined ? 0 : now - queue.head.since;
+    const users = this.slots.borrowed;
+    const predicted = this.shedding.verdict(now, queue.size, perMs, users, waiter.timeoutMs, headDelay);
+    return predicted === undefined ? undefined : { kind: 'overloaded', retryAfterMs: Math.max(1, Math.ceil(predicted)) };
+  }
+
+  /**
+   * How many leases end per ms at present: each one at the mean pace, or slower once it is older than the mean. So one lease that
+   * hangs slows the prediction by its own share and no more.
+   */
+  private leasesEndingPerMs(now: number): number {
+    const mean = this.shedding!.meanHoldMs;
+    let perMs = 0;
+    for (const slot of this.slots.borrowedSlots()) {
+      for (let hold = slot.holds; hold !== undefined; hold = hold.next) perMs += 1 / Math.max(mean, now - hold.since);
+    }
+    if (mean > 0) perMs += (this.slots.resetting.size + this.slots.validating.size + this.slots.creating.size) / mean;
+    return perMs;
+  }
+
+  private flush(satSince: number, now: number): void {
+    for (const slot of this.slots.idle.toArray()) {
+      if (slot.state === 'idle' && slot.aliveAt <= satSince) this.destroy(slot, 'stale', now);
+    }
+  }
+
+  private afterCreateFailure(slot: Slot<T>, error: unknown, permanent: boolean, timedOut: boolean, now: number): void {
+    this.totals.createErrors++;
+    this.lastCreateError = error;
+    const retryAt = this.backoff.failed(slot.attempt, permanent, now);
+    const alive = this.slots.alive;
+    const { breaker, retryForWaiters } = this.settings;
+    const refusal: Refusal = { kind: 'createFailed', cause: error, timedOut, permanent };
+    if (breaker !== undefined && alive === 0 && this.backoff.failures >= breaker.failures) {
+      if (this.probeAt === undefined) this.probeAt = now + breaker.probeIntervalMs;
+      this.refuseAll({ kind: 'unavailable' }, now);
+    } else if (permanent && alive === 0) {
+      this.refuseAll(refusal, now);
+    } else if (permanent || !retryForWaiters) {
+      // Attempts that still run back as many waiters; beyond them the head of who is next is told.
+      const backed = this.slots.creating.size + this.slots.validating.size;
+      const lane = this.lanes.next(now, this.capacity) ?? this.lanes.all.find((each) => each.queue.size > 0);
+      if (lane !== undefined && this.waiting > backed) this.refuse(lane.queue.head!, refusal, now);
+    }
+    const retries = this.waiting > 0 || this.slots.alive < this.settings.min || this.probeAt !== undefined;
+    this.ports.createError(error, slot.attempt, retries ? Math.max(0, (this.probeAt ?? retryAt) - now) : undefined);
+  }
+
+  private settle(waiter: Waiter, refusal: Refusal, now: number): void {
+    waiter.waiting = false;
+    this.totals.waitMs += now - waiter.since;
+    if (refusal.kind === 'timeout') this.totals.timedOut++;
+    else if (refusal.kind === 'aborted') this.totals.aborted++;
+    else this.totals.rejected++;
+    this.ports.refuse(waiter, refusal, now);
+  }
+}

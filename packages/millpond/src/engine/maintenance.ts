@@ -1,0 +1,173 @@
+// What ends by itself: deadlines of hooks, retirement, keepalive, leaks, evictions that were spread, the deadline of a close. One wake-up
+// serves them all. The states' lists are in the order of arrival and each state has one timeout, so a head tells when its list is due;
+// what hangs on single resources (age, idleness) is looked through by `maintain`, whose next time is a lower bound and never too late:
+// while there are resources it runs at least once per shortest interval, so releases need not compute when they will be due.
+
+import { missingCreates } from './demand.ts';
+import type { Engine } from './engine.ts';
+import type { List } from './list.ts';
+import type { Slot } from './slot.ts';
+
+/** A wake-up that comes this late means that the event loop stalled or the process was frozen. */
+const STALL_MS = 100;
+/** How long hooks get after a stall, so that answers that have arrived meanwhile are read before anything is called dead. */
+const GRACE_MS = 50;
+
+/** When the engine must be woken next; Infinity when nothing is due. */
+export function nextDue<T>(engine: Engine<T>, now: number): number {
+  const { slots, settings } = engine;
+  let due = Math.min(engine.expiryAt, engine.maintenanceAt, engine.closeAt);
+  due = Math.min(due, hookDue(engine, slots.creating, settings.createTimeoutMs));
+  due = Math.min(due, hookDue(engine, slots.abandoned, settings.createTimeoutMs));
+  due = Math.min(due, hookDue(engine, slots.validating, settings.validateTimeoutMs));
+  due = Math.min(due, hookDue(engine, slots.resetting, settings.resetTimeoutMs));
+  due = Math.min(due, hookDue(engine, slots.destroying, settings.destroyTimeoutMs));
+  if (engine.closing || engine.paused !== false) return due;
+  if (engine.probeAt !== undefined) return slots.pending === 0 ? Math.min(due, engine.probeAt) : due;
+  const { retryAt } = engine.backoff;
+  if (retryAt > now && missingCreates(engine, retryAt) > 0) due = Math.min(due, retryAt);
+  return engine.lanes.many ? Math.min(due, engine.lanes.nextLapse(now)) : due;
+}
+
+function hookDue<T>(engine: Engine<T>, list: List<Slot<T>>, timeoutMs: number): number {
+  return list.head === undefined ? Infinity : Math.max(list.head.since + timeoutMs, engine.graceUntil);
+}
+
+/** Everything that is due, waiters aside: dispatch sees to them. */
+export function runDue<T>(engine: Engine<T>, now: number): void {
+  if (engine.wakeAt !== Infinity && now - engine.wakeAt > STALL_MS) engine.graceUntil = now + GRACE_MS;
+  engine.wakeAt = Infinity;
+  if (now >= engine.graceUntil) endOverlongHooks(engine, now);
+  if (now >= engine.maintenanceAt) maintain(engine, now);
+  if (now >= engine.closeAt) endRemaining(engine, now);
+}
+
+function endOverlongHooks<T>(engine: Engine<T>, now: number): void {
+  const { slots, settings, ports } = engine;
+  for (const slot of overlong(slots.creating, settings.createTimeoutMs, now)) {
+    const error = ports.giveUp(slot, 'create');
+    engine.createFailed(slot, error, false, true, now);
+  }
+  for (const slot of overlong(slots.abandoned, settings.createTimeoutMs, now)) {
+    engine.toGone(slot, now);
+    ports.freed();
+  }
+  for (const slot of overlong(slots.validating, settings.validateTimeoutMs, now)) {
+    const error = ports.giveUp(slot, 'validate');
+    engine.validated(slot, false, error, now);
+  }
+  for (const slot of overlong(slots.resetting, settings.resetTimeoutMs, now)) {
+    const error = ports.giveUp(slot, 'reset');
+    engine.resetDone(slot, false, error, now);
+  }
+  for (const slot of overlong(slots.destroying, settings.destroyTimeoutMs, now)) {
+    const error = ports.giveUp(slot, 'destroy');
+    engine.totals.destroyTimeouts++;
+    engine.destroyed(slot, error, now);
+  }
+}
+
+function overlong<T>(list: List<Slot<T>>, timeoutMs: number, now: number): Slot<T>[] {
+  const found: Slot<T>[] = [];
+  for (let slot = list.head; slot !== undefined && slot.since + timeoutMs <= now; slot = slot.next) found.push(slot);
+  return found;
+}
+
+/** A resource has come: maintenance must not be later than its first event. */
+export function noteArrival<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {
+  engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.expiresAt, now + shortestInterval(engine));
+  if (engine.overdue > 0) engine.maintenanceAt = now;
+}
+
+function shortestInterval<T>(engine: Engine<T>): number {
+  const { idleTimeoutMs, keepaliveIntervalMs, leakThresholdMs, canValidate } = engine.settings;
+  return Math.min(idleTimeoutMs, canValidate ? keepaliveIntervalMs : Infinity, leakThresholdMs);
+}
+
+function maintain<T>(engine: Engine<T>, now: number): void {
+  // Set first: what happens below may ask for an earlier time.
+  engine.maintenanceAt = engine.slots.size === 0 ? Infinity : now + shortestInterval(engine);
+  retireIdle(engine, now);
+  countOverdue(engine, now);
+  keepalive(engine, now);
+  reportLeaks(engine, now);
+}
+
+function dueAt<T>(engine: Engine<T>, atMs: number): void {
+  if (atMs < engine.maintenanceAt) engine.maintenanceAt = atMs;
+}
+
+/** Least recently used first, so that what remains is what is in use. */
+function retireIdle<T>(engine: Engine<T>, now: number): void {
+  const { settings, slots } = engine;
+  for (const slot of slots.aliveSlots()) {
+    if (slot.expiresAt > now) dueAt(engine, slot.expiresAt);
+    if (slot.state !== 'idle') continue;
+    const reason = engine.unfit(slot, now);
+    if (reason !== undefined) {
+      engine.destroy(slot, reason, now);
+    } else if (slot.evictAt <= now && engine.canSpare()) {
+      engine.destroy(slot, 'evicted', now);
+    } else if (slots.alive > Math.min(settings.min, engine.limit)) {
+      if (slot.idleSince + settings.idleTimeoutMs <= now) engine.destroy(slot, 'idleTimeout', now);
+      else dueAt(engine, slot.idleSince + settings.idleTimeoutMs);
+    }
+  }
+}
+
+function countOverdue<T>(engine: Engine<T>, now: number): void {
+  engine.overdue = 0;
+  for (const slot of engine.slots.aliveSlots()) {
+    if (slot.evictAt <= now) engine.overdue++;
+    else dueAt(engine, slot.evictAt);
+  }
+}
+
+/** One at a time: a server that just came back should not be asked by everybody at once. */
+function keepalive<T>(engine: Engine<T>, now: number): void {
+  const { settings, slots } = engine;
+  if (!settings.canValidate || settings.keepaliveIntervalMs === Infinity || engine.closing || engine.pinging !== undefined) return;
+  for (const slot of slots.idle.toArray()) {
+    if (slot.state !== 'idle') continue;
+    const due = slot.aliveAt + settings.keepaliveIntervalMs;
+    if (due > now) {
+      dueAt(engine, due);
+    } else {
+      engine.pinging = slot;
+      slots.move(slot, 'validating', now);
+      engine.ports.validate(slot);
+      return;
+    }
+  }
+}
+
+function reportLeaks<T>(engine: Engine<T>, now: number): void {
+  const { leakThresholdMs, reclaim } = engine.settings;
+  if (leakThresholdMs === Infinity) return;
+  for (const slot of engine.slots.borrowedSlots()) {
+    for (let hold = slot.holds; hold !== undefined;) {
+      const next = hold.next;
+      if (hold.since + leakThresholdMs > now) {
+        dueAt(engine, hold.since + leakThresholdMs);
+      } else if (!hold.leaked) {
+        hold.leaked = true;
+        engine.ports.leak(hold, now);
+        if (reclaim) engine.ports.revoke(hold, 'reclaimed', now);
+      }
+      hold = next;
+    }
+  }
+}
+
+/** The deadline of a close has passed: leases are revoked, creates are not waited for any more. */
+function endRemaining<T>(engine: Engine<T>, now: number): void {
+  engine.closeAt = Infinity;
+  for (const slot of [...engine.slots.borrowedSlots()]) {
+    for (let hold = slot.holds; hold !== undefined;) {
+      const next = hold.next;
+      engine.ports.revoke(hold, 'poolClosed', now);
+      hold = next;
+    }
+  }
+  for (const slot of engine.slots.abandoned.toArray()) engine.toGone(slot, now);
+}

@@ -1,0 +1,61 @@
+// What the rules need from outside: hooks to be run, callers to be told, a clock to wake them. The runtime implements it with promises and
+// timers; a test can implement it with an array. Calls happen inside the engine's transitions and must not throw; they may call the
+// engine back, also at once (a synchronous factory does).
+
+import type { Hold, Slot } from './slot.ts';
+import type { DestroyReason, PoolState } from './words.ts';
+import type { Waiter } from './waiter.ts';
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/** Why a waiter is told no: a value, so that it can be logged, tested and worded elsewhere. */
+export type Refusal =
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'aborted'; readonly reason: unknown }
+  | { readonly kind: 'queueFull' }
+  | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'unavailable' }
+  | { readonly kind: 'createFailed'; readonly cause: unknown; readonly timedOut: boolean; readonly permanent: boolean };
+
+export type HookName = 'create' | 'validate' | 'reset' | 'destroy';
+
+export interface Ports<T> {
+  /** Run `create`; answer with {@link Engine.created} or {@link Engine.createFailed}. */
+  create(slot: Slot<T>): void;
+  /** Run `validate`; answer with {@link Engine.validated}. */
+  validate(slot: Slot<T>): void;
+  /** Run `reset`. True: clean already. Otherwise answer with {@link Engine.resetDone}. */
+  reset(slot: Slot<T>): boolean;
+  /** Run `destroy`; answer with {@link Engine.destroyed}. */
+  destroy(slot: Slot<T>, reason: DestroyReason): void;
+  /** Nobody waits for this hook any more: abort it. Returns the error that says so. A late result still goes to the engine. */
+  giveUp(slot: Slot<T>, hook: HookName): unknown;
+  /** Ask `isBroken`; only called when the settings say that there is one. */
+  isBroken(slot: Slot<T>): boolean;
+  /** Give the resource to the caller behind the waiter, with a lease that is {@link Engine.attach}ed to it. */
+  serve(waiter: Waiter, slot: Slot<T>, now: number): void;
+  /** Tell the caller behind the waiter no. */
+  refuse(waiter: Waiter, refusal: Refusal, now: number): void;
+  /** The pool ends this lease itself (`reclaim`, the deadline of a close): mark it and {@link Engine.discard} it. */
+  revoke(hold: Hold<T>, reason: DestroyReason, now: number): void;
+  /** A resource became usable for the first time. */
+  createdResource(slot: Slot<T>, now: number): void;
+  createError(error: unknown, attempt: number, retryInMs: number | undefined): void;
+  /** A resource left the pool by being destroyed, or by not getting there within `destroyTimeoutMs`. */
+  destroyedResource(slot: Slot<T>, reason: DestroyReason, error: unknown): void;
+  /** A released resource is idle, lent again or gone; only called for slots in {@link Engine.watched}. */
+  rested(slot: Slot<T>): void;
+  leak(hold: Hold<T>, now: number): void;
+  stateChanged(from: PoolState, to: PoolState): void;
+  /** How many resources the budget grants; Infinity without one. */
+  granted(): number;
+  /** A waiter found nothing left under the budget. */
+  want(): void;
+  /** The pool holds fewer resources than before. */
+  freed(): void;
+  /** Call {@link Engine.tick} at this time, or, with Infinity, not at all. Replaces the previous wish. */
+  wakeAt(atMs: number): void;
+}

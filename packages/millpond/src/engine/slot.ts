@@ -1,0 +1,84 @@
+// A slot is a place in the pool: from the moment a create starts until its resource is gone. Its state is the list it stands in
+// (slots.ts), and only `Slots.move` changes it.
+
+import type { Lane } from './lanes.ts';
+import type { Linked } from './list.ts';
+import type { DestroyReason } from './words.ts';
+
+/**
+ * `lent` and `leaving` have at least one live lease: together they are what the outside calls borrowed. A shared resource that may
+ * not take another lease (broken, outdated, over age) is `leaving`. `abandoned` is a create that still runs though its result is not
+ * wanted any more. `gone` is outside every list.
+ */
+export type SlotState = 'creating' | 'abandoned' | 'idle' | 'validating' | 'lent' | 'leaving' | 'resetting' | 'destroying' | 'gone';
+
+/** One live lease, as far as the rules need to know it. The runtime's lease is one; with `sharing` a slot has several, linked. */
+export interface Hold<T> extends Linked<Hold<T>> {
+  readonly slot: Slot<T>;
+  readonly lane: Lane;
+  readonly since: number;
+  /** Reported as a leak already. */
+  leaked: boolean;
+}
+
+export class Slot<T> implements Linked<Slot<T>> {
+  prev: Slot<T> | undefined = undefined;
+  next: Slot<T> | undefined = undefined;
+  state: SlotState = 'gone';
+  resource: T | undefined = undefined;
+  readonly id: number;
+  /** The pool's generation it belongs to. An eviction with a spread takes it along into the new one until its turn. */
+  generation: number;
+  /** Which attempt in a row its create was, from 1. */
+  readonly attempt: number;
+  /** When it entered its state. */
+  since: number;
+  createdAt = 0;
+  /** When it was last given back (or created): what idleTimeoutMs counts from. */
+  idleSince = 0;
+  /** When it was last known to be alive: the later of idleSince and its last good validation. */
+  aliveAt = 0;
+  /** Its end by maxLifetimeMs, jitter included. */
+  expiresAt = Infinity;
+  /** Its turn in an eviction with a spread. */
+  evictAt = Infinity;
+  uses = 0;
+  leases = 0;
+  /** The first of its live leases. */
+  holds: Hold<T> | undefined = undefined;
+  /** Died while nobody was looking (`onLost`). */
+  broken = false;
+  /** Chosen by evict({ where }). */
+  evicted = false;
+  /** Why it is being destroyed; set with the state `destroying`. */
+  reason: DestroyReason | undefined = undefined;
+  /** What broke it, where that is known. */
+  error: unknown = undefined;
+  /** What the runtime keeps with it; the rules never look. */
+  attachment: unknown = undefined;
+
+  constructor(id: number, generation: number, attempt: number, now: number) {
+    this.id = id;
+    this.generation = generation;
+    this.attempt = attempt;
+    this.since = now;
+  }
+}
+
+/** Links a lease into its slot. */
+export function addHold<T>(slot: Slot<T>, hold: Hold<T>): void {
+  const first = slot.holds;
+  hold.next = first;
+  if (first !== undefined) first.prev = hold;
+  slot.holds = hold;
+}
+
+/** Takes an ended lease out of its slot. */
+export function removeHold<T>(slot: Slot<T>, hold: Hold<T>): void {
+  const { prev, next } = hold;
+  if (prev === undefined) slot.holds = next;
+  else prev.next = next;
+  if (next !== undefined) next.prev = prev;
+  hold.prev = undefined;
+  hold.next = undefined;
+}

@@ -1,0 +1,166 @@
+// Everything a pool can say no with. Each class has one stable code (or two), tells whether trying again makes sense, and words its message
+// for the person on call. How a refusal of the rules becomes one of these is in runtime/refusals.ts; docs/reference/errors.md has a heading per code.
+
+import type { PoolStats } from './stats.ts';
+
+/** Marks our errors across copies and versions of the package, where instanceof fails. */
+const BRAND = Symbol.for('millpond.PoolError');
+
+export interface PoolErrorInit {
+  readonly code: `ERR_POOL_${string}`;
+  readonly pool: string;
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+/** The base of all errors of a pool. */
+export class PoolError extends Error {
+  /** Stable; the message is not. */
+  readonly code: `ERR_POOL_${string}`;
+  /** May the same call succeed when it is made again? */
+  readonly retryable: boolean;
+  /** The name of the pool. */
+  readonly pool: string;
+
+  constructor(message: string, init: PoolErrorInit) {
+    super(message, 'cause' in init ? { cause: init.cause } : undefined);
+    this.code = init.code;
+    this.retryable = init.retryable ?? false;
+    this.pool = init.pool;
+  }
+
+  /** Is this an error of a pool, of whatever copy of the package? */
+  static is(value: unknown): value is PoolError {
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
+  static {
+    Object.defineProperty(this.prototype, BRAND, { value: true });
+    named(this, 'PoolError');
+  }
+}
+
+export interface AcquireErrorInit extends PoolErrorInit {
+  readonly stats: PoolStats;
+  readonly waitedMs: number;
+}
+
+/** An acquire was not served. Made without a stack: it says nothing about the caller, and under overload it would cost more than the acquire. */
+export class AcquireError extends PoolError {
+  /** The pool at that moment. */
+  readonly stats: PoolStats;
+  readonly waitedMs: number;
+
+  constructor(message: string, init: AcquireErrorInit) {
+    super(message, init);
+    this.stats = init.stats;
+    this.waitedMs = init.waitedMs;
+    // A log line should have the numbers once, in the message; the snapshot is for code.
+    Object.defineProperty(this, 'stats', { enumerable: false });
+  }
+
+  static {
+    named(this, 'AcquireError');
+  }
+}
+
+/** `ERR_POOL_ACQUIRE_TIMEOUT`: the deadline passed. `cause` is the last failure of a create, if there was one since a create last succeeded. */
+export class AcquireTimeoutError extends AcquireError {
+  static {
+    named(this, 'AcquireTimeoutError');
+  }
+}
+
+/** `ERR_POOL_QUEUE_FULL`: `maxWaiting` acquires wait already. */
+export class QueueFullError extends AcquireError {
+  static {
+    named(this, 'QueueFullError');
+  }
+}
+
+/** `ERR_POOL_OVERLOADED`: shed at the door, because it could not have been served in time. */
+export class OverloadedError extends AcquireError {
+  /** How long the queue would have taken: when to come back. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, init: AcquireErrorInit & { readonly retryAfterMs: number }) {
+    super(message, init);
+    this.retryAfterMs = init.retryAfterMs;
+  }
+
+  static {
+    named(this, 'OverloadedError');
+  }
+}
+
+/** `ERR_POOL_PAUSED`: paused with `reject`. */
+export class PoolPausedError extends AcquireError {
+  static {
+    named(this, 'PoolPausedError');
+  }
+}
+
+/** `ERR_POOL_UNAVAILABLE`: the breaker is open. `cause` is the last failure of a create. */
+export class PoolUnavailableError extends AcquireError {
+  static {
+    named(this, 'PoolUnavailableError');
+  }
+}
+
+/** `ERR_POOL_CLOSED`: the pool is closed or closing. */
+export class PoolClosedError extends AcquireError {
+  static {
+    named(this, 'PoolClosedError');
+  }
+}
+
+/** `ERR_POOL_CREATE_FAILED`, with what the factory threw as `cause`, or `ERR_POOL_CREATE_TIMEOUT`. */
+export class CreateError extends AcquireError {
+  static {
+    named(this, 'CreateError');
+  }
+}
+
+/** `ERR_POOL_NESTED_ACQUIRE`: an acquire inside a lease of the same pool, with `nested: 'error'`. */
+export class NestedAcquireError extends AcquireError {
+  static {
+    named(this, 'NestedAcquireError');
+  }
+}
+
+/** `ERR_POOL_LEASE_ENDED`: the resource of a lease was asked for after its end. */
+export class LeaseEndedError extends PoolError {
+  static {
+    named(this, 'LeaseEndedError');
+  }
+}
+
+/** `ERR_POOL_INVALID_OPTION`: names the option, its value, what would be right and, for an unknown key, the nearest known one. */
+export class InvalidOptionError extends PoolError {
+  readonly option: string;
+
+  constructor(option: string, message: string, pool: string) {
+    super(message, { code: 'ERR_POOL_INVALID_OPTION', pool });
+    this.option = option;
+  }
+
+  static {
+    named(this, 'InvalidOptionError');
+  }
+}
+
+/** A name on the prototype survives minifiers and costs nothing per error. */
+function named(errorClass: { readonly prototype: object }, name: string): void {
+  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true });
+}
+
+/** Makes an error without a stack: formatting one costs microseconds, and under overload there are many. */
+export function withoutStack<E>(make: () => E): E {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}

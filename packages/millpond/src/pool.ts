@@ -1,0 +1,370 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// The face of a pool. It checks what callers hand in and leaves the rest to the driver and the engine.
+
+import type { Clock } from './clock.ts';
+import { close, evictAll, evictSome, pause, resize, resume } from './engine/control.ts';
+import type { Lane } from './engine/lanes.ts';
+import type { DestroyReason, PoolState } from './engine/words.ts';
+import { AcquireTimeoutError, CreateError, InvalidOptionError, NestedAcquireError, PoolClosedError, withoutStack } from './errors.ts';
+import type { PoolEvents } from './events.ts';
+import type { ResourceInfo } from './factory.ts';
+import type { Holder, Lease } from './lease.ts';
+import { Checker, resolveOptions, resolveSize, type AcquireOptions, type PoolOptions } from './options.ts';
+import { systemClock } from './runtime/clock.ts';
+import { currentFrame, enclosing, withHolding } from './runtime/context.ts';
+import { Driver } from './runtime/driver.ts';
+import { isThenable } from './runtime/hooks.ts';
+import type { LeaseMeta, LiveLease } from './runtime/lease.ts';
+import { reason } from './runtime/refusals.ts';
+import type { PoolStats } from './stats.ts';
+
+export interface CloseOptions {
+  /** How long leases that are out are waited for. Default 10 000 ms; Infinity waits for as long as it takes. */
+  readonly deadlineMs?: number;
+  /** Aborting it brings the deadline to now. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CloseResult {
+  /** Leases still out when the deadline passed, with what is known of their holders. */
+  readonly abandoned: readonly { readonly label?: string; readonly heldMs: number; readonly stack?: string }[];
+}
+
+interface ReadyWaiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const DEFAULT_CLOSE_DEADLINE_MS = 10_000;
+const NO_META: LeaseMeta | undefined = undefined;
+
+let unnamed = 0;
+
+/** A pool of resources made by a {@link Factory}. Throws {@link InvalidOptionError} for options that are wrong. */
+export class Pool<T> implements AsyncDisposable {
+  readonly name: string;
+  readonly #driver: Driver<T>;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #timeoutMs: number;
+  readonly #stackShare: number;
+  readonly #nested: 'allow' | 'warn' | 'error';
+  /** Lane, when there is only one and nothing has to be looked up or kept per acquire. */
+  readonly #plainLane: Lane | undefined;
+  readonly #ready = new Set<ReadyWaiter>();
+  readonly #warned = new Set<string>();
+  #closing: Promise<CloseResult> | undefined;
+
+  constructor(options: PoolOptions<T>) {
+    this.name = nameOf(options);
+    const resolved = resolveOptions(options, this.name);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#timeoutMs = Math.ceil(resolved.acquireTimeoutMs);
+    this.#stackShare = resolved.stackShare;
+    this.#nested = resolved.nested;
+    const driver = new Driver<T>({ name: this.name, factory: options.factory, resolved, clock: this.#clock, random: this.#random });
+    this.#driver = driver;
+    const { engine } = driver;
+    const plain = !engine.lanes.many && this.#nested === 'allow' && this.#stackShare === 0;
+    this.#plainLane = plain ? engine.lanes.all[0] : undefined;
+    driver.onCreateEnd = (error, permanent) => this.#settleReady(error, permanent);
+    if (options.budget !== undefined) {
+      driver.sit(options.budget.join({
+        name: this.name,
+        held: () => engine.slots.size,
+        demand: () => Math.min(engine.settings.max, Math.max(engine.settings.min, engine.slots.borrowed + Math.ceil(engine.waiting / engine.settings.sharing))),
+      }));
+    }
+    engine.tick(this.#clock.now());
+  }
+
+  get state(): PoolState {
+    return this.#driver.engine.state;
+  }
+
+  /**
+   * Borrows a resource: at once when one is idle, else after waiting in line for at most `acquireTimeoutMs`.
+   * Rejects with an {@link AcquireError}, or with `signal.reason` when the signal aborts first.
+   */
+  acquire(options?: AcquireOptions): Promise<Lease<T>> {
+    const lane = this.#plainLane;
+    if (options !== undefined || lane === undefined) return this.#acquireWith(options ?? {}, this.acquire);
+    const lease = this.#driver.lend(lane, NO_META);
+    return lease === undefined ? this.#driver.wait(lane, this.#timeoutMs, undefined, NO_META) : Promise.resolve(lease);
+  }
+
+  /** An idle resource now, or undefined. Never waits, creates or validates. */
+  tryAcquire(): Lease<T> | undefined {
+    const lane = this.#plainLane;
+    if (lane !== undefined) return this.#driver.lend(lane, NO_META);
+    return this.#driver.lend(this.#laneFor(undefined), this.#metaFor(undefined, this.tryAcquire));
+  }
+
+  /**
+   * Acquires, runs `fn` and releases, whether it returns, throws or rejects. The resource is released when what `fn` returned has settled; the
+   * signal ends only the wait for it.
+   */
+  use<R>(fn: (resource: T, lease: Lease<T>) => R, options?: AcquireOptions): Promise<Awaited<R>> {
+    const lane = this.#plainLane;
+    if (options === undefined && lane !== undefined) {
+      const lease = this.#driver.lend(lane, NO_META);
+      if (lease !== undefined) return run(lease, fn);
+      return this.#driver.wait(lane, this.#timeoutMs, undefined, NO_META).then((late) => run(late, fn));
+    }
+    const acquired = this.#acquireWith(options ?? {}, this.use);
+    return acquired.then((lease) => this.#nested === 'allow' ? run(lease, fn) : this.#runInside(lease, fn));
+  }
+
+  /**
+   * Resolves when `min` resources are alive. Rejects with a {@link CreateError} when a create fails for good (or at all, with `createRetry:
+   * false`), and with an {@link AcquireTimeoutError} when it takes longer than `timeoutMs` (default: acquireTimeoutMs); both have the last
+   * create error as `cause`.
+   */
+  ready(options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<void> {
+    const { signal } = options;
+    return new Promise((resolve, reject) => {
+      const timeoutMs = new Checker(this.name).duration('timeoutMs', options.timeoutMs, this.#timeoutMs);
+      signal?.throwIfAborted();
+      const startedAt = this.#clock.now();
+      const end = (settle: () => void): void => {
+        this.#ready.delete(waiter);
+        cancel?.();
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const onAbort = (): void => end(() => reject(signal!.reason));
+      const waiter: ReadyWaiter = { resolve: () => end(resolve), reject: (error) => end(() => reject(error)) };
+      const cancel = timeoutMs === Infinity ? undefined
+        : this.#clock.schedule(startedAt + timeoutMs, () => waiter.reject(this.#notReady(this.#clock.now() - startedAt)), true);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#ready.add(waiter);
+      this.#settleReady(undefined, false);
+    });
+  }
+
+  /**
+   * Ends resources on request: idle ones now, borrowed ones on release. Without a predicate: everything of this generation, running creates
+   * included, and a new generation begins. With `spreadMs` they are replaced evenly over that time, without dipping below `min`
+   * where `max` leaves room for it. Returns how many it concerns.
+   */
+  evict(options: { readonly where?: (resource: T, info: ResourceInfo) => boolean; readonly spreadMs?: number } = {}): number {
+    const check = new Checker(this.name);
+    check.object('options', options);
+    check.keys('', options, ['where', 'spreadMs']);
+    check.functionAt('where', options.where, false);
+    const spreadMs = check.finite('spreadMs', check.duration('spreadMs', options.spreadMs, 0));
+    const { engine } = this.#driver;
+    const now = this.#clock.now();
+    const { where } = options;
+    if (where === undefined) return evictAll(engine, spreadMs, now);
+    // Asked of all first: a predicate that throws must not leave half of them evicted.
+    const chosen = [...engine.slots.aliveSlots()].filter((slot) => where(slot.resource as T, this.#driver.infoOf(slot)));
+    return evictSome(engine, chosen, spreadMs, now);
+  }
+
+  /** Changes the size at any time. Growing serves waiters in this call; shrinking never ends a lease. */
+  resize(size: { readonly min?: number; readonly max?: number }): void {
+    const { engine } = this.#driver;
+    const { min, max } = resolveSize(size, engine.settings, this.name);
+    resize(engine, min, max, this.#clock.now());
+    this.#settleReady(undefined, false);
+  }
+
+  /** Holds new work: nothing is lent or created until {@link resume}. Waiters keep their deadlines; with `reject` they fail, as do new ones. */
+  pause(options: { readonly reject?: boolean } = {}): void {
+    pause(this.#driver.engine, options.reject ?? false, this.#clock.now());
+  }
+
+  resume(): void {
+    resume(this.#driver.engine, this.#clock.now());
+  }
+
+  /** A snapshot, in constant time. */
+  stats(): PoolStats {
+    return this.#driver.stats();
+  }
+
+  /** Who holds a resource now, longest first. */
+  holders(): Holder[] {
+    return this.#driver.holders();
+  }
+
+  /** Subscribes; returns the unsubscribe function. A listener that throws is reported as a warning of the process and does no other harm. */
+  on<K extends keyof PoolEvents<T>>(name: K, listener: (event: PoolEvents<T>[K]) => void): () => void {
+    return this.#driver.events.on(name, listener);
+  }
+
+  /**
+   * Closes: waiters reject at once, idle resources are destroyed, leases that are out get until the deadline and are then ended by the pool.
+   * Resolves when everything is gone. Again: the same promise; an earlier deadline counts.
+   */
+  close(options: CloseOptions = {}): Promise<CloseResult> {
+    const check = new Checker(this.name);
+    check.object('options', options);
+    check.keys('', options, ['deadlineMs', 'signal']);
+    const deadlineMs = check.duration('deadlineMs', options.deadlineMs, this.#closing === undefined ? DEFAULT_CLOSE_DEADLINE_MS : Infinity);
+    const { signal } = options;
+    const closing = this.#closing ??= this.#beginClose();
+    const end = (inMs: number): void => {
+      const now = this.#clock.now();
+      close(this.#driver.engine, now + inMs, now);
+    };
+    end(signal?.aborted === true ? 0 : deadlineMs);
+    if (signal !== undefined && !signal.aborted && this.state !== 'closed') {
+      const onAbort = (): void => end(0);
+      signal.addEventListener('abort', onAbort, { once: true });
+      void closing.then(() => signal.removeEventListener('abort', onAbort));
+    }
+    for (const waiter of [...this.#ready]) waiter.reject(this.#closedError());
+    return closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // ---------------------------------------------------------------------- details
+
+  #acquireWith(options: AcquireOptions, entry: (...args: never[]) => unknown): Promise<LiveLease<T>> {
+    const driver = this.#driver;
+    try {
+      const { signal, label } = options;
+      const lane = this.#laneFor(options.lane);
+      const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : Math.ceil(new Checker(this.name).duration('timeoutMs', options.timeoutMs, 0));
+      const meta = this.#metaFor(label, entry);
+      if (signal?.aborted === true) {
+        driver.engine.totals.acquires++;
+        driver.engine.totals.aborted++;
+        return Promise.reject(signal.reason);
+      }
+      if (this.#nested !== 'allow') this.#checkNesting(meta);
+      const lease = driver.lend(lane, meta);
+      return lease === undefined ? driver.wait(lane, timeoutMs, signal, meta) : Promise.resolve(lease);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #laneFor(name: string | undefined): Lane {
+    const { lanes } = this.#driver.engine;
+    if (name !== undefined) {
+      const lane = lanes.find(name);
+      if (lane === undefined) {
+        throw new InvalidOptionError('lane', `unknown lane ${JSON.stringify(name)}; there are ${lanes.all.map((each) => each.name).join(', ')}`, this.name);
+      }
+      return lane;
+    }
+    const inherited = lanes.many ? currentFrame()?.lane : undefined;
+    return (inherited === undefined ? undefined : lanes.find(inherited)) ?? lanes.all[0]!;
+  }
+
+  #metaFor(label: string | undefined, entry: (...args: never[]) => unknown): LeaseMeta | undefined {
+    const traced = this.#stackShare > 0 && (this.#stackShare >= 1 || this.#random() < this.#stackShare);
+    if (!traced) return label === undefined ? undefined : { label, trace: undefined };
+    const trace: { readonly stack?: string } = {};
+    Error.captureStackTrace(trace, entry);
+    return { label, trace };
+  }
+
+  #checkNesting(meta: LeaseMeta | undefined): void {
+    const outer = enclosing(this.#driver);
+    if (outer === undefined) return;
+    const inner = meta?.trace?.stack;
+    const named = outer.label === undefined ? '' : ` "${outer.label}"`;
+    const message = `Pool "${this.name}": an acquire inside of a lease${named} of the same pool. When everybody does that at once, nobody gets the second. `
+      + 'Use the resource that is there, or acquire both before starting.\n'
+      + `The outer lease was acquired${place(outer.stack)}\nThe inner acquire${place(inner)}`;
+    if (this.#nested === 'error') {
+      const { totals } = this.#driver.engine;
+      totals.acquires++;
+      totals.rejected++;
+      throw withoutStack(() => new NestedAcquireError(message, { code: 'ERR_POOL_NESTED_ACQUIRE', pool: this.name, stats: this.stats(), waitedMs: 0 }));
+    }
+    // Once per pair of places: the same line in a loop is one mistake.
+    const key = `${outer.stack ?? ''}\n${inner ?? ''}`;
+    if (this.#warned.has(key) || this.#warned.size >= 100) return;
+    this.#warned.add(key);
+    process.emitWarning(message, { type: 'PoolWarning', code: 'ERR_POOL_NESTED_ACQUIRE' });
+  }
+
+  #runInside<R>(lease: LiveLease<T>, fn: (resource: T, lease: Lease<T>) => R): Promise<Awaited<R>> {
+    const { meta } = lease;
+    return withHolding({ owner: this.#driver, lease, label: meta?.label, stack: meta?.trace?.stack }, () => run(lease, fn));
+  }
+
+  #settleReady(error: unknown, permanent: boolean): void {
+    if (this.#ready.size === 0) return;
+    const { engine } = this.#driver;
+    if (engine.closing) {
+      for (const waiter of [...this.#ready]) waiter.reject(this.#closedError());
+    } else if (engine.slots.alive >= engine.settings.min) {
+      for (const waiter of [...this.#ready]) waiter.resolve();
+    } else if (error !== undefined && (permanent || !engine.settings.retryForWaiters)) {
+      const failure = new CreateError(`Pool "${this.name}" is not ready, because a resource could not be created: ${reason(error)}.`,
+        { code: 'ERR_POOL_CREATE_FAILED', pool: this.name, retryable: !permanent, stats: this.stats(), waitedMs: 0, cause: error });
+      for (const waiter of [...this.#ready]) waiter.reject(failure);
+    }
+  }
+
+  #notReady(waitedMs: number): AcquireTimeoutError {
+    const { alive } = this.#driver.engine.slots;
+    const { lastCreateError, settings } = this.#driver.engine;
+    const why = lastCreateError === undefined ? '' : ` The last create failed: ${reason(lastCreateError)}.`;
+    return new AcquireTimeoutError(`Pool "${this.name}" was not ready after ${Math.round(waitedMs)} ms: ${alive} of min ${settings.min} alive.${why}`, {
+      code: 'ERR_POOL_ACQUIRE_TIMEOUT', pool: this.name, retryable: true, stats: this.stats(), waitedMs, ...(lastCreateError === undefined ? {} : { cause: lastCreateError }),
+    });
+  }
+
+  #closedError(): PoolClosedError {
+    return new PoolClosedError(`Pool "${this.name}" is ${this.state}.`, { code: 'ERR_POOL_CLOSED', pool: this.name, stats: this.stats(), waitedMs: 0 });
+  }
+
+  #beginClose(): Promise<CloseResult> {
+    const abandoned: { label?: string; heldMs: number; stack?: string }[] = [];
+    this.#driver.onRevoke = ({ id: _, ...holder }) => abandoned.push(holder);
+    return new Promise((resolve) => {
+      this.#driver.onState = (to) => {
+        if (to === 'closed') resolve({ abandoned });
+      };
+    });
+  }
+}
+
+/** Runs `fn` with a lease and ends it when what it returned has settled. */
+function run<T, R>(lease: LiveLease<T>, fn: (resource: T, lease: Lease<T>) => R): Promise<Awaited<R>> {
+  let result: R;
+  try {
+    result = fn(lease.resource, lease);
+  } catch (error) {
+    if (!lease.ended) lease.release();
+    return Promise.reject(error);
+  }
+  if (!isThenable(result)) {
+    if (!lease.ended) lease.release();
+    return Promise.resolve(result);
+  }
+  return (result as unknown as Promise<Awaited<R>>).then(
+    (value) => {
+      if (!lease.ended) lease.release();
+      return value;
+    },
+    (error: unknown) => {
+      if (!lease.ended) lease.release();
+      throw error;
+    },
+  );
+}
+
+function nameOf(options: { readonly name?: string }): string {
+  const name = (options as { readonly name?: unknown } | null | undefined)?.name;
+  if (name === undefined) return `pool-${++unnamed}`;
+  if (typeof name !== 'string' || name === '') throw new Checker(String(name)).bad('name', name, 'a string that is not empty');
+  return name;
+}
+
+function place(stack: string | undefined): string {
+  return stack === undefined ? ' at a place that is not known (captureStacks)' : ` here:\n${stack.split('\n').slice(1).join('\n')}`;
+}
+
+export type { DestroyReason };

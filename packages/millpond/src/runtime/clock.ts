@@ -1,0 +1,113 @@
+// The system's clock, and the alarm that a pool sets on whatever clock it has.
+//
+// `coarse` answers without asking the system each time: one reading serves the event-loop turn in which it was taken (and at most
+// READS_PER_READING calls, for loops that never yield). Within a turn nothing from outside can have happened, so a turn's first reading is
+// as true as its last for deciding whether an idle resource may be trusted; whatever is a promise to a caller, a deadline above all,
+// uses `now`. A process that was frozen has to begin a new turn first, so the coarse time cannot hide the gap. (A timer that refreshes
+// a cached time would: since libuv 1.45 timers run after I/O.)
+
+import type { Clock } from '../clock.ts';
+
+const READS_PER_READING = 64;
+/** The longest delay that setTimeout takes; longer ones fire at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+// Taken at load: a test that fakes the globals must not stop the pool's time unasked; it can pass a clock of its own.
+const { performance, setTimeout, clearTimeout, setImmediate } = globalThis;
+
+let reading = 0;
+let readsLeft = 0;
+let endOfTurn: NodeJS.Immediate | undefined;
+
+function now(): number {
+  reading = performance.now();
+  readsLeft = READS_PER_READING;
+  endOfTurn ??= setImmediate(forget).unref();
+  return reading;
+}
+
+function forget(): void {
+  readsLeft = 0;
+  endOfTurn = undefined;
+}
+
+export function coarseNow(): number {
+  return readsLeft-- > 0 ? reading : now();
+}
+
+export const systemClock: Clock = {
+  now,
+  schedule: (atMs, callback, keepAlive = true) => {
+    const timer = setTimeout(callback, delayUntil(atMs));
+    if (!keepAlive) timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** setTimeout counts whole milliseconds and may be up to one early: whoever is woken early looks at the clock and sets the rest. */
+function delayUntil(atMs: number): number {
+  return Math.min(LONGEST_TIMEOUT_MS, Math.max(1, Math.ceil(atMs - now())));
+}
+
+/** One wake-up that can be moved. Only while somebody waits does it keep the process alive. */
+export interface Alarm {
+  /** Infinity: none. */
+  set(atMs: number): void;
+  keepAlive(on: boolean): void;
+}
+
+export function createAlarm(clock: Clock, onDue: () => void): Alarm {
+  return clock === systemClock ? new SystemAlarm(onDue) : new ClockAlarm(clock, onDue);
+}
+
+class SystemAlarm implements Alarm {
+  private timer: NodeJS.Timeout | undefined = undefined;
+  private kept = false;
+  private readonly onDue: () => void;
+
+  constructor(onDue: () => void) {
+    this.onDue = () => {
+      this.timer = undefined;
+      onDue();
+    };
+  }
+
+  set(atMs: number): void {
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    this.timer = undefined;
+    if (atMs === Infinity) return;
+    this.timer = setTimeout(this.onDue, delayUntil(atMs));
+    if (!this.kept) this.timer.unref();
+  }
+
+  keepAlive(on: boolean): void {
+    if (on === this.kept) return;
+    this.kept = on;
+    if (on) this.timer?.ref();
+    else this.timer?.unref();
+  }
+}
+
+class ClockAlarm implements Alarm {
+  private cancel: (() => void) | undefined = undefined;
+  private kept = false;
+  private readonly clock: Clock;
+  private readonly onDue: () => void;
+
+  constructor(clock: Clock, onDue: () => void) {
+    this.clock = clock;
+    this.onDue = () => {
+      this.cancel = undefined;
+      onDue();
+    };
+  }
+
+  set(atMs: number): void {
+    this.cancel?.();
+    this.cancel = atMs === Infinity ? undefined : this.clock.schedule(atMs, this.onDue, this.kept);
+  }
+
+  keepAlive(on: boolean): void {
+    this.kept = on;
+  }
+}

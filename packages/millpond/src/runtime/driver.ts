@@ -1,0 +1,416 @@
+// Drives the engine: runs the factory's hooks, settles callers' promises, sets the alarm, tells listeners. It decides nothing; whatever
+// happens is handed to the engine as an event, and whatever the engine asks for is done here.
+
+import { AsyncResource } from 'node:async_hooks';
+import type { BudgetSeat } from '../budget.ts';
+import type { Clock, Random } from '../clock.ts';
+import { Engine } from '../engine/engine.ts';
+import type { Lane } from '../engine/lanes.ts';
+import type { HookName, Ports, Refusal } from '../engine/ports.ts';
+import type { Hold, Slot } from '../engine/slot.ts';
+import type { DestroyReason, PoolState } from '../engine/words.ts';
+import type { Waiter } from '../engine/waiter.ts';
+import { PoolError } from '../errors.ts';
+import type { Factory, ResourceInfo } from '../factory.ts';
+import type { Holder } from '../lease.ts';
+import type { Resolved } from '../options.ts';
+import { statsOf, type PoolStats } from '../stats.ts';
+import { Aborts } from './aborts.ts';
+import { coarseNow, createAlarm, systemClock, type Alarm } from './clock.ts';
+import { Emitter } from './emitter.ts';
+import { HookContext, InfoContext, runHook } from './hooks.ts';
+import { LiveLease, type LeaseMeta } from './lease.ts';
+import { refusalError } from './refusals.ts';
+import { Ticket } from './ticket.ts';
+
+/** What the runtime keeps with a slot. */
+interface Attachment {
+  readonly startedAt: number;
+  /** The hook that runs now. */
+  context: HookContext | undefined;
+  unsubscribe: (() => void) | undefined;
+}
+
+export interface DriverInit<T> {
+  readonly name: string;
+  readonly factory: Factory<T>;
+  readonly resolved: Resolved;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** How many holders an error names. */
+const HOLDERS_NAMED = 3;
+
+export class Driver<T> implements Ports<T> {
+  readonly name: string;
+  readonly engine: Engine<T>;
+  readonly events: Emitter<T>;
+  readonly clock: Clock;
+  /** The time, cheaply; at most one event-loop turn behind {@link Clock.now}. */
+  readonly coarse: () => number;
+  /** Called when the state has changed, after the listeners. */
+  onState: ((to: PoolState) => void) | undefined = undefined;
+  /** Called after every create that ended, well or badly. */
+  onCreateEnd: ((error: unknown, permanent: boolean) => void) | undefined = undefined;
+  /** Called for a lease that the pool ends itself. */
+  onRevoke: ((holder: Holder) => void) | undefined = undefined;
+  private readonly factory: Factory<T>;
+  private readonly alarm: Alarm;
+  private readonly aborts: Aborts;
+  private readonly resting = new Map<Slot<T>, (() => void)[]>();
+  /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
+  private readonly scope = new AsyncResource('millpond.Pool');
+  private seat: BudgetSeat | undefined = undefined;
+  private namedHolders: { readonly at: number; readonly holders: readonly Holder[] } | undefined = undefined;
+
+  constructor(init: DriverInit<T>) {
+    this.name = init.name;
+    this.factory = init.factory;
+    this.clock = init.clock;
+    this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
+    this.events = new Emitter(init.name);
+    this.engine = new Engine(init.resolved.settings, this, init.random, init.clock.now());
+    this.alarm = createAlarm(init.clock, () => this.engine.tick(this.clock.now()));
+    this.aborts = new Aborts((ticket, reason) => {
+      ticket.signal = undefined;
+      this.engine.abort(ticket, reason, this.clock.now());
+    });
+  }
+
+  sit(seat: BudgetSeat): void {
+    this.seat = seat;
+    this.engine.budgeted = true;
+    seat.onChange(() => this.engine.tick(this.clock.now()));
+  }
+
+  // ------------------------------------------------------------- what callers ask
+
+  /** A lease at once, or undefined. */
+  lend(lane: Lane, meta: LeaseMeta | undefined): LiveLease<T> | undefined {
+    const now = this.coarse();
+    const slot = this.engine.tryLend(lane, now);
+    if (slot === undefined) return undefined;
+    return this.leaseOf(slot, lane, now, now, meta);
+  }
+
+  /** Waits for a lease. `timeoutMs` whole or Infinity. */
+  wait(lane: Lane, timeoutMs: number, signal: AbortSignal | undefined, meta: LeaseMeta | undefined): Promise<LiveLease<T>> {
+    return new Promise((resolve, reject) => {
+      const now = this.clock.now();
+      const ticket = new Ticket(lane, now, timeoutMs, meta, resolve, reject);
+      this.engine.enqueue(ticket, now);
+      if (!ticket.waiting) return;
+      this.alarm.keepAlive(true);
+      if (signal === undefined) return;
+      ticket.signal = signal;
+      this.aborts.add(signal, ticket);
+    });
+  }
+
+  release(lease: LiveLease<T>): void {
+    const now = this.endTime();
+    this.noteEnd(lease, now);
+    this.engine.release(lease, now);
+  }
+
+  discard(lease: LiveLease<T>, reason: DestroyReason, cause: unknown): void {
+    const now = this.endTime();
+    this.noteEnd(lease, now);
+    this.engine.discard(lease, reason, cause, now);
+  }
+
+  detach(lease: LiveLease<T>): T {
+    const now = this.endTime();
+    this.noteEnd(lease, now);
+    this.unsubscribe(lease.slot);
+    this.engine.detach(lease, now);
+    return lease.slot.resource as T;
+  }
+
+  /** Somebody ends a lease that has ended: reported, and otherwise without effect. */
+  staleEnd(lease: LiveLease<T>): false {
+    this.engine.totals.staleReleases++;
+    if (this.events.wants('staleRelease')) this.events.emit('staleRelease', labelled(lease.meta));
+    return false;
+  }
+
+  /** Resolves when the slot's resource is clean, lent again or gone. */
+  atRest(slot: Slot<T>): Promise<void> {
+    if (slot.state !== 'resetting' && slot.state !== 'destroying') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.engine.watched.add(slot);
+      this.resting.set(slot, [...(this.resting.get(slot) ?? []), resolve]);
+    });
+  }
+
+  infoOf(slot: Slot<T>): ResourceInfo {
+    const now = this.clock.now();
+    return {
+      id: slot.id,
+      ageMs: now - slot.createdAt,
+      idleMs: slot.state === 'lent' || slot.state === 'leaving' ? 0 : now - slot.idleSince,
+      uses: slot.uses,
+      generation: slot.generation,
+    };
+  }
+
+  holders(): Holder[] {
+    const now = this.clock.now();
+    const all: Holder[] = [];
+    for (const slot of this.engine.slots.borrowedSlots()) {
+      for (let hold = slot.holds; hold !== undefined; hold = hold.next) all.push(holderOf(hold, now));
+    }
+    return all.sort((a, b) => b.heldMs - a.heldMs);
+  }
+
+  stats(): PoolStats {
+    return statsOf(this.name, this.engine);
+  }
+
+  /** What an error says of the pool. */
+  circumstances(waitedMs: number, label: string | undefined): Parameters<typeof refusalError>[1] {
+    const { engine } = this;
+    return { stats: this.stats(), waitedMs, label, limit: engine.limit, holders: this.oldestHolders(), lastCreateError: engine.lastCreateError };
+  }
+
+  // ------------------------------------------------------------------ Ports: hooks
+
+  create(slot: Slot<T>): void {
+    const context = Object.assign(new HookContext(), { attempt: slot.attempt });
+    const attachment: Attachment = { startedAt: slot.since, context, unsubscribe: undefined };
+    slot.attachment = attachment;
+    const done = (resource: T): void => {
+      attachment.context = undefined;
+      slot.resource = resource;
+      if (slot.state === 'creating') this.subscribe(slot, attachment);
+      this.engine.created(slot, resource, this.clock.now());
+      this.onCreateEnd?.(undefined, false);
+    };
+    const failed = (error: unknown): void => {
+      const permanent = this.isPermanent(error);
+      this.engine.createFailed(slot, error, permanent, false, this.clock.now());
+      this.onCreateEnd?.(error, permanent);
+    };
+    this.inScope(() => runHook(() => this.factory.create(context), done, failed));
+  }
+
+  validate(slot: Slot<T>): void {
+    const context = this.begin(slot);
+    this.inScope(() => runHook(
+      () => this.factory.validate!(slot.resource as T, context),
+      (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
+      (error) => this.engine.validated(slot, false, error, this.clock.now()),
+    ));
+  }
+
+  reset(slot: Slot<T>): boolean {
+    const context = this.begin(slot);
+    let calling = true;
+    let clean = false;
+    this.inScope(() => runHook(
+      () => this.factory.reset!(slot.resource as T, context),
+      () => {
+        if (calling) clean = true;
+        else this.engine.resetDone(slot, true, undefined, this.clock.now());
+      },
+      (error) => this.engine.resetDone(slot, false, error, this.clock.now()),
+    ));
+    calling = false;
+    return clean;
+  }
+
+  destroy(slot: Slot<T>, reason: DestroyReason): void {
+    this.unsubscribe(slot);
+    const context = Object.assign(new HookContext(), { reason });
+    attachmentOf(slot).context = context;
+    this.inScope(() => runHook(
+      () => this.factory.destroy(slot.resource as T, context),
+      () => this.engine.destroyed(slot, undefined, this.clock.now()),
+      (error) => this.engine.destroyed(slot, error, this.clock.now()),
+    ));
+  }
+
+  giveUp(slot: Slot<T>, hook: HookName): unknown {
+    const timeoutMs = this.engine.settings[`${hook}TimeoutMs`];
+    const overlong = slot.state !== 'abandoned';
+    const message = overlong ? `${hook} did not finish within ${timeoutMs} ms` : `the result of this ${hook} is not wanted any more`;
+    const error = new PoolError(message, { code: overlong ? `ERR_POOL_${hook.toUpperCase()}_TIMEOUT` : 'ERR_POOL_ABANDONED', pool: this.name });
+    attachmentOf(slot).context?.giveUp(error);
+    return error;
+  }
+
+  isBroken(slot: Slot<T>): boolean {
+    try {
+      return this.factory.isBroken!(slot.resource as T);
+    } catch (error) {
+      slot.error ??= error;
+      return true;
+    }
+  }
+
+  // ---------------------------------------------------------------- Ports: callers
+
+  serve(waiter: Waiter, slot: Slot<T>, now: number): void {
+    const ticket = waiter as Ticket;
+    this.forget(ticket);
+    const lease = this.leaseOf(slot, ticket.lane, now, ticket.since, ticket.meta);
+    (ticket.resolve as (lease: LiveLease<T>) => void)(lease);
+  }
+
+  refuse(waiter: Waiter, refusal: Refusal, now: number): void {
+    const ticket = waiter as Ticket;
+    this.forget(ticket);
+    const waitMs = now - ticket.since;
+    const error = refusal.kind === 'aborted' ? refusal.reason : refusalError(refusal, this.circumstances(waitMs, ticket.meta?.label));
+    ticket.reject(error);
+    if (this.events.wants('acquireError')) this.events.emit('acquireError', { error, waitMs });
+  }
+
+  revoke(hold: Hold<T>, reason: DestroyReason, now: number): void {
+    const lease = hold as LiveLease<T>;
+    lease.ended = true;
+    this.onRevoke?.(holderOf(lease, now));
+    this.noteEnd(lease, now);
+    this.engine.discard(lease, reason, undefined, now);
+  }
+
+  leak(hold: Hold<T>, now: number): void {
+    if (!this.events.wants('leak')) return;
+    const { id: _, ...event } = holderOf(hold, now);
+    this.events.emit('leak', event);
+  }
+
+  rested(slot: Slot<T>): void {
+    const waiting = this.resting.get(slot) ?? [];
+    this.resting.delete(slot);
+    for (const resolve of waiting) resolve();
+  }
+
+  // ------------------------------------------------------- Ports: events and wake-ups
+
+  createdResource(slot: Slot<T>, now: number): void {
+    if (!this.events.wants('create')) return;
+    this.events.emit('create', { resource: slot.resource as T, info: this.infoOf(slot), durationMs: now - attachmentOf(slot).startedAt });
+  }
+
+  createError(error: unknown, attempt: number, retryInMs: number | undefined): void {
+    if (this.events.wants('createError')) this.events.emit('createError', { error, attempt, retryInMs });
+  }
+
+  destroyedResource(slot: Slot<T>, reason: DestroyReason, error: unknown): void {
+    if (!this.events.wants('destroy')) return;
+    const event = { resource: slot.resource as T, info: this.infoOf(slot), reason };
+    this.events.emit('destroy', error === undefined ? event : { ...event, error });
+  }
+
+  stateChanged(from: PoolState, to: PoolState): void {
+    if (to === 'closed') this.seat?.leave();
+    if (to === 'closed' || to === 'draining') this.alarm.keepAlive(to === 'draining');
+    if (this.events.wants('state')) this.events.emit('state', { from, to });
+    this.onState?.(to);
+  }
+
+  granted(): number {
+    const limit = this.seat?.limit ?? Infinity;
+    return limit >= 0 ? Math.floor(limit) : 0;
+  }
+
+  want(): void {
+    this.seat?.want();
+  }
+
+  freed(): void {
+    this.seat?.freed?.();
+  }
+
+  wakeAt(atMs: number): void {
+    this.inScope(() => this.alarm.set(atMs));
+  }
+
+  // ---------------------------------------------------------------------- details
+
+  private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
+    const lease = new LiveLease(this, slot, lane, now, meta);
+    this.engine.attach(lease);
+    if (this.events.wants('acquire')) this.events.emit('acquire', { lease, waitMs: now - since });
+    return lease;
+  }
+
+  /** The time at which a lease ends. With somebody waiting it decides who is still in time, so it has to be exact. */
+  private endTime(): number {
+    return this.engine.waiting > 0 ? this.clock.now() : this.coarse();
+  }
+
+  private noteEnd(lease: LiveLease<T>, now: number): void {
+    const useMs = now - lease.since;
+    if (lease.leaked && this.events.wants('unleak')) this.events.emit('unleak', { ...labelled(lease.meta), heldMs: useMs });
+    if (this.events.wants('release')) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
+  }
+
+  private forget(ticket: Ticket): void {
+    if (ticket.signal !== undefined) this.aborts.remove(ticket.signal, ticket);
+    if (this.engine.waiting === 0 && !this.engine.closing) this.alarm.keepAlive(false);
+  }
+
+  private begin(slot: Slot<T>): InfoContext {
+    const context = new InfoContext(this.infoOf(slot));
+    attachmentOf(slot).context = context;
+    return context;
+  }
+
+  private subscribe(slot: Slot<T>, attachment: Attachment): void {
+    if (this.factory.onLost === undefined) return;
+    try {
+      attachment.unsubscribe = this.factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
+    } catch (error) {
+      slot.broken = true;
+      slot.error = error;
+    }
+  }
+
+  private unsubscribe(slot: Slot<T>): void {
+    const attachment = attachmentOf(slot);
+    const { unsubscribe } = attachment;
+    attachment.unsubscribe = undefined;
+    try {
+      unsubscribe?.();
+    } catch (error) {
+      slot.error ??= error;
+    }
+  }
+
+  private isPermanent(error: unknown): boolean {
+    try {
+      return this.factory.classify?.(error) === 'permanent';
+    } catch {
+      // A classifier that fails says nothing; the default is transient.
+      return false;
+    }
+  }
+
+  private oldestHolders(): readonly Holder[] {
+    // Many may be refused at the same moment, and all of them are told of the same holders.
+    const now = this.clock.now();
+    if (this.namedHolders?.at !== now) this.namedHolders = { at: now, holders: this.holders().slice(0, HOLDERS_NAMED) };
+    return this.namedHolders.holders;
+  }
+
+  private inScope<R>(fn: () => R): R {
+    return this.scope.runInAsyncScope(fn);
+  }
+}
+
+function attachmentOf<T>(slot: Slot<T>): Attachment {
+  return slot.attachment as Attachment;
+}
+
+function labelled(meta: LeaseMeta | undefined): { readonly label?: string } {
+  return meta?.label === undefined ? {} : { label: meta.label };
+}
+
+function holderOf<T>(hold: Hold<T>, now: number): Holder {
+  const { meta } = hold as LiveLease<T>;
+  const stack = meta?.trace?.stack;
+  return { id: hold.slot.id, ...labelled(meta), heldMs: now - hold.since, ...(stack === undefined ? {} : { stack }) };
+}

@@ -1,0 +1,58 @@
+// Runs a factory's hooks so that a hook that throws counts as one that rejects, and a hook that answers at once is taken at once.
+
+import type { ResourceInfo } from '../factory.ts';
+
+/** Context of a hook. The signal is made when it is first asked for: most hooks of most calls never look at it. */
+export class HookContext {
+  private controller: AbortController | undefined = undefined;
+  private given: unknown = undefined;
+  private isGivenUp = false;
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.isGivenUp) this.controller.abort(this.given);
+    }
+    return this.controller.signal;
+  }
+
+  giveUp(reason: unknown): void {
+    this.given = reason;
+    this.isGivenUp = true;
+    this.controller?.abort(reason);
+  }
+}
+
+export class InfoContext extends HookContext implements ResourceInfo {
+  readonly id: number;
+  readonly ageMs: number;
+  readonly idleMs: number;
+  readonly uses: number;
+  readonly generation: number;
+
+  constructor(info: ResourceInfo) {
+    super();
+    this.id = info.id;
+    this.ageMs = info.ageMs;
+    this.idleMs = info.idleMs;
+    this.uses = info.uses;
+    this.generation = info.generation;
+  }
+}
+
+/** Calls `hook` and one of the two others with what comes of it: at once, or when its promise settles. */
+export function runHook<R>(hook: () => Promise<R> | R, done: (result: R) => void, failed: (error: unknown) => void): void {
+  let result: Promise<R> | R;
+  try {
+    result = hook();
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  if (isThenable(result)) result.then(done, failed);
+  else done(result);
+}
+
+export function isThenable<R>(value: Promise<R> | R): value is Promise<R> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
+}

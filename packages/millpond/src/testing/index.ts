@@ -1,0 +1,28 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// `millpond/testing`: what this package is tested with, for testing what is built on it. Nothing here imports the pool itself: a scene
+// or a contract is given the pool it is to look at.
+
+export { VirtualClock } from './clock.ts';
+export { seededRandom, type SeededRandom } from './random.ts';
+export {
+  ScriptedFactory,
+  type CheckContext,
+  type CreateContext,
+  type DestroyContext,
+  type HookName,
+  type ScriptedFactoryOptions,
+  type ScriptedResource,
+} from './factory.ts';
+export { HookScript, type Behaviour, type HookCall } from './script.ts';
+export {
+  checkInvariants,
+  InvariantError,
+  InvariantWatch,
+  probeCapacity,
+  type InvariantOptions,
+  type LendingPool,
+  type ObservedPool,
+  type WatchedPool,
+} from './invariants.ts';
+export { PLAIN_OPTIONS, Request, Scene, type ScenePool, type SceneSetup } from './scene.ts';
+export * from './conformance.ts';

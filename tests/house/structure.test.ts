@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { checkStructure, format, sourceFiles } from './structure.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+describe('the house', () => {
+  it('keeps its own rules: layers, sizes, form, dependencies', () => {
+    expect(checkStructure(root).map(format)).toEqual([]);
+  });
+
+  it('is looked at where its code is', () => {
+    const files = sourceFiles(root);
+    for (const file of ['packages/millpond/src/index.ts', 'packages/millpond/src/engine/engine.ts', 'tests/house/scan.ts', 'scripts/matrix.mjs']) {
+      expect(files).toContain(file);
+    }
+    expect(files.filter((file) => file.includes('fixtures'))).toEqual([]);
+  });
+
+  it('names no registry in its lockfile and no registry in its npm settings', () => {
+    expect(read('package-lock.json').match(/"resolved": "https?:[^"]*/g) ?? []).toEqual([]);
+    expect(read('.npmrc')).not.toMatch(/registry\s*=|:_/);
+  });
+
+  it('gives the package the licence of the repository', () => {
+    expect(read('packages/millpond/LICENSE')).toBe(read('LICENSE'));
+  });
+});

@@ -1,0 +1,43 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run from `src` through the `source` export condition: no build step.
+const conditions = ['source', 'module', 'node', 'development|production'];
+
+/** Folders of tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
+const SERVERS = ['tests/pg/**', 'tests/demo/**'];
+
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } },
+};
+
+export default defineConfig({
+  ...shared,
+  test: {
+    reporters: ['default', './scripts/lib/summary-reporter.mjs'],
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'fast',
+          include: ['tests/**/*.test.ts'],
+          exclude: [...SERVERS, '**/fixtures/**', '**/node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'servers',
+          include: SERVERS.map((folder) => `${folder}/*.test.ts`),
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
