@@ -3,8 +3,8 @@
 
 export type Layer = 'face' | 'engine' | 'runtime' | 'telemetry' | 'testing' | `adapters/${string}` | 'adapters';
 
-/** Files of the face that stand on top of the runtime: it must not know them. The other files of the face are pure: types, options, errors. */
-const ON_TOP = new Set(['index.ts', 'pool.ts', 'lease.ts', 'keyed.ts']);
+/** Files of the face that stand on top of the runtime, which must not know them. The others are pure: types, options, errors. */
+const ON_TOP = new Set(['index.ts', 'pool.ts', 'keyed.ts']);
 
 /** What the engine may not name: time, chance, promises, the process. All of it comes in through its ports. */
 export const ENGINE_FORBIDDEN: readonly string[] = [

@@ -34,7 +34,7 @@ const PLANTED: Readonly<Record<string, Expected>> = {
   [`${SRC}engine/goes-round.ts`]: layer,
   [`${SRC}engine/part/climbs-out.ts`]: layer,
   [`${SRC}engine/passes-on.ts`]: layer,
-  [`${SRC}engine/loads-late.ts`]: { structure: ['layer'] },
+  [`${SRC}engine/loads-late.ts`]: layer,
   [`${SRC}runtime/knows-pool.ts`]: layer,
   [`${SRC}runtime/knows-index.ts`]: layer,
   [`${SRC}runtime/knows-adapter.ts`]: layer,
@@ -44,19 +44,19 @@ const PLANTED: Readonly<Record<string, Expected>> = {
   [`${SRC}telemetry/knows-engine.ts`]: layer,
   [`${SRC}telemetry/knows-pool.ts`]: layer,
   [`${SRC}keyed.ts`]: layer,
-  [`${SRC}lease.ts`]: layer,
+  [`${SRC}options.ts`]: layer,
   [`${SRC}stats.ts`]: bare,
   [`${SRC}adapters/pg/knows-engine.ts`]: layer,
   [`${SRC}adapters/pg/knows-runtime.ts`]: layer,
   [`${SRC}adapters/pg/knows-testing.ts`]: layer,
   [`${SRC}adapters/pg/knows-sibling.ts`]: layer,
-  [`${SRC}adapters/pg/knows-driver.ts`]: bare,
+  [`${SRC}adapters/pg/knows-driver.ts`]: { structure: ['bareImport'] },
   [`${SRC}testing/knows-runtime.ts`]: layer,
   [`${SRC}testing/knows-adapter.ts`]: layer,
   'lab/src/reaches-in.ts': { lint: [IMPORTS], structure: ['insideOut'] },
 
   [`${SRC}engine/globals.ts`]: { lint: [GLOBALS], structure: ['engineGlobal'] },
-  [`${SRC}engine/promise-type.ts`]: { lint: [GLOBALS], structure: ['engineGlobal'] },
+  [`${SRC}engine/promise-type.ts`]: { structure: ['engineGlobal'] },
   [`${SRC}engine/asynchronous.ts`]: { lint: ['oxc(no-async-await)'], structure: ['engineGlobal'] },
   [`${SRC}engine/chance.ts`]: { lint: ['eslint(no-restricted-properties)'], structure: ['engineGlobal'] },
   [`${SRC}runtime/wall-clock.ts`]: { lint: [GLOBALS] },
@@ -83,15 +83,22 @@ const PLANTED: Readonly<Record<string, Expected>> = {
   [`${SRC}adapters/missing/index.ts`]: { structure: ['entryReference'] },
 };
 
-const lines = (count: number, line: (n: number) => string): string => Array.from({ length: count }, (_, n) => `${line(n)}\n`).join('');
+function lines(count: number, line: (n: number) => string): string {
+  return Array.from({ length: count }, (_, n) => `${line(n)}\n`).join('');
+}
+
+function longFunction(size: number): string {
+  return `export function f(a: number): number {\n  let b = a;\n${lines(size - 4, () => '  b += 1;')}  return b;\n}\n`;
+}
 
 /** Violations that are better written than kept, and their neighbours that just pass. */
 const WRITTEN: Readonly<Record<string, string>> = {
   [`${SRC}runtime/long-file.ts`]: lines(501, (n) => `export const n${n} = ${n};`),
   [`${SRC}runtime/full-file.ts`]: lines(500, (n) => `export const n${n} = ${n};`),
-  [`${SRC}runtime/long-function.ts`]: `export function f(a: number): number {\n  let b = a;\n${lines(67, () => '  b += 1;')}  return b;\n}\n`,
-  [`${SRC}runtime/full-function.ts`]: `export function f(a: number): number {\n  let b = a;\n${lines(66, () => '  b += 1;')}  return b;\n}\n`,
-  [`${SRC}runtime/form.ts`]: `export const a = 1;\n\texport const b = 2;\nexport const c = 3; \nexport const d = '${'x'.repeat(140)}';`,
+  [`${SRC}runtime/long-function.ts`]: longFunction(71),
+  [`${SRC}runtime/full-function.ts`]: longFunction(70),
+  [`${SRC}runtime/form.ts`]:
+    `export const a = 1;\n\texport const b = 2;\nexport const c = 3; \nexport const d = '${'x'.repeat(140)}';`,
   'tests/unit/long-test.spec.ts':
     'import { describe, expect, it } from \'vitest\';\n\n' +
     `describe('a group may be long', () => {\n  it('a test may not', () => {\n${lines(70, () => '    expect(1).toBe(1);')}  });\n});\n`,
@@ -109,8 +116,9 @@ let checked: readonly Violation[] = [];
 
 function lint(folder: string): Promise<readonly Diagnostic[]> {
   return new Promise((resolve, reject) => {
-    const cli = join(repository, 'node_modules/oxlint/bin/oxlint');
-    execFile(process.execPath, [cli, '--format', 'json'], { cwd: folder, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    // The folders are named because it would follow the link to node_modules.
+    const args = [join(repository, 'node_modules/oxlint/bin/oxlint'), '--format', 'json', 'packages', 'lab', 'tests'];
+    execFile(process.execPath, args, { cwd: folder, maxBuffer: 1 << 26, timeout: 50_000 }, (error, stdout, stderr) => {
       // It exits with 1 when it found something, as it must here.
       if (error?.code !== 1) return reject(new Error(`oxlint exited with ${String(error?.code ?? 0)}: ${stdout}${stderr}`));
       resolve((JSON.parse(stdout) as { diagnostics: Diagnostic[] }).diagnostics);

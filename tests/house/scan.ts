@@ -174,9 +174,9 @@ function opening(code: string, close: number): number {
 }
 
 function isFunction(head: string): boolean {
-  if (/=>$/.test(head)) return true;
+  if (head.endsWith('=>')) return true;
   if (/^(?:else\s+)?(?:if|for|while|switch|catch|with)\b/.test(head)) return false;
   if (/^(?:export\s+)?(?:default\s+)?(?:abstract\s+)?(?:class|interface)\b/.test(head)) return false;
   // Parameters, and perhaps a return type: what begins an object literal ends in a sign (`= {`, `? {`, `: {`).
-  return /\)$/.test(head) || /\)\s*:\s*\S[\s\S]*[\w\]>)}'"]$/.test(head) || /\)\s*:\s*\w$/.test(head);
+  return head.endsWith(')') || /\)\s*:\s*\S[\s\S]*[\w\]>)}'"]$/.test(head) || /\)\s*:\s*\w$/.test(head);
 }

@@ -69,10 +69,11 @@ export function sourceFiles(root: string): string[] {
 
 function checkForm({ text, report }: Source): void {
   const lines = text.split('\n');
-  if (lines.pop() !== '') report('form', lines.length + 1, 'does not end with a newline');
-  if (lines.length > MAX_FILE_LINES) report('fileSize', MAX_FILE_LINES, `${lines.length} lines; ${MAX_FILE_LINES} are the most: one subject per file`);
+  if (lines.at(-1) === '') lines.pop();
+  else report('form', lines.length, 'does not end with a newline');
+  if (lines.length > MAX_FILE_LINES) report('fileSize', MAX_FILE_LINES, `${lines.length} lines; at most ${MAX_FILE_LINES}: one subject per file`);
   lines.forEach((line, index) => {
-    if (line.length > MAX_LINE_LENGTH) report('lineLength', index + 1, `${line.length} characters; ${MAX_LINE_LENGTH} are the most`);
+    if (line.length > MAX_LINE_LENGTH) report('lineLength', index + 1, `${line.length} characters; at most ${MAX_LINE_LENGTH}`);
     if (/\s$/.test(line)) report('form', index + 1, 'white space at the end of the line');
     if (line.includes('\t')) report('form', index + 1, 'a tab');
   });
@@ -81,7 +82,8 @@ function checkForm({ text, report }: Source): void {
 function checkFunctions({ file, code, report }: Source): void {
   for (const { line, lines, head, body } of functionsOf(code)) {
     if (lines <= MAX_FUNCTION_LINES || (file.startsWith('tests/') && HOLDS_TESTS.test(body))) continue;
-    report('functionSize', line, `\`${head.slice(0, 60)}\` has ${lines} lines; ${MAX_FUNCTION_LINES} are the most: a function fits on a screen`);
+    const name = head.slice(0, 60);
+    report('functionSize', line, `\`${name}\` has ${lines} lines; at most ${MAX_FUNCTION_LINES}: a function fits on a screen`);
   }
 }
 
@@ -103,7 +105,9 @@ function checkLibrary(source: Source): void {
   }
   if (layer !== 'engine') return;
   for (const { name, line } of usesOf(code, ENGINE_FORBIDDEN)) report('engineGlobal', line, `the engine may not use ${name}`);
-  for (const match of code.matchAll(/\bMath\s*\.\s*random\b/g)) report('engineGlobal', lineOf(code, match.index), 'the engine may not use Math.random');
+  for (const match of code.matchAll(/\bMath\s*\.\s*random\b/g)) {
+    report('engineGlobal', lineOf(code, match.index), 'the engine may not use Math.random');
+  }
 }
 
 /** The lab and the examples use the library as everyone does. Tests may look inside. */

@@ -36,3 +36,9 @@ export function times(ratio: number): string {
 function trimZeros(text: string): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
+
+/** A duration on an axis, where the ticks are round: '0', '50 ms', '1.5 s'. */
+export function axisDuration(ms: number): string {
+  if (ms === 0) return '0';
+  return ms >= 1000 ? `${trimZeros((ms / 1000).toFixed(2))} s` : `${trimZeros(ms.toFixed(ms < 1 ? 2 : 1))} ms`;
+}

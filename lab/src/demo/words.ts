@@ -61,7 +61,7 @@ export function notes({ setting, rows, outage }: Results): string[] {
   const kinds = errorNotes(rows);
   return [
     `${count(setting.users)} users in closed loops: each asks, waits for the answer, and asks again; after an error each pauses for ` +
-      `${duration(setting.pauseAfterErrorMs)}. So p50 is close to users ÷ answers per second, however large the pool is.`,
+      `about ${duration(setting.pauseAfterErrorMs)}. So p50 is close to users ÷ answers per second, however large the pool is.`,
     `Every strategy sends the same statement through the same driver (node-postgres, not prepared, TCP on the loopback, SCRAM): a customer ` +
       `and the latest ten orders by key${setting.ioMs > 0 ? `, and ${duration(setting.ioMs)} of pg_sleep that stands for a read from disk` : ''}.`,
     `The users, the driver and the pool share one thread of Node, and with the server they share ${plural(setting.cores, 'core')}. ${limits(rows, setting)}`,

@@ -1,6 +1,9 @@
 // The users. Each one is a closed loop, as a person (or a service that waits for its answer) is: ask, wait for the answer, ask again.
 // Whoever gets an error pauses before the next try. Without the pause a strategy that refuses at once would be asked again in the same
-// tick, for ever, and the flood of its refusals would be all that this program measures.
+// tick, for ever, and the flood of its refusals would be all that this program measures. They arrive one after the other and pause for
+// unequal times, since a thousand of them in step would make waves that no strategy deserves.
+
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface CrowdOptions {
   readonly users: number;
@@ -9,7 +12,10 @@ export interface CrowdOptions {
   readonly nextKey: () => number;
   readonly onOk: (latencyMs: number, atMs: number) => void;
   readonly onError: (error: unknown, atMs: number) => void;
+  /** In the mean: each pause is between half and one and a half of it. */
   readonly pauseAfterErrorMs: number;
+  /** They arrive evenly over this time. */
+  readonly arriveOverMs: number;
 }
 
 export class Crowd {
@@ -22,7 +28,8 @@ export class Crowd {
   }
 
   start(): void {
-    for (let user = 0; user < this.#options.users; user += 1) this.#loops.push(this.#loop());
+    const { users, arriveOverMs } = this.#options;
+    for (let user = 0; user < users; user += 1) this.#loops.push(this.#loop((user / users) * arriveOverMs, (user + 0.5) / users));
   }
 
   /** From here on nobody asks again, and answers that still come are counted no more. */
@@ -41,8 +48,10 @@ export class Crowd {
     return result;
   }
 
-  async #loop(): Promise<void> {
+  /** `temper` from 0 to 1: how patient this user is. */
+  async #loop(arriveMs: number, temper: number): Promise<void> {
     const { request, nextKey, onOk, onError, pauseAfterErrorMs } = this.#options;
+    if (arriveMs > 0) await sleep(arriveMs);
     while (!this.#stopped) {
       const startedMs = performance.now();
       try {
@@ -52,7 +61,7 @@ export class Crowd {
       } catch (error) {
         if (this.#stopped) return;
         onError(error, performance.now());
-        await new Promise((resolve) => { setTimeout(resolve, pauseAfterErrorMs); });
+        await sleep(pauseAfterErrorMs * (0.5 + temper));
       }
     }
   }

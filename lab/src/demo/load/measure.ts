@@ -34,6 +34,7 @@ export interface MeasureContext {
   readonly measureMs: number;
   /** The first rush ends when as many answers came as there are users, but after this time at the latest. */
   readonly warmUpMs: number;
+  readonly arriveOverMs: number;
   readonly pauseAfterErrorMs: number;
   readonly port: number;
   readonly postmasterPid: number | undefined;
@@ -52,6 +53,7 @@ export interface Progress {
 }
 
 const PROGRESS_EVERY_MS = 100;
+/** After the last one has arrived. */
 const SHORTEST_WARM_UP_MS = 300;
 const GOODBYE_MS = 5000;
 const QUIET_MS = 3000;
@@ -69,6 +71,7 @@ export async function measure(strategy: Strategy, context: MeasureContext): Prom
     onOk: (latencyMs) => tally.addOk(latencyMs),
     onError: (error) => tally.addError(error),
     pauseAfterErrorMs: context.pauseAfterErrorMs,
+    arriveOverMs: context.arriveOverMs,
   });
   let measured;
   try {
@@ -96,7 +99,7 @@ async function watch(strategy: Strategy, tally: Tally, context: MeasureContext):
   await ticking(context, () => {
     const passed = performance.now() - beganMs;
     report(context, tally, 'warming up', passed / total, passed);
-    return passed >= warmUpMs || (passed >= SHORTEST_WARM_UP_MS && tally.answers >= users);
+    return passed >= warmUpMs || (passed >= context.arriveOverMs + SHORTEST_WARM_UP_MS && tally.answers >= users);
   });
   tally.reset();
   const cpuBefore = readCpu(postmasterPid);

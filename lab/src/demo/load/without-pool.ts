@@ -1,24 +1,25 @@
 // What one does without a pool: a connection for each request (as many at once as there are requests, or held back to what the server
 // allows), or one connection for everybody.
+import { Socket } from 'node:net';
 import pg from 'pg';
 import type { Server, Strategy } from './strategy.ts';
 import type { Question } from './workload.ts';
 
 export function connectionEach(server: Server): Strategy {
-  const open = new Set<pg.Client>();
+  const open = new Set<Socket>();
   return {
     name: 'a connection per request',
     kind: 'each',
     connections: undefined,
     open: () => Promise.resolve(),
     request: (question) => oneShot(server, open, question, () => undefined),
-    close: () => abandon(open),
+    close: () => Promise.resolve(hangUp(open)),
   };
 }
 
 /** The kinder variant: whoever finds `limit` connections open waits for one to close, so that the server never has to refuse. */
 export function connectionEachLimited(server: Server, limit: number): Strategy {
-  const open = new Set<pg.Client>();
+  const open = new Set<Socket>();
   const turns = turnstile(limit);
   return {
     name: `the same, ${limit} at a time`,
@@ -31,7 +32,7 @@ export function connectionEachLimited(server: Server, limit: number): Strategy {
     },
     close: () => {
       turns.shut();
-      return abandon(open);
+      return Promise.resolve(hangUp(open));
     },
   };
 }
@@ -48,30 +49,32 @@ export function sharedConnection(server: Server): Strategy {
   };
 }
 
-async function oneShot(server: Server, open: Set<pg.Client>, question: Question, onClosed: () => void): Promise<unknown> {
-  const client = quietClient(server);
-  open.add(client);
+async function oneShot(server: Server, open: Set<Socket>, question: Question, onClosed: () => void): Promise<unknown> {
+  const socket = new Socket();
+  const client = quietClient(server, socket);
+  open.add(socket);
   try {
     await client.connect();
     return await client.query(question.text, [...question.values]);
   } finally {
     // The answer does not wait for the goodbye, and how that went is of no interest to anyone.
     client.end().catch(() => undefined).finally(() => {
-      open.delete(client);
+      open.delete(socket);
       onClosed();
     });
   }
 }
 
 /** A client whose connection may die while nobody looks: without a listener node-postgres would end the process. */
-function quietClient(server: Server): pg.Client {
-  const client = new pg.Client({ ...server, application_name: 'demo' });
+function quietClient(server: Server, socket = new Socket()): pg.Client {
+  const client = new pg.Client({ ...server, stream: () => socket });
   client.on('error', () => undefined); // the request under way is rejected as well, and counted there
   return client;
 }
 
-async function abandon(open: ReadonlySet<pg.Client>): Promise<void> {
-  await Promise.all([...open].map((client) => client.end().catch(() => undefined)));
+/** `client.end()` during `connect()` would leave that call pending for ever; a socket that closes ends it. */
+function hangUp(open: ReadonlySet<Socket>): void {
+  for (const socket of open) socket.destroy();
 }
 
 interface Turnstile {

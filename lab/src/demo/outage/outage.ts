@@ -14,6 +14,7 @@ export interface OutageOptions {
   readonly ioMs: number;
   readonly size: number;
   readonly maxCreating: number;
+  readonly arriveOverMs: number;
   readonly pauseAfterErrorMs: number;
   readonly calmMs: number;
   readonly downMs: number;
@@ -48,6 +49,7 @@ export async function outage(postgres: PostgresServer, server: Server, options: 
     onOk: (_latencyMs, atMs) => diary.ok(atMs),
     onError: (error) => diary.error(error),
     pauseAfterErrorMs: options.pauseAfterErrorMs,
+    arriveOverMs: options.arriveOverMs,
   });
   try {
     await pool.ready({ timeoutMs: 10_000 });

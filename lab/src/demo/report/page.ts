@@ -1,6 +1,6 @@
 // The page: one file that needs no network, no script and no font. Everything in it comes from the results.
 import { COLUMNS } from '../columns.ts';
-import { count, duration, short } from '../format.ts';
+import { axisDuration, count, duration, short } from '../format.ts';
 import type { Row } from '../load/measure.ts';
 import { bestPool, poolRows, type Results } from '../results.ts';
 import { closing, notes } from '../words.ts';
@@ -59,13 +59,13 @@ function curves(rows: readonly Row[]): Markup[] {
       series: [series('answers per second', 'a', (row) => row.perSecond)], tell: count,
     }),
     curveChart({
-      title: 'Latency', subtitle: 'as the user sees it: waiting for a connection, and the query', label: duration,
+      title: 'Latency', subtitle: 'as the user sees it: waiting for a connection, and the query', label: axisDuration,
       series: [series('p50', 'a', (row) => row.latency.p50), series('p99', 'c', (row) => row.latency.p99)], tell: duration,
     }),
   ];
   if (!pools.every((row) => row.split)) return charts;
   return [...charts, curveChart({
-    title: 'The query itself', subtitle: 'mean time that a connection is held for one query', label: duration,
+    title: 'The query itself', subtitle: 'mean time that a connection is held for one query', label: axisDuration,
     series: [series('held for', 'b', (row) => row.split?.useMs ?? 0)], tell: duration,
   })];
 }

@@ -14,7 +14,7 @@ export class Backoff {
   /** Failed creates in a row. */
   failures = 0;
   /** No planned retry before this time. */
-  retryAt = -Infinity;
+  retryAt: number = -Infinity;
   /** The last failure was one that trying again does not mend. */
   permanent = false;
   private steps = 0;

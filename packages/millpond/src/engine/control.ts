@@ -68,7 +68,7 @@ function leaveNow<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {
 /** The result of this create is not wanted any more. It still counts until it has ended. */
 function abandon<T>(engine: Engine<T>, slot: Slot<T>): void {
   if (slot.state !== 'creating') return;
-  engine.slots.move(slot, 'abandoned', slot.since);
+  engine.slots.move(slot, engine.slots.abandoned, slot.since);
   engine.ports.giveUp(slot, 'create');
 }
 
@@ -86,7 +86,6 @@ export function close<T>(engine: Engine<T>, deadlineAt: number, now: number): vo
       for (const slot of list.toArray()) if (slot.state !== 'destroying') engine.destroy(slot, 'poolClosed', now);
     }
     engine.maintenanceAt = Infinity;
-    engine.expiryAt = Infinity;
   }
-  dispatch(engine, now, true);
+  dispatch(engine, now);
 }

@@ -10,8 +10,7 @@ import { Slot } from './slot.ts';
 import type { Lane } from './lanes.ts';
 import { nextDue } from './maintenance.ts';
 
-/** `exact`: also set the wake-up *later* than it stands. Otherwise a wake-up that became needless is left alone: it costs less to wake for nothing. */
-export function dispatch<T>(engine: Engine<T>, now: number, exact = false): void {
+export function dispatch<T>(engine: Engine<T>, now: number): void {
   if (engine.dispatching) {
     engine.again = true;
     return;
@@ -32,8 +31,9 @@ export function dispatch<T>(engine: Engine<T>, now: number, exact = false): void
     engine.dispatching = false;
   }
   announce(engine);
+  if (engine.waiting === 0) engine.expiryAt = Infinity;
   const due = nextDue(engine, now);
-  if (exact ? due !== engine.wakeAt : due < engine.wakeAt) {
+  if (due !== engine.wakeAt) {
     engine.wakeAt = due;
     engine.ports.wakeAt(due);
   }
@@ -84,7 +84,7 @@ export function pickIdle<T>(engine: Engine<T>, now: number, forWaiters: boolean)
     } else if (!settings.canValidate || isTrusted(engine, slot, now)) {
       return slot;
     } else if (forWaiters && slots.validating.size < engine.waiting) {
-      slots.move(slot, 'validating', now);
+      slots.move(slot, slots.validating, now);
       engine.ports.validate(slot);
     } else {
       break;
@@ -98,7 +98,7 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
     const slot = engine.slots.leastShared();
     if (slot === undefined) return undefined;
     if (engine.unfit(slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
-    engine.slots.move(slot, 'leaving', now);
+    engine.slots.move(slot, engine.slots.leaving, now);
   }
 }
 
@@ -122,6 +122,7 @@ function replenish<T>(engine: Engine<T>, now: number): void {
     return;
   }
   const { slots, settings } = engine;
+  if (!engine.budgeted && engine.counted >= settings.max) return;
   let missing = missingCreates(engine, now);
   while (missing > 0 && !engine.again && engine.counted < engine.limit && slots.pending < settings.maxCreating) {
     startCreate(engine, now);
@@ -137,13 +138,16 @@ function probe<T>(engine: Engine<T>, now: number): void {
 }
 
 function startCreate<T>(engine: Engine<T>, now: number): void {
-  const slot = new Slot<T>(engine.nextId++, engine.generation, engine.backoff.attempt, now);
-  engine.slots.move(slot, 'creating', now);
+  const slot = new Slot<T>(engine.slots.gone, engine.nextId++, engine.generation, engine.backoff.attempt, now);
+  engine.slots.move(slot, engine.slots.creating, now);
   engine.ports.create(slot);
 }
 
 function announce<T>(engine: Engine<T>): void {
-  if (engine.closing && engine.slots.size === 0) engine.closed = true;
+  if (engine.closing && engine.slots.size === 0) {
+    engine.closed = true;
+    engine.closeAt = Infinity;
+  }
   const to = engine.state;
   const from = engine.lastState;
   if (to === from) return;

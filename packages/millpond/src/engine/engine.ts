@@ -31,15 +31,13 @@ export class Engine<T> {
   readonly random: Random;
   readonly slots: Slots<T>;
   readonly lanes: Lanes;
-  readonly deadlines = new Deadlines();
+  readonly deadlines: Deadlines = new Deadlines();
   readonly backoff: Backoff;
   readonly shedding: Shedding | undefined;
   readonly totals: Totals = newTotals();
-  /** Slots whose arrival at rest the runtime waits for. */
-  readonly watched = new Set<Slot<T>>();
   /** `max` is not the only limit: ports.granted() is another. */
   budgeted = false;
-  budgetSeenAt = -Infinity;
+  budgetSeenAt: number = -Infinity;
   generation = 1;
   nextId = 1;
   lastCreateError: unknown = undefined;
@@ -48,7 +46,7 @@ export class Engine<T> {
   closing = false;
   /** Closing has come to its end. A create that was given up may still arrive; it is destroyed then. */
   closed = false;
-  closeAt = Infinity;
+  closeAt: number = Infinity;
   /** The breaker is open: the time of the next probe. */
   probeAt: number | undefined = undefined;
   lastState: PoolState = 'open';
@@ -58,13 +56,13 @@ export class Engine<T> {
   /** Something was begun outside a dispatch that the next one must look after. */
   dirty = false;
   /** No waiter expires before this; a lower bound. */
-  expiryAt = Infinity;
+  expiryAt: number = Infinity;
   /** No maintenance is due before this; a lower bound. */
-  maintenanceAt = Infinity;
+  maintenanceAt: number = Infinity;
   /** After a stall: no hook is given up before this, so that answers that have arrived can be read. */
-  graceUntil = -Infinity;
+  graceUntil: number = -Infinity;
   /** What the runtime was last asked for. */
-  wakeAt = Infinity;
+  wakeAt: number = Infinity;
   /** The resource whose keepalive validation is running. */
   pinging: Slot<T> | undefined = undefined;
   /** Resources past their turn in an eviction with a spread that still wait for a replacement. */
@@ -140,11 +138,11 @@ export class Engine<T> {
   lend(slot: Slot<T>, now: number): void {
     slot.uses++;
     this.totals.served++;
-    if (slot.state === 'lent') {
-      this.slots.share(slot, slot.leases + 1);
+    if (slot.list !== this.slots.idle) {
+      this.slots.share(slot, slot.leases + 1, now);
     } else {
       slot.leases = 1;
-      this.slots.move(slot, 'lent', now);
+      this.slots.move(slot, this.slots.lent[1]!, now);
     }
   }
 
@@ -174,8 +172,7 @@ export class Engine<T> {
   abort(waiter: Waiter, reason: unknown, now: number): void {
     if (!waiter.waiting) return;
     this.refuse(waiter, { kind: 'aborted', reason }, now);
-    if (this.waiting === 0) this.expiryAt = Infinity;
-    dispatch(this, now, this.waiting === 0);
+    dispatch(this, now);
   }
 
   /** The end of a lease that gives its resource back. */
@@ -187,7 +184,7 @@ export class Engine<T> {
       this.destroy(slot, reason, now);
       dispatch(this, now);
     } else if (this.settings.canReset) {
-      this.slots.move(slot, 'resetting', now);
+      this.slots.move(slot, this.slots.resetting, now);
       if (this.ports.reset(slot)) this.resetDone(slot, true, undefined, now);
       else dispatch(this, now);
     } else {
@@ -203,7 +200,7 @@ export class Engine<T> {
     if (slot.leases > 1) slot.broken = true;
     if (this.endHold(hold, now)) this.destroy(slot, reason, now);
     else if (slot.state === 'lent') {
-      this.slots.move(slot, 'leaving', now);
+      this.slots.move(slot, this.slots.leaving, now);
     }
     dispatch(this, now);
   }
@@ -312,14 +309,19 @@ export class Engine<T> {
       this.destroy(slot, 'broken', now);
       dispatch(this, now);
     } else if (slot.state === 'lent' && this.settings.sharing > 1) {
-      this.slots.move(slot, 'leaving', now);
+      this.slots.move(slot, this.slots.leaving, now);
     }
+  }
+
+  /** Something outside has changed that the state does not show (the budget). */
+  look(now: number): void {
+    dispatch(this, now);
   }
 
   /** Time has passed. Everything that is due by `now` happens. */
   tick(now: number): void {
     runDue(this, now);
-    dispatch(this, now, true);
+    dispatch(this, now);
   }
 
   // ----------------------------------------------------------------- transitions
@@ -328,18 +330,18 @@ export class Engine<T> {
   destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
     slot.reason = reason;
     this.dirty = true;
-    this.slots.move(slot, 'destroying', now);
+    this.slots.move(slot, this.slots.destroying, now);
     this.ports.destroy(slot, reason);
   }
 
   toIdle(slot: Slot<T>, now: number): void {
-    this.slots.move(slot, 'idle', now);
-    if (this.watched.size > 0 && this.watched.delete(slot)) this.ports.rested(slot);
+    this.slots.move(slot, this.slots.idle, now);
+    if (slot.watched) this.ports.rested(slot);
   }
 
   toGone(slot: Slot<T>, now: number): void {
-    this.slots.move(slot, 'gone', now);
-    if (this.watched.delete(slot)) this.ports.rested(slot);
+    this.slots.move(slot, this.slots.gone, now);
+    if (slot.watched) this.ports.rested(slot);
   }
 
   /** Takes a waiter out of both of its lists. */
@@ -397,11 +399,11 @@ export class Engine<T> {
     this.shedding?.held(ms);
     removeHold(slot, hold);
     if (this.lanes.many) hold.lane.ended(hold.since, now);
-    if (slot.state !== 'lent' && slot.state !== 'leaving') return false;
+    if (slot.list === this.slots.gone || slot.list === this.slots.destroying) return false;
     slot.idleSince = now;
     slot.aliveAt = now;
     if (slot.leases > 1) {
-      this.slots.share(slot, slot.leases - 1);
+      this.slots.share(slot, slot.leases - 1, now);
       if (this.waiting > 0) dispatch(this, now);
       return false;
     }

@@ -22,7 +22,7 @@ export interface LaneSettings {
 const ACTIVE_FOR_MS = 60_000;
 
 export class Lane {
-  readonly queue = new WaiterQueue();
+  readonly queue: WaiterQueue = new WaiterQueue();
   readonly name: string;
   readonly rank: number;
   readonly share: number;

@@ -15,18 +15,26 @@ const GRACE_MS = 50;
 
 /** When the engine must be woken next; Infinity when nothing is due. */
 export function nextDue<T>(engine: Engine<T>, now: number): number {
-  const { slots, settings } = engine;
+  const { slots } = engine;
   let due = Math.min(engine.expiryAt, engine.maintenanceAt, engine.closeAt);
-  due = Math.min(due, hookDue(engine, slots.creating, settings.createTimeoutMs));
-  due = Math.min(due, hookDue(engine, slots.abandoned, settings.createTimeoutMs));
-  due = Math.min(due, hookDue(engine, slots.validating, settings.validateTimeoutMs));
-  due = Math.min(due, hookDue(engine, slots.resetting, settings.resetTimeoutMs));
-  due = Math.min(due, hookDue(engine, slots.destroying, settings.destroyTimeoutMs));
+  if (slots.underWay > 0) due = Math.min(due, hooksDue(engine));
   if (engine.closing || engine.paused !== false) return due;
   if (engine.probeAt !== undefined) return slots.pending === 0 ? Math.min(due, engine.probeAt) : due;
   const { retryAt } = engine.backoff;
   if (retryAt > now && missingCreates(engine, retryAt) > 0) due = Math.min(due, retryAt);
   return engine.lanes.many ? Math.min(due, engine.lanes.nextLapse(now)) : due;
+}
+
+/** When the first hook that runs must be given up. */
+function hooksDue<T>(engine: Engine<T>): number {
+  const { slots, settings } = engine;
+  return Math.min(
+    hookDue(engine, slots.creating, settings.createTimeoutMs),
+    hookDue(engine, slots.abandoned, settings.createTimeoutMs),
+    hookDue(engine, slots.validating, settings.validateTimeoutMs),
+    hookDue(engine, slots.resetting, settings.resetTimeoutMs),
+    hookDue(engine, slots.destroying, settings.destroyTimeoutMs),
+  );
 }
 
 function hookDue<T>(engine: Engine<T>, list: List<Slot<T>>, timeoutMs: number): number {
@@ -134,7 +142,7 @@ function keepalive<T>(engine: Engine<T>, now: number): void {
       dueAt(engine, due);
     } else {
       engine.pinging = slot;
-      slots.move(slot, 'validating', now);
+      slots.move(slot, slots.validating, now);
       engine.ports.validate(slot);
       return;
     }

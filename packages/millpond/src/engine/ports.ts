@@ -46,7 +46,7 @@ export interface Ports<T> {
   createError(error: unknown, attempt: number, retryInMs: number | undefined): void;
   /** A resource left the pool by being destroyed, or by not getting there within `destroyTimeoutMs`. */
   destroyedResource(slot: Slot<T>, reason: DestroyReason, error: unknown): void;
-  /** A released resource is idle, lent again or gone; only called for slots in {@link Engine.watched}. */
+  /** A released resource is idle, lent again or gone; only called for slots marked as watched. */
   rested(slot: Slot<T>): void;
   leak(hold: Hold<T>, now: number): void;
   stateChanged(from: PoolState, to: PoolState): void;

@@ -3,6 +3,7 @@
 
 import type { Lane } from './lanes.ts';
 import type { Linked } from './list.ts';
+import type { StateList } from './slots.ts';
 import type { DestroyReason } from './words.ts';
 
 /**
@@ -24,7 +25,8 @@ export interface Hold<T> extends Linked<Hold<T>> {
 export class Slot<T> implements Linked<Slot<T>> {
   prev: Slot<T> | undefined = undefined;
   next: Slot<T> | undefined = undefined;
-  state: SlotState = 'gone';
+  /** The list of its state; only {@link Slots.move} changes it. */
+  list: StateList<T>;
   resource: T | undefined = undefined;
   readonly id: number;
   /** The pool's generation it belongs to. An eviction with a spread takes it along into the new one until its turn. */
@@ -39,9 +41,9 @@ export class Slot<T> implements Linked<Slot<T>> {
   /** When it was last known to be alive: the later of idleSince and its last good validation. */
   aliveAt = 0;
   /** Its end by maxLifetimeMs, jitter included. */
-  expiresAt = Infinity;
+  expiresAt: number = Infinity;
   /** Its turn in an eviction with a spread. */
-  evictAt = Infinity;
+  evictAt: number = Infinity;
   uses = 0;
   leases = 0;
   /** The first of its live leases. */
@@ -57,11 +59,19 @@ export class Slot<T> implements Linked<Slot<T>> {
   /** What the runtime keeps with it; the rules never look. */
   attachment: unknown = undefined;
 
-  constructor(id: number, generation: number, attempt: number, now: number) {
+  /** Somebody waits for it to be at rest. */
+  watched = false;
+
+  constructor(list: StateList<T>, id: number, generation: number, attempt: number, now: number) {
+    this.list = list;
     this.id = id;
     this.generation = generation;
     this.attempt = attempt;
     this.since = now;
+  }
+
+  get state(): SlotState {
+    return this.list.state;
   }
 }
 

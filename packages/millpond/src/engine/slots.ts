@@ -4,22 +4,34 @@
 import { List } from './list.ts';
 import type { Slot, SlotState } from './slot.ts';
 
+/** All slots in one state. */
+export class StateList<T> extends List<Slot<T>> {
+  readonly state: SlotState;
+
+  constructor(state: SlotState) {
+    super();
+    this.state = state;
+  }
+}
+
 export class Slots<T> {
-  readonly creating = new List<Slot<T>>();
+  readonly creating: StateList<T> = new StateList('creating');
   /** Creates that still run but whose result is not wanted any more (evicted or closed meanwhile). */
-  readonly abandoned = new List<Slot<T>>();
+  readonly abandoned: StateList<T> = new StateList('abandoned');
   /** From least to most recently given back: the head is the first to age out, the tail the first to be lent (LIFO). */
-  readonly idle = new List<Slot<T>>();
-  readonly validating = new List<Slot<T>>();
-  readonly resetting = new List<Slot<T>>();
-  readonly destroying = new List<Slot<T>>();
+  readonly idle: StateList<T> = new StateList('idle');
+  readonly validating: StateList<T> = new StateList('validating');
+  readonly resetting: StateList<T> = new StateList('resetting');
+  readonly destroying: StateList<T> = new StateList('destroying');
   /** `lent[k]`: resources with exactly k live leases; only those below `sharing` may take another. Index 0 is unused. */
-  readonly lent: readonly List<Slot<T>>[];
+  readonly lent: readonly StateList<T>[];
   /** Lent, but not to be lent again: broken, outdated or over age while shared. */
-  readonly leaving = new List<Slot<T>>();
+  readonly leaving: StateList<T> = new StateList('leaving');
+  /** Where slots stand that are outside; it keeps none of them. */
+  readonly gone: StateList<T> = new StateList('gone');
 
   constructor(sharing: number) {
-    this.lent = Array.from({ length: sharing + 1 }, () => new List<Slot<T>>());
+    this.lent = Array.from({ length: sharing + 1 }, () => new StateList<T>('lent'));
   }
 
   get borrowed(): number {
@@ -35,6 +47,11 @@ export class Slots<T> {
     return this.creating.size + this.abandoned.size;
   }
 
+  /** Those on which a hook runs. */
+  get underWay(): number {
+    return this.creating.size + this.abandoned.size + this.validating.size + this.resetting.size + this.destroying.size;
+  }
+
   /** Resources that exist and are meant to stay. */
   get alive(): number {
     return this.idle.size + this.borrowed + this.validating.size + this.resetting.size;
@@ -45,31 +62,20 @@ export class Slots<T> {
     return this.alive + this.pending + this.destroying.size;
   }
 
-  /** Moves a slot to another state. A slot that becomes `lent` stands where its number of leases says. */
-  move(slot: Slot<T>, to: SlotState, now: number): void {
-    this.leave(slot);
-    slot.state = to;
+  /** Moves a slot to another state, that is to the list of that state. */
+  move(slot: Slot<T>, to: StateList<T>, now: number): void {
+    const from = slot.list;
+    if (from !== this.gone) from.remove(slot);
+    slot.list = to;
     slot.since = now;
-    switch (to) {
-      case 'creating': this.creating.push(slot); break;
-      case 'abandoned': this.abandoned.push(slot); break;
-      case 'idle': this.pushIdle(slot); break;
-      case 'validating': this.validating.push(slot); break;
-      case 'lent': this.lent[slot.leases]!.push(slot); break;
-      case 'leaving': this.leaving.push(slot); break;
-      case 'resetting': this.resetting.push(slot); break;
-      case 'destroying': this.destroying.push(slot); break;
-      case 'gone': break;
-    }
+    if (to === this.idle) this.pushIdle(slot);
+    else if (to !== this.gone) to.push(slot);
   }
 
   /** Adds or ends one of several leases of a shared resource. */
-  share(slot: Slot<T>, leases: number): void {
-    if (slot.state === 'lent') {
-      this.lent[slot.leases]!.remove(slot);
-      this.lent[leases]!.push(slot);
-    }
+  share(slot: Slot<T>, leases: number, now: number): void {
     slot.leases = leases;
+    if (slot.list !== this.leaving) this.move(slot, this.lent[leases]!, now);
   }
 
   /** The least shared resource that can carry one more lease. */
@@ -93,20 +99,6 @@ export class Slots<T> {
     yield* this.borrowedSlots();
     yield* this.validating.toArray();
     yield* this.resetting.toArray();
-  }
-
-  private leave(slot: Slot<T>): void {
-    switch (slot.state) {
-      case 'creating': this.creating.remove(slot); break;
-      case 'abandoned': this.abandoned.remove(slot); break;
-      case 'idle': this.idle.remove(slot); break;
-      case 'validating': this.validating.remove(slot); break;
-      case 'lent': this.lent[slot.leases]!.remove(slot); break;
-      case 'leaving': this.leaving.remove(slot); break;
-      case 'resetting': this.resetting.remove(slot); break;
-      case 'destroying': this.destroying.remove(slot); break;
-      case 'gone': break;
-    }
   }
 
   /** Keeps `idle` sorted by idleSince: one that comes back from a keepalive takes its old place and does not look used. */

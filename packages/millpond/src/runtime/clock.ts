@@ -6,6 +6,7 @@
 // uses `now`. A process that was frozen has to begin a new turn first, so the coarse time cannot hide the gap. (A timer that refreshes
 // a cached time would: since libuv 1.45 timers run after I/O.)
 
+import type { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../clock.ts';
 
 const READS_PER_READING = 64;
@@ -53,31 +54,50 @@ function delayUntil(atMs: number): number {
 export interface Alarm {
   /** Infinity: none. */
   set(atMs: number): void;
+  /** For good: nothing of it is left. */
+  stop(): void;
   keepAlive(on: boolean): void;
 }
 
-export function createAlarm(clock: Clock, onDue: () => void): Alarm {
-  return clock === systemClock ? new SystemAlarm(onDue) : new ClockAlarm(clock, onDue);
+/** `scope`: the async context of its timers; a timer must not keep the context of whichever caller happened to set it. */
+export function createAlarm(clock: Clock, scope: AsyncResource, onDue: () => void): Alarm {
+  return clock === systemClock ? new SystemAlarm(scope, onDue) : new ClockAlarm(clock, onDue);
 }
 
+/** Lazy: a timer that would fire too early is left standing and set anew when it does, so that a wish that moves with every acquire costs nothing. */
 class SystemAlarm implements Alarm {
   private timer: NodeJS.Timeout | undefined = undefined;
+  private firesAt = Infinity;
+  private wantedAt = Infinity;
   private kept = false;
-  private readonly onDue: () => void;
+  private readonly scope: AsyncResource;
+  private readonly onTimer: () => void;
 
-  constructor(onDue: () => void) {
-    this.onDue = () => {
+  constructor(scope: AsyncResource, onDue: () => void) {
+    this.scope = scope;
+    this.onTimer = () => {
       this.timer = undefined;
+      this.firesAt = Infinity;
+      if (this.wantedAt === Infinity) return;
+      if (this.wantedAt > now()) {
+        this.arm(this.wantedAt);
+        return;
+      }
+      this.wantedAt = Infinity;
       onDue();
     };
   }
 
   set(atMs: number): void {
+    this.wantedAt = atMs;
+    if (atMs < this.firesAt) this.arm(atMs);
+  }
+
+  stop(): void {
     if (this.timer !== undefined) clearTimeout(this.timer);
     this.timer = undefined;
-    if (atMs === Infinity) return;
-    this.timer = setTimeout(this.onDue, delayUntil(atMs));
-    if (!this.kept) this.timer.unref();
+    this.firesAt = Infinity;
+    this.wantedAt = Infinity;
   }
 
   keepAlive(on: boolean): void {
@@ -85,6 +105,13 @@ class SystemAlarm implements Alarm {
     this.kept = on;
     if (on) this.timer?.ref();
     else this.timer?.unref();
+  }
+
+  private arm(atMs: number): void {
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    this.firesAt = atMs;
+    this.timer = this.scope.runInAsyncScope(setTimeout, undefined, this.onTimer, delayUntil(atMs)) as NodeJS.Timeout;
+    if (!this.kept) this.timer.unref();
   }
 }
 
@@ -105,6 +132,10 @@ class ClockAlarm implements Alarm {
   set(atMs: number): void {
     this.cancel?.();
     this.cancel = atMs === Infinity ? undefined : this.clock.schedule(atMs, this.onDue, this.kept);
+  }
+
+  stop(): void {
+    this.set(Infinity);
   }
 
   keepAlive(on: boolean): void {

@@ -71,7 +71,7 @@ export class Driver<T> implements Ports<T> {
     this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
     this.events = new Emitter(init.name);
     this.engine = new Engine(init.resolved.settings, this, init.random, init.clock.now());
-    this.alarm = createAlarm(init.clock, () => this.engine.tick(this.clock.now()));
+    this.alarm = createAlarm(init.clock, this.scope, () => this.engine.tick(this.clock.now()));
     this.aborts = new Aborts((ticket, reason) => {
       ticket.signal = undefined;
       this.engine.abort(ticket, reason, this.clock.now());
@@ -81,7 +81,7 @@ export class Driver<T> implements Ports<T> {
   sit(seat: BudgetSeat): void {
     this.seat = seat;
     this.engine.budgeted = true;
-    seat.onChange(() => this.engine.tick(this.clock.now()));
+    seat.onChange(() => this.engine.look(this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -139,7 +139,7 @@ export class Driver<T> implements Ports<T> {
   atRest(slot: Slot<T>): Promise<void> {
     if (slot.state !== 'resetting' && slot.state !== 'destroying') return Promise.resolve();
     return new Promise((resolve) => {
-      this.engine.watched.add(slot);
+      slot.watched = true;
       this.resting.set(slot, [...(this.resting.get(slot) ?? []), resolve]);
     });
   }
@@ -284,6 +284,7 @@ export class Driver<T> implements Ports<T> {
   rested(slot: Slot<T>): void {
     const waiting = this.resting.get(slot) ?? [];
     this.resting.delete(slot);
+    slot.watched = false;
     for (const resolve of waiting) resolve();
   }
 
@@ -306,7 +307,8 @@ export class Driver<T> implements Ports<T> {
 
   stateChanged(from: PoolState, to: PoolState): void {
     if (to === 'closed') this.seat?.leave();
-    if (to === 'closed' || to === 'draining') this.alarm.keepAlive(to === 'draining');
+    if (to === 'draining') this.alarm.keepAlive(true);
+    if (to === 'closed') this.alarm.stop();
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
   }
@@ -325,7 +327,7 @@ export class Driver<T> implements Ports<T> {
   }
 
   wakeAt(atMs: number): void {
-    this.inScope(() => this.alarm.set(atMs));
+    this.alarm.set(atMs);
   }
 
   // ---------------------------------------------------------------------- details
@@ -333,7 +335,7 @@ export class Driver<T> implements Ports<T> {
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);
     this.engine.attach(lease);
-    if (this.events.wants('acquire')) this.events.emit('acquire', { lease, waitMs: now - since });
+    if (this.events.wantsAcquire) this.events.emit('acquire', { lease, waitMs: now - since });
     return lease;
   }
 
@@ -345,7 +347,7 @@ export class Driver<T> implements Ports<T> {
   private noteEnd(lease: LiveLease<T>, now: number): void {
     const useMs = now - lease.since;
     if (lease.leaked && this.events.wants('unleak')) this.events.emit('unleak', { ...labelled(lease.meta), heldMs: useMs });
-    if (this.events.wants('release')) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
+    if (this.events.wantsRelease) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
   }
 
   private forget(ticket: Ticket): void {

@@ -5,12 +5,17 @@ import { channels } from '../telemetry/channels.ts';
 
 type Listener = (event: never) => void;
 
+const acquireChannel = channels.acquire;
+const releaseChannel = channels.release;
+
 export class Emitter<T> {
-  private readonly listeners: Partial<Record<PoolEventName, readonly Listener[]>> = {};
+  private readonly listeners: Record<PoolEventName, readonly Listener[] | undefined>;
   private readonly pool: string;
 
   constructor(pool: string) {
     this.pool = pool;
+    // All names from the start: an object that grows by names is a slow one to ask.
+    this.listeners = Object.fromEntries(POOL_EVENTS.map((name) => [name, undefined])) as typeof this.listeners;
   }
 
   on<K extends PoolEventName>(name: K, listener: (event: PoolEvents<T>[K]) => void): () => void {
@@ -21,9 +26,17 @@ export class Emitter<T> {
     this.listeners[name] = [...(this.listeners[name] ?? []), entry];
     return () => {
       const rest = (this.listeners[name] ?? []).filter((each) => each !== entry);
-      if (rest.length > 0) this.listeners[name] = rest;
-      else delete this.listeners[name];
+      this.listeners[name] = rest.length > 0 ? rest : undefined;
     };
+  }
+
+  // The two on the hot path, without a look-up by name.
+  get wantsAcquire(): boolean {
+    return this.listeners.acquire !== undefined || acquireChannel.hasSubscribers;
+  }
+
+  get wantsRelease(): boolean {
+    return this.listeners.release !== undefined || releaseChannel.hasSubscribers;
   }
 
   wants(name: PoolEventName): boolean {

@@ -98,14 +98,15 @@ export class HookScript<T, C, R> {
 
   #run(call: Call<T, C, R>, behaviour: Behaviour<T, C, R>): R | Promise<R> {
     if (behaviour === 'sync') return call.succeed();
-    if (behaviour === 'ok') call.ok();
+    // By a promise means later, if only by a microtask: until then the call is pending, as a real one would be.
+    if (behaviour === 'ok') queueMicrotask(() => call.ok());
     else if (behaviour === 'manual') void 0; // the test settles it
     else if (typeof behaviour === 'function') return this.#runFunction(call, behaviour);
     else if ('throws' in behaviour) {
       call.fail(behaviour.throws);
       throw behaviour.throws;
     } else if ('afterMs' in behaviour) this.#settleLater(call, behaviour);
-    else call.fail(behaviour.rejects);
+    else queueMicrotask(() => call.fail(behaviour.rejects));
     return call.promise();
   }
 

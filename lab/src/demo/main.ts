@@ -1,0 +1,63 @@
+// The entry: reads the command line, runs the story, and turns whatever ends it into an exit code. Signals are answered once by cleaning
+// up, and the second time at once (the server's own exit hook then still removes it).
+import { constants } from 'node:os';
+import { HELP, planFrom } from './options.ts';
+import { Screen } from './terminal/screen.ts';
+import { paint, styleFor } from './terminal/style.ts';
+import { check, explain, thisMachine, Trouble } from './troubles.ts';
+
+class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`Interrupted by ${signal}.`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+async function main(): Promise<number> {
+  const style = styleFor({ isTTY: process.stdout.isTTY, platform: process.platform, env: process.env, ascii: process.argv.includes('--ascii') });
+  const screen = new Screen(process.stdout, style);
+  const interrupt = new AbortController();
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);
+      screen.rest();
+      process.stderr.write(`\n${signal}: cleaning up\n`);
+      interrupt.abort(new Interrupted(signal));
+    });
+  }
+  // A reader that went away (`| head`) is no reason to crash in the middle, only to end.
+  process.stdout.on('error', () => interrupt.abort(new Interrupted('SIGPIPE')));
+  try {
+    const plan = planFrom(process.argv.slice(2));
+    if (plan === 'help') {
+      screen.print(HELP);
+      return 0;
+    }
+    check(thisMachine());
+    const { run } = await import('./run.ts'); // after the check: what it loads may not load on an old Node
+    await run(plan, screen, interrupt.signal);
+    return 0;
+  } catch (error) {
+    screen.rest();
+    const reason: unknown = interrupt.signal.reason;
+    if (reason instanceof Interrupted) return reason.exitCode;
+    return complain(explain(error));
+  }
+}
+
+function complain(error: unknown): number {
+  const style = styleFor({ isTTY: process.stderr.isTTY, platform: process.platform, env: process.env });
+  if (!(error instanceof Trouble)) {
+    process.stderr.write(`\n${paint(style, 'The demo failed, which is a bug:', 'red')} ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+    return 1;
+  }
+  process.stderr.write(`\n${paint(style, error.message, 'red')}\n${error.remedy}\n`);
+  if (error.cause instanceof Error) process.stderr.write(paint(style, `\n${error.cause.message}\n`, 'dim'));
+  return error.exitCode;
+}
+
+process.exitCode = await main();

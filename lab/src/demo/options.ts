@@ -1,0 +1,87 @@
+// The command line, and what follows from it: who asks, how long, which sizes.
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Trouble } from './troubles.ts';
+
+export interface Plan {
+  readonly quick: boolean;
+  readonly ascii: boolean;
+  readonly users: number;
+  readonly ioMs: number;
+  readonly htmlFile: string | undefined;
+  readonly sizes: readonly number[];
+  readonly measureMs: number;
+  readonly warmUpMs: number;
+  readonly arriveOverMs: number;
+  readonly pauseAfterErrorMs: number;
+  readonly outage: { readonly size: number; readonly maxCreating: number; readonly calmMs: number; readonly downMs: number; readonly afterMs: number };
+}
+
+export const HELP = `Shows what a connection pool is for, on a real PostgreSQL that it brings along.
+
+  npm run demo -- [options]
+
+  --quick        about 15 seconds in all, for CI: fewer sizes, shorter looks
+  --users N      concurrent users (default 1000, with --quick 300)
+  --seconds N    measured seconds for each strategy (default 3, with --quick 0.6)
+  --io-ms N      what each query waits for its imaginary disk, in ms (default 1; 0: it only computes)
+  --html FILE    where to write the page (default lab/out/demo.html)
+  --ascii        no characters beyond ASCII
+  --help         this text
+
+Needs no root, no network and no PostgreSQL of yours. Respects NO_COLOR. Ctrl-C cleans up.`;
+
+/** The page's place if the command line names none: in the checkout, where git ignores it. */
+export const DEFAULT_HTML = fileURLToPath(new URL('../../out/demo.html', import.meta.url));
+
+const PAUSE_AFTER_ERROR_MS = 1000;
+const FULL = {
+  users: 1000, sizes: [2, 5, 10, 20, 50, 90], seconds: 3, warmUpMs: 2000, arriveOverMs: 500,
+  outage: { size: 10, maxCreating: 2, calmMs: 3000, downMs: 1500, afterMs: 4500 },
+} as const;
+const QUICK = {
+  users: 300, sizes: [2, 10, 50], seconds: 0.6, warmUpMs: 500, arriveOverMs: 100,
+  outage: { size: 10, maxCreating: 2, calmMs: 1200, downMs: 600, afterMs: 1800 },
+} as const;
+
+/** Returns 'help' when that was asked for. Throws a Trouble that names the option and what it wants. */
+export function planFrom(args: readonly string[]): Plan | 'help' {
+  const values = parse(args);
+  if (values.help) return 'help';
+  const base = values.quick ? QUICK : FULL;
+  return {
+    quick: values.quick ?? false,
+    ascii: values.ascii ?? false,
+    users: number('users', values.users, base.users, { least: 1, most: 100_000, whole: true }),
+    ioMs: number('io-ms', values['io-ms'], 1, { least: 0, most: 1000 }),
+    measureMs: 1000 * number('seconds', values.seconds, base.seconds, { least: 0.2, most: 60 }),
+    htmlFile: values.html,
+    sizes: base.sizes,
+    warmUpMs: base.warmUpMs,
+    arriveOverMs: base.arriveOverMs,
+    pauseAfterErrorMs: PAUSE_AFTER_ERROR_MS,
+    outage: base.outage,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        quick: { type: 'boolean' }, ascii: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
+        users: { type: 'string' }, seconds: { type: 'string' }, 'io-ms': { type: 'string' }, html: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    throw new Trouble(`${(error as Error).message.split('. ')[0]}.`, 'See --help for what there is.', 2);
+  }
+}
+
+function number(name: string, text: string | undefined, otherwise: number, limits: { least: number; most: number; whole?: boolean }): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (text.trim() !== '' && value >= limits.least && value <= limits.most && (!limits.whole || Number.isInteger(value))) return value;
+  const wanted = `a ${limits.whole ? 'whole ' : ''}number from ${limits.least} to ${limits.most}`;
+  throw new Trouble(`--${name} takes ${wanted}, not "${text}".`, 'See --help for what there is.', 2);
+}

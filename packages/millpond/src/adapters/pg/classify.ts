@@ -1,0 +1,36 @@
+// May a failed connect be tried again? Permanent is what no waiting mends and what retrying makes worse: a wrong password, tried often
+// enough, locks the account.
+
+/** Errors of ours that need no look at their code: options that node-postgres could not make a connection of. */
+const permanents = new WeakSet<object>();
+
+/** Marks an error as one that comes again each time. */
+export function permanent<E extends Error>(error: E): E {
+  permanents.add(error);
+  return error;
+}
+
+/** Classes of SQLSTATE (its first two characters): credentials, no such database, wrong options, wrong statement or missing right. */
+const PERMANENT_CLASSES = new Set(['28', '3D', '22', '42', '0A']);
+
+/** Codes of Node and OpenSSL. Everything that speaks of a certificate, besides. */
+const PERMANENT_CODES = /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|ERR_INVALID_|ERR_SOCKET_BAD_PORT$|EACCES$|EPROTO$)|CERT|_SIGNATURE$|HOSTNAME_MISMATCH/;
+
+/** Errors of node-postgres that have no code. */
+const PERMANENT_MESSAGES = /^SASL: |^Password must be a string|does not support SSL|^Unknown authentication/;
+
+/**
+ * `'permanent'`: authentication, no such database, missing rights, bad certificates, bad options. `'transient'`: everything else, such as a
+ * server that is down, starting, full or out of reach, and a name that does not resolve (yet: records come and go with what they name).
+ */
+export function classify(error: unknown): 'transient' | 'permanent' {
+  if (!(error instanceof Error)) return 'transient';
+  if (permanents.has(error)) return 'permanent';
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every((each) => classify(each) === 'permanent') ? 'permanent' : 'transient';
+  const code = (error as { readonly code?: unknown }).code;
+  if (typeof code === 'string') {
+    if (/^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)) return PERMANENT_CLASSES.has(code.slice(0, 2)) ? 'permanent' : 'transient';
+    if (PERMANENT_CODES.test(code)) return 'permanent';
+  }
+  return PERMANENT_MESSAGES.test(error.message) ? 'permanent' : 'transient';
+}

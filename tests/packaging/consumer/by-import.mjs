@@ -1,0 +1,24 @@
+// What a user with ES modules writes. Run inside a folder where only the packed tarball is installed.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { Pool, PoolClosedError, PoolError } from 'millpond';
+import * as pg from 'millpond/pg';
+import { VirtualClock } from 'millpond/testing';
+
+assert.equal(typeof pg.createPgPool, 'function');
+assert.equal(typeof VirtualClock, 'function');
+
+let destroyed = 0;
+const pool = new Pool({ max: 1, factory: { create: () => ({ answer: 42 }), destroy: () => { destroyed += 1; } } });
+assert.equal(await pool.use((resource) => resource.answer), 42);
+const lease = await pool.acquire();
+const waiting = pool.acquire();
+lease.release();
+(await waiting).release();
+await pool.close();
+assert.equal(destroyed, 1);
+await assert.rejects(pool.acquire(), (error) => error instanceof PoolClosedError && PoolError.is(error));
+
+// Both ways of loading give one module, so that `instanceof` works across them.
+assert.equal(createRequire(import.meta.url)('millpond').Pool, Pool);
+console.log('import: ok');

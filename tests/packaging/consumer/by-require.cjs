@@ -1,0 +1,19 @@
+// What a user with CommonJS writes: `require()` of ES modules works from Node 20.19 on.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { Pool } = require('millpond');
+const { createPgPool } = require('millpond/pg');
+const { VirtualClock } = require('millpond/testing');
+
+assert.equal(typeof createPgPool, 'function');
+assert.equal(typeof VirtualClock, 'function');
+
+const pool = new Pool({ factory: { create: () => ({}), destroy: () => {} }, min: 1, idleTimeoutMs: 60_000 });
+pool.use((resource) => assert.deepEqual(resource, {})).then(() => {
+  // Not closed on purpose: the timers of an idle pool do not keep the process alive.
+  console.log('require: ok');
+}, (error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
