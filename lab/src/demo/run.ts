@@ -118,7 +118,7 @@ async function describe(plan: Plan, admin: pg.Client): Promise<Setting> {
 function showRows(rows: readonly Row[], screen: Screen): void {
   const { style } = screen;
   for (const lines of tables(COLUMNS, rows, style, screen.columns)) screen.print('', ...lines);
-  screen.print(paint(style, 'client and server: cores of CPU in use; opened: sessions by the server\'s own count; TIME_WAIT: sockets left behind', 'dim'));
+  screen.print(paint(style, 'opened: sessions, by the server\'s own count; TIME_WAIT: sockets left behind; CPU in cores, and of both sides for one answer', 'dim'));
   const pools = poolRows(rows);
   if (pools.length < 2) return;
   const wide = screen.columns >= SIDE_BY_SIDE;

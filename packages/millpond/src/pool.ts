@@ -282,7 +282,7 @@ export class Pool<T> implements AsyncDisposable {
       throw withoutStack(() => new NestedAcquireError(message, { code: 'ERR_POOL_NESTED_ACQUIRE', pool: this.name, stats: this.stats(), waitedMs: 0 }));
     }
     // Once per pair of places: the same line in a loop is one mistake.
-    const key = `${outer.stack ?? ''}\n${inner ?? ''}`;
+    const key = `${firstFrame(outer.stack)}\n${firstFrame(inner)}`;
     if (this.#warned.has(key) || this.#warned.size >= 100) return;
     this.#warned.add(key);
     process.emitWarning(message, { type: 'PoolWarning', code: 'ERR_POOL_NESTED_ACQUIRE' });
@@ -361,6 +361,11 @@ function nameOf(options: { readonly name?: string }): string {
   if (name === undefined) return `pool-${++unnamed}`;
   if (typeof name !== 'string' || name === '') throw new Checker(String(name)).bad('name', name, 'a string that is not empty');
   return name;
+}
+
+/** The line that called; what is below it differs with how the same code was reached. */
+function firstFrame(stack: string | undefined): string {
+  return stack?.split('\n')[1] ?? '';
 }
 
 function place(stack: string | undefined): string {

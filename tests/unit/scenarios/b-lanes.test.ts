@@ -16,7 +16,7 @@ interface Outcome {
   readonly highWaits: number[];
 }
 
-/** `load`: what high asks for, in parts of what the whole pool could do for it. */
+/** `load`: what high asks for, in parts of what its share of the pool can do. Arrivals are random (Poisson): evenly spaced ones never queue. */
 async function simulate(load: number, durationMs: number): Promise<Outcome> {
   const scene = play({ max: MAX, lanes: LANES, acquireTimeoutMs: 2000 });
   const random = seededRandom(`26a at ${load}`);
@@ -45,7 +45,7 @@ async function simulate(load: number, durationMs: number): Promise<Outcome> {
     ask('low', LOW_HOLD_MS, lowAgain);
   };
   for (let i = 0; i < 3 * MAX; i++) lowAgain();
-  const meanGapMs = HIGH_HOLD_MS / MAX / load;
+  const meanGapMs = HIGH_HOLD_MS / LANES.high.share / load;
   const arrive = (): void => {
     ask('high', HIGH_HOLD_MS);
     clock.schedule(clock.now() + random.exponential(meanGapMs), arrive);
@@ -74,7 +74,7 @@ const served = (requests: readonly Request<ScriptedResource>[]): number => reque
 test('26a: with high at 30 % of capacity the pool is busy, and high waits at most 60 ms in 99 of 100 cases', async () => {
   const { busy, highWaits } = await simulate(0.3, 60_000);
   expect(busy).toBeGreaterThanOrEqual(0.95);
-  expect(highWaits.length).toBeGreaterThan(30_000);
+  expect(highWaits.length).toBeGreaterThan(25_000);
   expect(percentile(highWaits, 0.99)).toBeLessThanOrEqual(60);
 });
 

@@ -12,7 +12,7 @@ export interface Output {
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_LINE = '\u001b[2K';
-const COLUMNS_WITHOUT_TERMINAL = 110;
+const COLUMNS_WITHOUT_TERMINAL = 125;
 
 export class Screen {
   readonly style: Style;

@@ -5,6 +5,8 @@ export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string;
   readonly left?: boolean;
+  /** Columns of one group stay together where the table has to be cut. */
+  readonly group?: string;
 }
 
 const GAP = '  ';
@@ -25,24 +27,28 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
 
 /**
  * The same as one table where it fits into `width`, otherwise as several below each other, each led by the first column: every figure
- * stays in sight and no line is wrapped by the terminal.
+ * stays in sight and no line is wrapped by the terminal. It is cut between groups first, and inside a group only if that is too wide.
  */
 export function tables<Row>(columns: readonly Column<Row>[], rows: readonly Row[], style: Style, width: number): string[][] {
   const [lead, ...rest] = columns;
   if (!lead) return [];
-  const parts: Column<Row>[][] = [];
-  let part: Column<Row>[] = [lead];
-  for (const column of rest) {
-    const wider = [...part, column];
-    if (part.length > 1 && widthOf(table(wider, rows, { ...style, color: false })[1] ?? '') > width) {
+  const fits = (some: readonly Column<Row>[]): boolean => widthOf(table([lead, ...some], rows, { ...style, color: false })[1] ?? '') <= width;
+  const groups = fits(rest) ? [rest] : [...new Set(rest.map((column) => column.group))].map((name) => rest.filter((column) => column.group === name));
+  return groups.flatMap((group) => cut(group, fits)).map((some) => table([lead, ...some], rows, style));
+}
+
+/** As many as fit, again and again; one at least. */
+function cut<C>(columns: readonly C[], fits: (some: readonly C[]) => boolean): C[][] {
+  const parts: C[][] = [];
+  let part: C[] = [];
+  for (const column of columns) {
+    if (part.length > 0 && !fits([...part, column])) {
       parts.push(part);
-      part = [lead, column];
-    } else {
-      part = wider;
+      part = [];
     }
+    part.push(column);
   }
-  parts.push(part);
-  return parts.map((some) => table(some, rows, style));
+  return part.length > 0 ? [...parts, part] : parts;
 }
 
 function tableWidth(widths: readonly number[]): number {

@@ -417,25 +417,33 @@ export class Engine<T> {
     if (this.probeAt !== undefined) return { kind: 'unavailable' };
     if (this.shedding === undefined || this.slots.idle.size > 0 || this.counted < this.limit) return undefined;
     const { queue } = waiter.lane;
-    const perMs = this.leasesEndingPerMs(now) * this.lanes.portion(waiter.lane);
+    const pace = this.pace(now);
     const headDelay = queue.head === undefined ? 0 : now - queue.head.since;
-    const users = this.slots.borrowed;
-    const predicted = this.shedding.verdict(now, queue.size, perMs, users, waiter.timeoutMs, headDelay);
+    const perMs = pace.perMs * this.lanes.portion(waiter.lane);
+    const predicted = this.shedding.verdict(now, queue.size, perMs, pace.meanMs, waiter.timeoutMs, headDelay);
     return predicted === undefined ? undefined : { kind: 'overloaded', retryAfterMs: Math.max(1, Math.ceil(predicted)) };
   }
 
   /**
-   * How many leases end per ms at present: each one at the mean pace, or slower once it is older than the mean. So one lease that
-   * hangs slows the prediction by its own share and no more.
+   * How many leases end per ms at present, and what they last in the mean: each ends at the mean pace, or slower once it is older than
+   * the mean. So one lease that hangs slows the prediction by its own share and no more.
    */
-  private leasesEndingPerMs(now: number): number {
+  private pace(now: number): { readonly perMs: number; readonly meanMs: number } {
     const mean = this.shedding!.meanHoldMs;
     let perMs = 0;
+    let leases = 0;
     for (const slot of this.slots.borrowedSlots()) {
-      for (let hold = slot.holds; hold !== undefined; hold = hold.next) perMs += 1 / Math.max(mean, now - hold.since);
+      for (let hold = slot.holds; hold !== undefined; hold = hold.next) {
+        perMs += 1 / Math.max(mean, now - hold.since);
+        leases++;
+      }
     }
-    if (mean > 0) perMs += (this.slots.resetting.size + this.slots.validating.size + this.slots.creating.size) / mean;
-    return perMs;
+    const soon = this.slots.resetting.size + this.slots.validating.size + this.slots.creating.size;
+    if (mean > 0) {
+      perMs += soon / mean;
+      leases += soon;
+    }
+    return { perMs, meanMs: leases / perMs };
   }
 
   private flush(satSince: number, now: number): void {

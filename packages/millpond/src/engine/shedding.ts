@@ -46,13 +46,12 @@ export class Shedding {
 
   /**
    * Milliseconds to predict for an acquire that would be turned away, or undefined to let it queue.
-   * `perMs`: leases expected to end per millisecond. `users`: resources in use. `headDelayMs`: how long the head has waited.
+   * `perMs`: leases expected to end per millisecond. `holdMs`: what they last. `headDelayMs`: how long the head has waited.
    */
-  verdict(now: number, ahead: number, perMs: number, users: number, timeoutMs: number, headDelayMs: number): number | undefined {
+  verdict(now: number, ahead: number, perMs: number, holdMs: number, timeoutMs: number, headDelayMs: number): number | undefined {
     this.look(headDelayMs, now);
     if (perMs <= 0 || perMs === Infinity) return undefined;
     const predictedMs = (ahead + 1) / perMs;
-    const holdMs = users / perMs;
     if (predictedMs > timeoutMs - 1.5 * holdMs) return predictedMs;
     if (this.standing && predictedMs > 2 * this.settings.targetMs) return predictedMs;
     return undefined;

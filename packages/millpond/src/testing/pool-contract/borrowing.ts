@@ -60,8 +60,8 @@ export const borrowingCases: readonly PoolCase[] = [
     name: 'idle resources are lent last in, first out',
     async run(play) {
       const scene = play({ options: { max: 3 } });
-      const leases = await scene.borrow(3);
-      for (const name of ['r2', 'r3', 'r1']) leases.find((each) => each.resource.name === name)!.release();
+      const [r1, r2, r3] = await scene.borrow(3);
+      for (const request of [r2, r3, r1]) request!.release();
       expectServed(await scene.borrow(3), ['r1', 'r3', 'r2']);
     },
   },

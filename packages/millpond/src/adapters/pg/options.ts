@@ -1,0 +1,147 @@
+// Tells the three kinds of options apart that arrive in one object (the pool's, node-postgres' connect options, this adapter's own), and
+// refuses what is none of them. No message shows a value: any of them might be a password in the wrong place.
+
+import { InvalidOptionError, type PoolOptions } from '../../index.ts';
+import { nearest, POOL_OPTION_KEYS } from '../../options.ts';
+import { permanent } from './classify.ts';
+import { loadClientClass } from './driver.ts';
+import type { PgClient, PgClientClass, PgConnectOptions, PgFactoryOptions, PgPoolOptions, PgReset } from './types.ts';
+
+const CONNECT_KEYS: readonly (keyof PgConnectOptions)[] = [
+  'connectionString', 'host', 'port', 'user', 'password', 'database', 'ssl', 'sslnegotiation', 'enableChannelBinding', 'scramMaxIterations',
+  'application_name', 'fallback_application_name', 'options', 'client_encoding', 'replication', 'statement_timeout', 'lock_timeout',
+  'idle_in_transaction_session_timeout', 'query_timeout', 'connectionTimeoutMillis', 'keepAlive', 'keepAliveInitialDelayMillis', 'types', 'binary',
+  'pipeline', 'stream',
+];
+
+const FACTORY_KEYS: readonly Exclude<keyof PgFactoryOptions, keyof PgConnectOptions>[] = ['connection', 'Client', 'reset', 'onConnect', 'onFailover'];
+
+const POOL_KEYS = POOL_OPTION_KEYS.filter((key) => key !== 'factory' && key !== 'sharing');
+
+/** What those who come from pg.Pool will write. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  idleTimeoutMillis: 'idleTimeoutMs',
+  maxLifetimeSeconds: 'maxLifetimeMs, which counts milliseconds',
+  poolSize: 'max',
+  allowExitOnIdle: 'nothing: an idle pool never keeps the process alive',
+  verify: 'onConnect',
+  log: 'the events of the pool (on)',
+  dbname: 'database',
+  username: 'user',
+  sharing: 'nothing: a session of PostgreSQL has one borrower at a time',
+  factory: 'a plain Pool with pgFactory',
+};
+
+/** Everything a factory needs to know, checked. */
+export interface FactorySettings<C extends PgClient> {
+  /** The options of one connect. Rejects with what the function threw, or with an error marked as permanent. */
+  readonly connectOptions: () => PgConnectOptions | Promise<PgConnectOptions>;
+  readonly Client: PgClientClass<C>;
+  readonly reset: PgReset;
+  readonly onConnect: PgFactoryOptions<C>['onConnect'];
+  readonly onFailover: PgFactoryOptions<C>['onFailover'];
+}
+
+export interface PoolSettings<C extends PgClient> {
+  readonly pool: Omit<PoolOptions<C>, 'factory'>;
+  readonly factory: PgFactoryOptions<C>;
+  readonly cancelTimeoutMs: number;
+}
+
+/** The options of {@link createPgPool}, sorted. */
+export function splitPoolOptions<C extends PgClient>(given: string | PgPoolOptions<C>): PoolSettings<C> {
+  const options: PgPoolOptions<C> = typeof given === 'string' ? { connectionString: given } : given;
+  const name = poolName(options);
+  checkKeys('', options, [...POOL_KEYS, ...CONNECT_KEYS, ...FACTORY_KEYS, 'cancelTimeoutMs'], name);
+  const pool: Record<string, unknown> = { keepaliveIntervalMs: 120_000 };
+  const factory: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined || key === 'cancelTimeoutMs') continue;
+    if ((POOL_KEYS as readonly string[]).includes(key)) pool[key] = value;
+    else factory[key] = value;
+  }
+  const cancelTimeoutMs = options.cancelTimeoutMs ?? 2_000;
+  if (typeof cancelTimeoutMs !== 'number' || !(cancelTimeoutMs > 0) || cancelTimeoutMs >= 2 ** 31) {
+    throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
+  }
+  return { pool: pool as Omit<PoolOptions<C>, 'factory'>, factory: factory as PgFactoryOptions<C>, cancelTimeoutMs };
+}
+
+/** The options of {@link pgFactory}, checked. */
+export function factorySettings<C extends PgClient>(options: PgFactoryOptions<C>, name: string): FactorySettings<C> {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a connection string or an object', name);
+  checkKeys('', options, [...CONNECT_KEYS, ...FACTORY_KEYS], name);
+  const { connection, Client, reset = 'rollback', onConnect, onFailover, ...fixed } = options;
+  if (!['none', 'rollback', 'discard'].includes(reset)) throw invalid('reset', "must be one of 'none', 'rollback', 'discard'", name);
+  for (const [key, value] of Object.entries({ Client, onConnect, onFailover })) {
+    if (value !== undefined && typeof value !== 'function') throw invalid(key, `must be a ${key === 'Client' ? 'class' : 'function'}`, name);
+  }
+  checkConnectOptions('', fixed, name);
+  if (connection !== undefined && fixed.connectionString !== undefined) {
+    throw invalid('connection', 'and connectionString say the same thing twice: give one of them', name);
+  }
+  return { connectOptions: connects(fixed, connection, name), Client: Client ?? (loadClientClass() as PgClientClass<C>), reset, onConnect, onFailover };
+}
+
+/** Merges what is fixed with `connection`; asks again each time when that is a function. */
+function connects(fixed: PgConnectOptions, connection: PgFactoryOptions['connection'], name: string): () => PgConnectOptions | Promise<PgConnectOptions> {
+  const merge = (given: string | PgConnectOptions): PgConnectOptions => {
+    const own = typeof given === 'string' ? { connectionString: given } : given;
+    if (typeof own !== 'object' || own === null) throw invalid('connection', 'must be, or return, a connection string or an object', name);
+    checkKeys('connection.', own, CONNECT_KEYS, name);
+    checkConnectOptions('connection.', own, name);
+    return { keepAlive: true, ...defined(fixed), ...defined(own) };
+  };
+  if (typeof connection !== 'function') {
+    const merged = merge(connection ?? {});
+    return () => merged;
+  }
+  return async () => {
+    const given = await connection(); // what it throws is its own: a token service that is down may be up again in a moment
+    try {
+      return merge(given);
+    } catch (error) {
+      throw permanent(error as Error);
+    }
+  };
+}
+
+function checkConnectOptions(prefix: string, options: PgConnectOptions, name: string): void {
+  const expect = (key: keyof PgConnectOptions, ok: boolean, what: string): void => {
+    if (options[key] !== undefined && !ok) throw invalid(prefix + key, `must be ${what}`, name);
+  };
+  for (const key of ['connectionString', 'host', 'user', 'database', 'application_name', 'fallback_application_name', 'client_encoding'] as const) {
+    expect(key, typeof options[key] === 'string', 'a string');
+  }
+  expect('password', typeof options.password === 'string' || typeof options.password === 'function', 'a string or a function that returns one');
+  const port = Number(options.port);
+  expect('port', Number.isInteger(port) && port > 0 && port < 65_536, 'a whole number from 1 to 65535');
+  // A stream cannot serve two connections, so one that is already made is no option here.
+  expect('stream', typeof options.stream === 'function', 'a function that makes a stream');
+}
+
+function defined(options: PgConnectOptions): PgConnectOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function checkKeys(prefix: string, given: object, known: readonly string[], name: string): void {
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const elsewhere = ELSEWHERE[key];
+    if (elsewhere !== undefined) throw new InvalidOptionError(prefix + key, `unknown option ${prefix}${key}; here it is ${elsewhere}`, name);
+    if ((POOL_KEYS as readonly string[]).includes(key)) throw new InvalidOptionError(prefix + key, `${prefix}${key} is an option of the pool, not of a connection`, name);
+    const near = nearest(key, known);
+    const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${prefix}${near}?`;
+    throw new InvalidOptionError(prefix + key, `unknown option ${prefix}${key}; ${hint}`, name);
+  }
+}
+
+function poolName(options: unknown): string {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a connection string or an object', 'pg');
+  const { name } = options as { readonly name?: unknown };
+  return typeof name === 'string' ? name : 'pg';
+}
+
+function invalid(option: string, what: string, name: string): InvalidOptionError {
+  return new InvalidOptionError(option, `${option} ${what}`, name);
+}

@@ -1,0 +1,208 @@
+// What the pool keeps with each connection: whether it is lost, what has to happen before its next statement, what it was suspected of.
+//
+// Two of node-postgres' seams carry it. Bytes on their way out pass `stream.write`, whoever sends them (a query, a cursor, COPY): there the
+// DISCARD ALL that is due is put in front, and an idle connection begins to count as a reason for the process to go on. Messages on their
+// way in pass `connection.emit`: there the answers to that DISCARD ALL are taken out before the client sees them.
+
+import { DISCARD, ANSWERS_TO_DISCARD } from './discard.ts';
+import { isUsable } from './connect.ts';
+import type { DriverClient, ServerError } from './driver.ts';
+import { ResetFailedError } from './errors.ts';
+
+/** What sessions of one factory share. */
+export interface SessionOwner {
+  /** For errors. */
+  pool: string;
+  /** A server error that means the end of this server, or of its writing. */
+  failover(session: Session, code: string): void;
+  /** A session came to rest: it need not keep the process alive. */
+  rests(session: Session): void;
+}
+
+/** Under this name a client carries its session; not enumerable, so that it is not in anybody's log. */
+const KEY = Symbol('millpond.pg.session');
+
+/** The server says this and then ends the connection: it is shutting down, crashed, starting, or had enough of this session. */
+const GOING_AWAY = new Set(['57P01', '57P02', '57P03']);
+const LAST_WORDS = new Set([...GOING_AWAY, '57P04', '57P05', '25P03', '25P04']);
+/** A write was refused because the server, the session or the transaction is read-only. */
+const READ_ONLY = '25006';
+
+export class Session {
+  readonly client: DriverClient;
+  readonly owner: SessionOwner;
+  /** For a second connection to the same server: its `stream` option. */
+  readonly streamFactory: unknown;
+  lost = false;
+  cause: unknown = undefined;
+  /** Told once, when the connection is lost. */
+  onLost: ((cause: unknown) => void) | undefined = undefined;
+  /** The pool's generation at its creation. */
+  generation = -1;
+  /** A write was refused as read-only, and why has not been looked at yet. */
+  readOnlySeen = false;
+  /** In a transaction that was asked to be read-only: then a refused write says nothing about the server. */
+  readOnlyWanted = false;
+  /** DISCARD ALL goes ahead of the next bytes. */
+  discardDue = false;
+  /** Its cleaning failed; what was sent behind it did not run. */
+  resetError: ResetFailedError | undefined = undefined;
+  /** Lent to nobody, or lent and nothing sent since. */
+  resting = false;
+  private referenced = true;
+  /** How many messages to come belong to a DISCARD ALL. */
+  private swallowing = 0;
+  private listeners = new Map<string | symbol, readonly unknown[]>();
+
+  constructor(client: DriverClient, owner: SessionOwner, streamFactory: unknown) {
+    this.client = client;
+    this.owner = owner;
+    this.streamFactory = streamFactory;
+    Object.defineProperty(client, KEY, { value: this });
+    client.on('error', (error: unknown) => this.lose(error));
+    client.on('end', () => this.lose(new Error('the connection was closed')));
+    client.connection.on('errorMessage', (message: ServerError) => this.noteServerError(message.code));
+    this.tapWrites();
+  }
+
+  /** Can it take a statement, as far as is known without asking the server? */
+  get usable(): boolean {
+    return !this.lost && isUsable(this.client);
+  }
+
+  lose(cause: unknown): void {
+    if (this.lost) return;
+    this.lost = true;
+    this.cause = cause;
+    this.onLost?.(cause);
+  }
+
+  /** The bytes written so far; undefined where the stream does not count them. */
+  get written(): number | undefined {
+    return this.client.connection.stream.bytesWritten;
+  }
+
+  // ----------------------------------------------------------------------------------------------------------------- listeners
+
+  /** Takes note of the listeners that are there now: these are to stay. */
+  keepListeners(): void {
+    for (const name of this.client.eventNames()) this.listeners.set(name, this.client.rawListeners(name));
+  }
+
+  /** Removes what borrowers added since, and puts back what they removed. */
+  restoreListeners(): void {
+    const { client } = this;
+    for (const name of FREQUENT) {
+      if (client.listenerCount(name) !== (this.listeners.get(name)?.length ?? 0)) {
+        this.restoreAllListeners();
+        return;
+      }
+    }
+  }
+
+  private restoreAllListeners(): void {
+    const { client } = this;
+    for (const name of new Set([...client.eventNames(), ...this.listeners.keys()])) {
+      const kept = this.listeners.get(name) ?? [];
+      const present = client.rawListeners(name);
+      if (present.length === kept.length && present.every((each, index) => each === kept[index])) continue;
+      client.removeAllListeners(name);
+      for (const listener of kept) client.on(name, listener as () => void);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- server's errors
+
+  private noteServerError(code: string | undefined): void {
+    if (code === undefined) return;
+    if (code === READ_ONLY) {
+      if (!this.readOnlyWanted) this.readOnlySeen = true;
+    } else if (LAST_WORDS.has(code)) {
+      this.lose(new Error(`the server ended the connection (${code})`));
+      if (GOING_AWAY.has(code)) this.owner.failover(this, code);
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------------------------- way out and in
+
+  /** It is idle now; see {@link SessionOwner.rests}. */
+  rest(): void {
+    this.resting = true;
+    if (this.referenced) this.owner.rests(this);
+  }
+
+  /** An idle connection is no reason for the process to go on. */
+  unreference(): void {
+    if (!this.resting || !this.referenced) return;
+    this.referenced = false;
+    this.client.connection.stream.unref?.();
+  }
+
+  /** From now on DISCARD ALL goes ahead of whatever is sent. */
+  armDiscard(): void {
+    this.discardDue = true;
+    this.tapMessages();
+    // It will deallocate them, so that node-postgres must prepare anew what it has prepared.
+    const { connection } = this.client;
+    connection.parsedStatements = {};
+    if (connection.submittedNamedStatements !== undefined) connection.submittedNamedStatements = {};
+  }
+
+  private tapWrites(): void {
+    const { stream } = this.client.connection;
+    const write = stream.write as (...args: unknown[]) => boolean;
+    stream.write = ((chunk: Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
+      if (this.resting) {
+        this.resting = false;
+        if (!this.referenced) {
+          this.referenced = true;
+          stream.ref?.();
+        }
+      }
+      if (this.discardDue) {
+        this.discardDue = false;
+        this.swallowing += ANSWERS_TO_DISCARD.length;
+        return write.call(stream, Buffer.concat([DISCARD, chunk]), encoding, callback);
+      }
+      return write.call(stream, chunk, encoding, callback);
+    }) as typeof stream.write;
+  }
+
+  private tapped = false;
+
+  private tapMessages(): void {
+    if (this.tapped) return;
+    this.tapped = true;
+    const { connection } = this.client;
+    const emit = connection.emit;
+    connection.emit = (name: string | symbol, ...args: unknown[]): boolean => {
+      if (this.swallowing === 0 && !this.discardDue) return emit.call(connection, name, ...args);
+      // What the previous borrower listens to must not reach this one, and neither what the cleaning has to say.
+      if (name === 'notification' || (name === 'notice' && this.swallowing > 0)) return true;
+      if (this.swallowing === 0) return emit.call(connection, name, ...args);
+      if (name === 'errorMessage') {
+        this.discardFailed(args[0] as ServerError);
+        return true;
+      }
+      if (name !== ANSWERS_TO_DISCARD[ANSWERS_TO_DISCARD.length - this.swallowing]) return emit.call(connection, name, ...args);
+      this.swallowing--;
+      return true;
+    };
+  }
+
+  /** The server skips everything up to the next Sync, so the statement behind it has not run and will not: this connection ends here. */
+  private discardFailed(error: ServerError): void {
+    this.swallowing = 0;
+    this.resetError = new ResetFailedError(this.owner.pool, error);
+    this.client.connection.stream.destroy(this.resetError);
+    this.lose(this.resetError);
+    this.noteServerError(error.code);
+  }
+}
+
+/** The events that borrowers listen to. */
+const FREQUENT = ['error', 'notification', 'notice', 'end', 'drain'] as const;
+
+export function sessionOf(client: object): Session {
+  return (client as { readonly [KEY]: Session })[KEY];
+}
