@@ -14,5 +14,5 @@ export type { Clock, Random } from './clock.ts';
 export type { DestroyReason, PoolState } from './engine/words.ts';
 export {
   AcquireError, AcquireTimeoutError, CreateError, InvalidOptionError, LeaseEndedError, NestedAcquireError, OverloadedError, PoolClosedError, PoolError,
-  PoolPausedError, PoolUnavailableError, QueueFullError,
+  PoolPausedError, PoolUnavailableError, QueueFullError, type AcquireErrorInit, type PoolErrorInit,
 } from './errors.ts';

@@ -3,6 +3,7 @@
 
 import type { Clock } from './clock.ts';
 import { close, evictAll, evictSome, pause, resize, resume } from './engine/control.ts';
+import type { Engine } from './engine/engine.ts';
 import type { Lane } from './engine/lanes.ts';
 import type { DestroyReason, PoolState } from './engine/words.ts';
 import { AcquireTimeoutError, CreateError, InvalidOptionError, NestedAcquireError, PoolClosedError, withoutStack } from './errors.ts';
@@ -77,6 +78,11 @@ export class Pool<T> implements AsyncDisposable {
       }));
     }
     engine.tick(this.#clock.now());
+  }
+
+  /** @internal The rules behind a pool: the simulator looks at them after every step. */
+  static engineOf<T>(pool: Pool<T>): Engine<T> {
+    return pool.#driver.engine;
   }
 
   get state(): PoolState {

@@ -81,6 +81,13 @@ export class Deadlines {
     }
   }
 
+  /** Everybody who has a deadline; each list from its earliest to its latest. For checks. */
+  *all(): Generator<Waiter> {
+    for (const list of this.lists.values()) {
+      for (let waiter = list.head; waiter !== undefined; waiter = waiter.later) yield waiter;
+    }
+  }
+
   private listFor(timeoutMs: number): Expiries {
     if (timeoutMs === this.recentTimeout) return this.recent!;
     let list = this.lists.get(timeoutMs);

@@ -15,7 +15,6 @@ export interface ServerError extends Error {
 
 /** A net.Socket, a TLSSocket, or what the `stream` option made. */
 export interface DriverStream extends Duplex {
-  readonly bytesWritten?: number;
   readonly remoteAddress?: string | undefined;
   ref?(): unknown;
   unref?(): unknown;

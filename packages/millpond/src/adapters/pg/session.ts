@@ -49,10 +49,13 @@ export class Session {
   resetError: ResetFailedError | undefined = undefined;
   /** Lent to nobody, or lent and nothing sent since. */
   resting = false;
+  /** How often something was sent. What did not change it did not reach the server. */
+  writes = 0;
   private referenced = true;
   /** How many messages to come belong to a DISCARD ALL. */
   private swallowing = 0;
-  private listeners = new Map<string | symbol, readonly unknown[]>();
+  private readonly listeners = new Map<string | symbol, readonly unknown[]>();
+  private tapped = false;
 
   constructor(client: DriverClient, owner: SessionOwner, streamFactory: unknown) {
     this.client = client;
@@ -61,7 +64,7 @@ export class Session {
     Object.defineProperty(client, KEY, { value: this });
     client.on('error', (error: unknown) => this.lose(error));
     client.on('end', () => this.lose(new Error('the connection was closed')));
-    client.connection.on('errorMessage', (message: ServerError) => this.noteServerError(message.code));
+    client.connection.on('errorMessage', (message: ServerError) => this.noteServerError(message));
     this.tapWrites();
   }
 
@@ -75,11 +78,6 @@ export class Session {
     this.lost = true;
     this.cause = cause;
     this.onLost?.(cause);
-  }
-
-  /** The bytes written so far; undefined where the stream does not count them. */
-  get written(): number | undefined {
-    return this.client.connection.stream.bytesWritten;
   }
 
   // ----------------------------------------------------------------------------------------------------------------- listeners
@@ -113,12 +111,12 @@ export class Session {
 
   // ------------------------------------------------------------------------------------------------------------- server's errors
 
-  private noteServerError(code: string | undefined): void {
-    if (code === undefined) return;
+  private noteServerError(error: ServerError): void {
+    const { code = '' } = error;
     if (code === READ_ONLY) {
       if (!this.readOnlyWanted) this.readOnlySeen = true;
     } else if (LAST_WORDS.has(code)) {
-      this.lose(new Error(`the server ended the connection (${code})`));
+      this.lose(error);
       if (GOING_AWAY.has(code)) this.owner.failover(this, code);
     }
   }
@@ -152,6 +150,7 @@ export class Session {
     const { stream } = this.client.connection;
     const write = stream.write as (...args: unknown[]) => boolean;
     stream.write = ((chunk: Uint8Array, encoding?: unknown, callback?: unknown): boolean => {
+      this.writes++;
       if (this.resting) {
         this.resting = false;
         if (!this.referenced) {
@@ -167,8 +166,6 @@ export class Session {
       return write.call(stream, chunk, encoding, callback);
     }) as typeof stream.write;
   }
-
-  private tapped = false;
 
   private tapMessages(): void {
     if (this.tapped) return;
@@ -196,7 +193,7 @@ export class Session {
     this.resetError = new ResetFailedError(this.owner.pool, error);
     this.client.connection.stream.destroy(this.resetError);
     this.lose(this.resetError);
-    this.noteServerError(error.code);
+    this.noteServerError(error);
   }
 }
 
