@@ -47,7 +47,8 @@ function expire<T>(engine: Engine<T>, now: number): void {
 
 function match<T>(engine: Engine<T>, now: number): void {
   if (engine.paused !== false) return;
-  for (;;) {
+  const { slots, settings } = engine;
+  while (slots.idle.size > 0 || settings.sharing > 1) {
     const lane = engine.lanes.next(now, engine.lanes.many ? engine.capacity : 0);
     if (lane === undefined) return;
     const slot = pickIdle(engine, now, true);

@@ -380,7 +380,7 @@ export class Engine<T> {
     if (reason !== undefined) return reason;
     if (slot.uses >= this.settings.maxUses) return 'maxUses';
     if (slot.evictAt <= now && this.canSpare()) return 'evicted';
-    if (this.staying > this.limit) return this.overReason();
+    if ((this.budgeted || this.slots.size > this.settings.max) && this.staying > this.limit) return this.overReason();
     return undefined;
   }
 

@@ -29,6 +29,8 @@ export class Slots<T> {
   readonly leaving: StateList<T> = new StateList('leaving');
   /** Where slots stand that are outside; it keeps none of them. */
   readonly gone: StateList<T> = new StateList('gone');
+  /** Everything in the pool, creating and destroying included: how many slots stand in a list. */
+  size = 0;
 
   constructor(sharing: number) {
     this.lent = Array.from({ length: sharing + 1 }, () => new StateList<T>('lent'));
@@ -57,19 +59,16 @@ export class Slots<T> {
     return this.idle.size + this.borrowed + this.validating.size + this.resetting.size;
   }
 
-  /** Everything in the pool, creating and destroying included. */
-  get size(): number {
-    return this.alive + this.pending + this.destroying.size;
-  }
-
   /** Moves a slot to another state, that is to the list of that state. */
   move(slot: Slot<T>, to: StateList<T>, now: number): void {
     const from = slot.list;
-    if (from !== this.gone) from.remove(slot);
+    if (from === this.gone) this.size++;
+    else from.remove(slot);
     slot.list = to;
     slot.since = now;
     if (to === this.idle) this.pushIdle(slot);
-    else if (to !== this.gone) to.push(slot);
+    else if (to === this.gone) this.size--;
+    else to.push(slot);
   }
 
   /** Adds or ends one of several leases of a shared resource. */
