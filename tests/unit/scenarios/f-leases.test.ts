@@ -208,7 +208,7 @@ test('54: after a random script the totals conserve, and the sums of times are t
   const kinds = { served: 0, timedOut: 0, aborted: 0, rejected: 0 };
   for (let seed = 1; seed <= 10; seed++) {
     const random = seededRandom(seed);
-    const scene = play({ max: 3, maxWaiting: 6, acquireTimeoutMs: 200 }, { seed });
+    const scene = play({ max: 3, maxWaiting: 6, acquireTimeoutMs: 60 }, { seed });
     scene.factory.script.create.does((call) => {
       if (random.chance(0.2)) throw new Error('refused');
       return call.index % 2 === 0 ? undefined : Promise.resolve({ id: call.index, name: `r${call.index}` });

@@ -69,7 +69,7 @@ function leaveNow<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {
 function abandon<T>(engine: Engine<T>, slot: Slot<T>): void {
   if (slot.state !== 'creating') return;
   engine.slots.move(slot, engine.slots.abandoned, slot.since);
-  engine.ports.giveUp(slot, 'create');
+  engine.ports.giveUp(slot, 'create', false);
 }
 
 /** Begins to close; nothing is lent or created from here on. `deadlineAt` bounds how long leases and creates are waited for. */
@@ -83,7 +83,11 @@ export function close<T>(engine: Engine<T>, deadlineAt: number, now: number): vo
     const { slots } = engine;
     for (const slot of slots.creating.toArray()) abandon(engine, slot);
     for (const list of [slots.idle, slots.validating, slots.resetting]) {
-      for (const slot of list.toArray()) if (slot.state !== 'destroying') engine.destroy(slot, 'poolClosed', now);
+      for (const slot of list.toArray()) {
+        if (slot.state === 'destroying' || slot.state === 'gone') continue;
+        engine.interrupt(slot);
+        engine.destroy(slot, 'poolClosed', now);
+      }
     }
     engine.maintenanceAt = Infinity;
   }

@@ -306,6 +306,7 @@ export class Engine<T> {
     slot.broken = true;
     slot.error = cause;
     if (slot.state === 'idle' || slot.state === 'validating' || slot.state === 'resetting') {
+      this.interrupt(slot);
       this.destroy(slot, 'broken', now);
       dispatch(this, now);
     } else if (slot.state === 'lent' && this.settings.sharing > 1) {
@@ -332,6 +333,12 @@ export class Engine<T> {
     this.dirty = true;
     this.slots.move(slot, this.slots.destroying, now);
     this.ports.destroy(slot, reason);
+  }
+
+  /** Gives up the hook that runs on a resource which is about to be destroyed: it must not go on with what is no longer there. */
+  interrupt(slot: Slot<T>): void {
+    if (slot.state === 'validating') this.ports.giveUp(slot, 'validate', false);
+    else if (slot.state === 'resetting') this.ports.giveUp(slot, 'reset', false);
   }
 
   toIdle(slot: Slot<T>, now: number): void {

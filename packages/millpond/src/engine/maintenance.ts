@@ -53,7 +53,7 @@ export function runDue<T>(engine: Engine<T>, now: number): void {
 function endOverlongHooks<T>(engine: Engine<T>, now: number): void {
   const { slots, settings, ports } = engine;
   for (const slot of overlong(slots.creating, settings.createTimeoutMs, now)) {
-    const error = ports.giveUp(slot, 'create');
+    const error = ports.giveUp(slot, 'create', true);
     engine.createFailed(slot, error, false, true, now);
   }
   for (const slot of overlong(slots.abandoned, settings.createTimeoutMs, now)) {
@@ -61,15 +61,15 @@ function endOverlongHooks<T>(engine: Engine<T>, now: number): void {
     ports.freed();
   }
   for (const slot of overlong(slots.validating, settings.validateTimeoutMs, now)) {
-    const error = ports.giveUp(slot, 'validate');
+    const error = ports.giveUp(slot, 'validate', true);
     engine.validated(slot, false, error, now);
   }
   for (const slot of overlong(slots.resetting, settings.resetTimeoutMs, now)) {
-    const error = ports.giveUp(slot, 'reset');
+    const error = ports.giveUp(slot, 'reset', true);
     engine.resetDone(slot, false, error, now);
   }
   for (const slot of overlong(slots.destroying, settings.destroyTimeoutMs, now)) {
-    const error = ports.giveUp(slot, 'destroy');
+    const error = ports.giveUp(slot, 'destroy', true);
     engine.totals.destroyTimeouts++;
     engine.destroyed(slot, error, now);
   }

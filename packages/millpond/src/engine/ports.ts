@@ -31,8 +31,8 @@ export interface Ports<T> {
   reset(slot: Slot<T>): boolean;
   /** Run `destroy`; answer with {@link Engine.destroyed}. */
   destroy(slot: Slot<T>, reason: DestroyReason): void;
-  /** Nobody waits for this hook any more: abort it. Returns the error that says so. A late result still goes to the engine. */
-  giveUp(slot: Slot<T>, hook: HookName): unknown;
+  /** Nobody waits for this hook any more, because it took too long or because its result is not wanted: abort it. Returns the error that says so. */
+  giveUp(slot: Slot<T>, hook: HookName, overlong: boolean): unknown;
   /** Ask `isBroken`; only called when the settings say that there is one. */
   isBroken(slot: Slot<T>): boolean;
   /** Give the resource to the caller behind the waiter, with a lease that is {@link Engine.attach}ed to it. */

@@ -231,9 +231,8 @@ export class Driver<T> implements Ports<T> {
     ));
   }
 
-  giveUp(slot: Slot<T>, hook: HookName): unknown {
+  giveUp(slot: Slot<T>, hook: HookName, overlong: boolean): unknown {
     const timeoutMs = this.engine.settings[`${hook}TimeoutMs`];
-    const overlong = slot.state !== 'abandoned';
     const message = overlong ? `${hook} did not finish within ${timeoutMs} ms` : `the result of this ${hook} is not wanted any more`;
     const error = new PoolError(message, { code: overlong ? `ERR_POOL_${hook.toUpperCase()}_TIMEOUT` : 'ERR_POOL_ABANDONED', pool: this.name });
     attachmentOf(slot).context?.giveUp(error);
