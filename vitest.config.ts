@@ -24,6 +24,7 @@ export default defineConfig({
           exclude: [...SERVERS, '**/fixtures/**', '**/node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          maxWorkers: '100%',
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,16 +1,17 @@
-// Runs the fast tests on every Node that is supported: `npm run matrix [-- paths]`. The Nodes come from npm, where each release is a package
-// per platform that holds the bare binary, so that nothing has to be installed on the machine and no install script has to run. They are
-// kept in node_modules/.cache. Exits with 1 when one of them fails.
+// Runs the fast tests on every Node that is supported: `npm run matrix [-- paths]`. The Nodes come from npm, where each release is a
+// package per platform that holds the bare binary, so that nothing has to be installed on the machine and no install script has to run.
+// They are kept in node_modules/.cache. Exits with 1 when one of them fails.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { must, npm, root, run, table, took } from './lib/run.mjs';
+import { must, npm, root, run, table, took, tool } from './lib/run.mjs';
 
 /** The oldest release that `engines` promises, then the newest of each line. */
 const VERSIONS = ['20.19.0', '22', '24', '26'];
 const PATHS = ['tests/unit', 'tests/property'];
+const REPORTERS = ['--reporter=default', '--reporter=./scripts/lib/summary-reporter.mjs'];
 
 const cache = join(root, 'node_modules/.cache/millpond/nodes');
 
@@ -40,8 +41,8 @@ async function testOn(version, paths) {
     const binary = await nodeBinary(version);
     const exact = (await must(binary, ['--version'])).trim();
     const summary = join(tmpdir(), `millpond-matrix-${process.pid}.txt`);
-    const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'fast', '--reporter=./scripts/lib/summary-reporter.mjs', ...paths];
-    const { code, output } = await run(binary, args, { env: { TEST_SUMMARY: summary, NO_COLOR: '1' } });
+    const [, vitest] = tool('vitest/vitest.mjs', 'run', '--project', 'fast', ...REPORTERS, ...paths);
+    const { code, output } = await run(binary, vitest, { env: { TEST_SUMMARY: summary, NO_COLOR: '1' } });
     const words = existsSync(summary) ? readFileSync(summary, 'utf8').trim() : 'did not come to an end';
     rmSync(summary, { force: true });
     if (code !== 0) console.log(`\n---- Node ${exact}\n${output.trimEnd()}\n`);

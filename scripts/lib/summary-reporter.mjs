@@ -19,8 +19,8 @@ export default class SummaryReporter {
     const failed = count('failed') + errors.length + modules.filter((module) => module.errors().length > 0).length;
     const line = `${count('passed')} passed, ${failed} failed, ${left.length} left out`;
 
-    // With `-t` a person has asked for a part: what is left out then needs no words.
-    const asked = this.vitest.config.testNamePattern !== undefined;
+    // With `-t` or `--bail` somebody has asked for a part: what is left out then needs no words.
+    const asked = this.vitest.config.testNamePattern !== undefined || this.vitest.config.bail > 0;
     if (left.length > 0 && !asked) this.#reportLeftOut(left);
     console.log(`\n${line}\n`);
     const file = process.env[SUMMARY_FILE];

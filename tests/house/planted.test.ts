@@ -41,10 +41,13 @@ const PLANTED: Readonly<Record<string, Expected>> = {
   [`${SRC}runtime/knows-testing.ts`]: layer,
   [`${SRC}runtime/knows-package.ts`]: bare,
   [`${SRC}runtime/loads-anything.ts`]: { structure: ['computedImport'] },
+  [`${SRC}runtime/requires.ts`]: { structure: ['computedImport'] },
   [`${SRC}telemetry/knows-engine.ts`]: layer,
   [`${SRC}telemetry/knows-pool.ts`]: layer,
   [`${SRC}keyed.ts`]: layer,
   [`${SRC}options.ts`]: layer,
+  [`${SRC}events.ts`]: layer,
+  [`${SRC}factory.ts`]: layer,
   [`${SRC}stats.ts`]: bare,
   [`${SRC}adapters/pg/knows-engine.ts`]: layer,
   [`${SRC}adapters/pg/knows-runtime.ts`]: layer,
@@ -129,7 +132,8 @@ function lint(folder: string): Promise<readonly Diagnostic[]> {
 beforeAll(async () => {
   checkout = mkdtempSync(join(tmpdir(), 'millpond-planted-'));
   cpSync(join(here, 'fixtures'), checkout, { recursive: true });
-  for (const file of ['.oxlintrc.json', 'tsconfig.base.json', 'packages/millpond/tsconfig.json', 'lab/tsconfig.json', 'tests/tsconfig.json']) {
+  const tsconfigs = ['packages/millpond', 'lab', 'tests'].map((folder) => `${folder}/tsconfig.json`);
+  for (const file of ['.oxlintrc.json', 'tsconfig.base.json', ...tsconfigs]) {
     cpSync(join(repository, file), join(checkout, file));
   }
   symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'), 'junction');

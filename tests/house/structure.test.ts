@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +23,11 @@ describe('the house', () => {
   it('names no registry in its lockfile and no registry in its npm settings', () => {
     expect(read('package-lock.json').match(/"resolved": "https?:[^"]*/g) ?? []).toEqual([]);
     expect(read('.npmrc')).not.toMatch(/registry\s*=|:_/);
+  });
+
+  it('names the native parts of its tools for every platform in its lockfile', () => {
+    const words = execFileSync(process.execPath, [join(root, 'scripts/complete-lockfile.mjs'), '--check'], { encoding: 'utf8' });
+    expect(words).toBe('package-lock.json names every platform\n');
   });
 
   it('gives the package the licence of the repository', () => {

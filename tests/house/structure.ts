@@ -71,7 +71,8 @@ function checkForm({ text, report }: Source): void {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   else report('form', lines.length, 'does not end with a newline');
-  if (lines.length > MAX_FILE_LINES) report('fileSize', MAX_FILE_LINES, `${lines.length} lines; at most ${MAX_FILE_LINES}: one subject per file`);
+  const size = lines.length;
+  if (size > MAX_FILE_LINES) report('fileSize', MAX_FILE_LINES, `${size} lines; at most ${MAX_FILE_LINES}: one subject per file`);
   lines.forEach((line, index) => {
     if (line.length > MAX_LINE_LENGTH) report('lineLength', index + 1, `${line.length} characters; at most ${MAX_LINE_LENGTH}`);
     if (/\s$/.test(line)) report('form', index + 1, 'white space at the end of the line');
@@ -100,8 +101,11 @@ function checkLibrary(source: Source): void {
     } else if (specifier.startsWith('node:')) {
       if (layer === 'engine') report('layer', line, `the engine may not know ${specifier}`);
     } else if (!layer.startsWith('adapters/') || !dynamic) {
-      report('bareImport', line, `${specifier}: the library depends on nothing; an adapter may load its driver with import()`);
+      report('bareImport', line, `${specifier}: the library depends on nothing; an adapter may load its driver when it is needed`);
     }
+  }
+  if (!layer.startsWith('adapters/')) {
+    for (const { line } of usesOf(code, ['createRequire'])) report('computedImport', line, 'a require() of its own: only an adapter may');
   }
   if (layer !== 'engine') return;
   for (const { name, line } of usesOf(code, ENGINE_FORBIDDEN)) report('engineGlobal', line, `the engine may not use ${name}`);

@@ -1,5 +1,4 @@
 // The command line, and what follows from it: who asks, how long, which sizes.
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Trouble } from './troubles.ts';
 
@@ -31,13 +30,10 @@ export const HELP = `Shows what a connection pool is for, on a real PostgreSQL t
 
 Needs no root, no network and no PostgreSQL of yours. Respects NO_COLOR. Ctrl-C cleans up.`;
 
-/** The page's place if the command line names none: in the checkout, where git ignores it. */
-export const DEFAULT_HTML = fileURLToPath(new URL('../../out/demo.html', import.meta.url));
-
 const PAUSE_AFTER_ERROR_MS = 1000;
 const FULL = {
   users: 1000, sizes: [2, 5, 10, 20, 50, 90], seconds: 3, warmUpMs: 2000, arriveOverMs: 500,
-  outage: { size: 10, maxCreating: 2, calmMs: 3000, downMs: 1500, afterMs: 4500 },
+  outage: { size: 10, maxCreating: 2, calmMs: 3000, downMs: 1500, afterMs: 5000 },
 } as const;
 const QUICK = {
   users: 300, sizes: [2, 10, 50], seconds: 0.6, warmUpMs: 500, arriveOverMs: 100,

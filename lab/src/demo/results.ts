@@ -7,10 +7,8 @@ export interface Setting {
   readonly ioMs: number;
   readonly pauseAfterErrorMs: number;
   readonly measureMs: number;
-  readonly quick: boolean;
   readonly cores: number;
   readonly cpuModel: string;
-  readonly memoryBytes: number;
   readonly platform: string;
   readonly node: string;
   readonly postgres: string;
@@ -31,9 +29,12 @@ export function poolRows(rows: readonly Row[]): (Row & { readonly connections: n
     .sort((a, b) => a.connections - b.connections);
 }
 
-/** The pool with the highest throughput; of several within `tolerance` of it the smallest, since the difference is noise. */
-export function bestPool(rows: readonly Row[], tolerance = 0.03): (Row & { readonly connections: number }) | undefined {
+/** Below this, two figures of so short a run are the same. */
+export const NOISE = 0.1;
+
+/** The smallest pool whose throughput is as good as the best: what is above it buys nothing that could be told from noise. */
+export function bestPool(rows: readonly Row[]): (Row & { readonly connections: number }) | undefined {
   const pools = poolRows(rows);
   const top = Math.max(...pools.map((row) => row.perSecond));
-  return pools.find((row) => row.perSecond >= top * (1 - tolerance));
+  return pools.find((row) => row.perSecond >= top * (1 - NOISE));
 }

@@ -1,11 +1,8 @@
 // What the run showed, in words. Every sentence is chosen by the figures; none says more than they do.
-import { count, duration, plural, times } from './format.ts';
+import { count, duration, percent, plural, times } from './format.ts';
 import type { Row } from './load/measure.ts';
-import { recovery, type Outage } from './outage/timeline.ts';
-import { bestPool, poolRows, type Results, type Setting } from './results.ts';
-
-/** Below this, two figures of so short a run are the same. */
-const NOISE = 0.1;
+import { FULL, recovery, type Outage } from './outage/timeline.ts';
+import { bestPool, NOISE, poolRows, type Results, type Setting } from './results.ts';
 
 /** Three sentences: without and with a pool, the size of the pool, the outage. */
 export function closing({ rows, outage }: Results): string[] {
@@ -16,12 +13,14 @@ function against(rows: readonly Row[]): string {
   const each = rows.find((row) => row.kind === 'each');
   const best = bestPool(rows);
   if (!each || !best) return 'The run was too short to compare.';
-  const share = each.errors / Math.max(1, each.ok + each.errors);
-  const failed = each.errors === 0 ? 'without an error' : `and ${percent(share)} of all requests failed`;
-  const pool = `A pool of ${best.connections} gave ${count(best.perSecond)} answers a second`;
   const errors = best.errors === 0 ? 'no error' : plural(best.errors, 'error');
-  return `${pool} over ${plural(best.opened, 'connection')} with ${errors}; a connection per request gave ${count(each.perSecond)} over ` +
-    `${count(each.opened)}, ${failed}${each.perSecond > 0 ? ` (${times(best.perSecond / each.perSecond)} the answers)` : ''}.`;
+  const pool = `A pool of ${best.connections} connections answered ${count(best.perSecond)} requests a second with ${errors}`;
+  const share = each.errors / Math.max(1, each.ok + each.errors);
+  const failed = each.errors === 0 ? '' : `, and ${percent(share)} of its requests failed`;
+  const ratio = each.perSecond > 0 && best.perSecond > each.perSecond ? ` (the pool gave ${times(best.perSecond / each.perSecond)} as much)` : '';
+  const limited = rows.find((row) => row.kind === 'eachLimited');
+  const kinder = limited ? `; held to ${limited.connections} at a time it answered ${count(limited.perSecond)}` : '';
+  return `${pool}; a connection per request answered ${each.ok === 0 ? 'none' : count(each.perSecond)}${ratio}${failed}${kinder}.`;
 }
 
 function sizes(rows: readonly Row[]): string {
@@ -30,7 +29,7 @@ function sizes(rows: readonly Row[]): string {
   const largest = pools.at(-1);
   const smallest = pools[0];
   if (!best || !largest || !smallest || pools.length < 2) return 'There was only one size of pool to see.';
-  const first = `Of the sizes tried, ${best.connections} was the smallest that reached the best throughput`;
+  const first = `Of the sizes tried, ${best.connections} was the smallest within ${percent(NOISE)} of the best throughput`;
   if (best === largest) return `${first}, and it was the largest one: on this machine and with this query more connections were still worth their while.`;
   const change = largest.perSecond / best.perSecond - 1;
   const effect = Math.abs(change) < NOISE
@@ -47,10 +46,11 @@ function sizes(rows: readonly Row[]): string {
 function healed(outage: Outage): string {
   const { firstAnswerMs, fullSpeedMs, outageMs } = recovery(outage);
   const hurt = outage.errors === 0 ? 'no request failed' : `${plural(outage.errors, 'request')} failed`;
-  const begin = `The database was killed under ${count(outage.users)} users`;
+  const begin = `The database was killed under ${plural(outage.users, 'user')}`;
   if (firstAnswerMs === undefined || outageMs === undefined) return `${begin}, and no answer came back before the run ended.`;
   const back = `${duration(outageMs)} later the first answer came (${duration(Math.max(0, firstAnswerMs))} after the server was up)`;
-  const speed = fullSpeedMs === undefined ? 'full speed was not reached before the run ended' : `full speed ${duration(fullSpeedMs)} after it was up`;
+  const level = `${percent(FULL)} of the rate before`;
+  const speed = fullSpeedMs === undefined ? `${level} was not reached until the end of the run` : `${level} ${duration(fullSpeedMs)} after it was up`;
   const calm = `never more than ${plural(outage.attempts.peak, 'connection attempt')} at once`;
   const crash = outage.uncaught === 0 ? 'nothing crashed' : `${plural(outage.uncaught, 'error')} nobody caught`;
   return `${begin}: ${hurt}, ${back}, ${speed}, ${calm}, ${crash}.`;
@@ -60,12 +60,12 @@ function healed(outage: Outage): string {
 export function notes({ setting, rows, outage }: Results): string[] {
   const kinds = errorNotes(rows);
   return [
-    `${count(setting.users)} users in closed loops: each asks, waits for the answer, and asks again; after an error each pauses for ` +
+    `${plural(setting.users, 'user')} in closed loops: each asks, waits for the answer, and asks again; after an error each pauses for ` +
       `about ${duration(setting.pauseAfterErrorMs)}. So p50 is close to users ÷ answers per second, however large the pool is.`,
     `Every strategy sends the same statement through the same driver (node-postgres, not prepared, TCP on the loopback, SCRAM): a customer ` +
       `and the latest ten orders by key${setting.ioMs > 0 ? `, and ${duration(setting.ioMs)} of pg_sleep that stands for a read from disk` : ''}.`,
     `The users, the driver and the pool share one thread of Node, and with the server they share ${plural(setting.cores, 'core')}. ${limits(rows, setting)}`,
-    `Each figure is of ${duration(setting.measureMs)} after a warm-up: good for the shape of things, not for the last ten per cent. "opened" ` +
+    `Each figure is of ${duration(setting.measureMs)} after a warm-up (half as long again with a connection per request): good for the shape of things, not for the last ten per cent. "opened" ` +
       'counts all of a strategy\'s time; refused connections are not in it. The server runs without fsync, which reading does not need.',
     `The server takes ${setting.maxConnections} connections (max_connections).${kinds}`,
     `In act two the pool has ${outage.size} connections, maxCreating ${outage.maxCreating}, and retries at most ` +
@@ -91,12 +91,4 @@ function limits(rows: readonly Row[], setting: Setting): string {
   if (client > 0.9) return `${at}: the client's one thread was the limit.`;
   if (server !== undefined && client + server > setting.cores * 0.85) return `${at}: the machine was busy, and the client's work slows the server down.`;
   return `${at}.`;
-}
-
-/** Nearly all is not all, and hardly any is not none. */
-export function percent(share: number): string {
-  const value = share * 100;
-  if (value > 99 && value < 100) return `${Math.min(99.9, Number(value.toFixed(1))).toFixed(1)} %`;
-  if (value > 0 && value < 10) return `${Math.max(0.1, Number(value.toFixed(1))).toFixed(1)} %`;
-  return `${Math.round(value)} %`;
 }

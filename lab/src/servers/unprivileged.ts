@@ -23,5 +23,5 @@ export function unprivilegedUser(): User | undefined {
     const user = users.get(name);
     if (user !== undefined) return user;
   }
-  throw new Error(`PostgreSQL does not run as root, and /etc/passwd has none of these users to run it as instead: ${CANDIDATES.join(', ')}.`);
+  throw new Error(`PostgreSQL does not run as root, and /etc/passwd has none of the users to run it as instead: ${CANDIDATES.join(', ')}.`);
 }

@@ -59,7 +59,8 @@ const GOODBYE_MS = 5000;
 const QUIET_MS = 3000;
 
 export async function measure(strategy: Strategy, context: MeasureContext): Promise<Row> {
-  const { meter, port } = context;
+  const { meter, port, signal } = context;
+  signal.throwIfAborted();
   await meter.quiet(QUIET_MS);
   const openedBefore = await meter.sessionsOpened();
   const socketsBefore = timeWaitSockets(port);
@@ -84,6 +85,7 @@ export async function measure(strategy: Strategy, context: MeasureContext): Prom
     await crowd.gone(GOODBYE_MS);
     await closed;
   }
+  signal.throwIfAborted();
   await meter.quiet(QUIET_MS);
   const opened = await meter.sessionsOpened() - openedBefore;
   const timeWait = newSockets(socketsBefore, timeWaitSockets(port));

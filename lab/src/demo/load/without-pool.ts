@@ -38,14 +38,26 @@ export function connectionEachLimited(server: Server, limit: number): Strategy {
 }
 
 export function sharedConnection(server: Server): Strategy {
-  const client = quietClient(server);
+  const socket = new Socket();
+  const client = quietClient(server, socket);
+  const turns = turnstile(1);
   return {
     name: 'one shared connection',
     kind: 'shared',
     connections: 1,
     open: async () => { await client.connect(); },
-    request: (question) => client.query(question.text, [...question.values]),
-    close: () => client.end(),
+    request: async (question) => {
+      await turns.enter();
+      try {
+        return await client.query(question.text, [...question.values]);
+      } finally {
+        turns.leave();
+      }
+    },
+    close: async () => {
+      turns.shut();
+      await client.end();
+    },
   };
 }
 
@@ -66,7 +78,7 @@ async function oneShot(server: Server, open: Set<Socket>, question: Question, on
 }
 
 /** A client whose connection may die while nobody looks: without a listener node-postgres would end the process. */
-function quietClient(server: Server, socket = new Socket()): pg.Client {
+function quietClient(server: Server, socket: Socket): pg.Client {
   const client = new pg.Client({ ...server, stream: () => socket });
   client.on('error', () => undefined); // the request under way is rejected as well, and counted there
   return client;

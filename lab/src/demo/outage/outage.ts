@@ -1,12 +1,14 @@
 // Act two: the server is killed with SIGKILL while everybody is asking, and started again a moment later. Nobody tells the pool.
 import { createPgPool, type PgPool } from 'millpond/pg';
 import type { PostgresServer } from '../../servers/postgres.ts';
+import { tree } from '../../servers/processes.ts';
 import { Crowd } from '../load/crowd.ts';
 import { errorKind } from '../load/errors.ts';
 import type { Server } from '../load/strategy.ts';
 import { keySequence, lookup } from '../load/workload.ts';
 import { countAttempts, type AttemptMeter } from '../meters/attempts.ts';
 import { abortableSleep } from '../sleep.ts';
+import { killFromOutside } from './kill.ts';
 import type { Events, Outage, Sample } from './timeline.ts';
 
 export interface OutageOptions {
@@ -25,6 +27,7 @@ export interface OutageOptions {
 
 const STEP_MS = 100;
 const GOODBYE_MS = 5000;
+const AIM_MS = 300;
 
 export async function outage(postgres: PostgresServer, server: Server, options: OutageOptions): Promise<Outage> {
   const { users, size, maxCreating } = options;
@@ -77,9 +80,13 @@ export async function outage(postgres: PostgresServer, server: Server, options: 
 
 async function strike(postgres: PostgresServer, diary: Diary, options: OutageOptions): Promise<void> {
   const { calmMs, downMs, afterMs, signal } = options;
-  await abortableSleep(calmMs, signal);
-  diary.note('killedMs');
-  await postgres.kill('SIGKILL');
+  const postmaster = postgres.pid;
+  if (postmaster === undefined) throw new Error('PostgreSQL ended before it was to be killed.');
+  await abortableSleep(calmMs - AIM_MS, signal);
+  const family = tree(postmaster);
+  await abortableSleep(AIM_MS, signal); // looking for them has held everybody up: let the load come back
+  await killFromOutside(family, () => diary.note('killedMs'));
+  if (postgres.pid !== undefined) await postgres.kill('SIGKILL'); // whoever was born in between; waits until all are gone
   await abortableSleep(downMs, signal);
   diary.note('restartedMs');
   await postgres.start();

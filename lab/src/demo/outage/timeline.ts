@@ -44,13 +44,13 @@ export interface Recovery {
   readonly before: number;
   /** From the server's being up to the first answer; negative when a user had it before the server's own starter noticed. */
   readonly firstAnswerMs: number | undefined;
-  /** From the server's being up to the first half second at 90 % of the rate before; undefined when the run ended sooner. */
+  /** From the server's being up to the first half second at 80 % of the rate before (a short run varies by nearly that much); undefined when the run ended sooner. */
   readonly fullSpeedMs: number | undefined;
   /** From the kill to the first answer. */
   readonly outageMs: number | undefined;
 }
 
-const FULL = 0.9;
+export const FULL = 0.8;
 const WINDOW_MS = 500;
 /** The first rush is not what the pool does every day. */
 const SETTLING_MS = 1000;
@@ -75,7 +75,7 @@ export function rate(samples: readonly Sample[]): number {
 
 function fullSpeed(samples: readonly Sample[], events: Events, before: number): number | undefined {
   for (const [index, sample] of samples.entries()) {
-    if (start(sample) < events.restartedMs) continue;
+    if (start(sample) < events.restartedMs || rate([sample]) < before * FULL) continue;
     const window = samples.slice(index).filter((later) => later.atMs <= start(sample) + WINDOW_MS + sample.spanMs / 2);
     const whole = (window.at(-1)?.atMs ?? 0) - start(sample) >= WINDOW_MS - sample.spanMs / 2;
     if (whole && rate(window) >= before * FULL) return Math.max(0, start(sample) - events.upMs);

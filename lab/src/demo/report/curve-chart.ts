@@ -21,9 +21,9 @@ export interface CurveChart {
   readonly tell: (value: number) => string;
 }
 
-const WIDTH = 460;
-const HEIGHT = 290;
-const PLOT = { left: 58, right: 430, top: 22, bottom: 232 } as const;
+const WIDTH = 340;
+const HEIGHT = 260;
+const PLOT = { left: 54, right: 332, top: 24, bottom: 204 } as const;
 const LINE_OF_TEXT = 15;
 
 export function curveChart({ title, subtitle, series, references = [], label, tell }: CurveChart): Markup {

@@ -1,5 +1,5 @@
-// The outage as SVG: three figures above each other over the same time, with a line through all of them at each event.
-import { count, duration, short } from '../format.ts';
+// The outage as SVG: four figures above each other over the same time, with a line through all of them at each event.
+import { duration, plural, short } from '../format.ts';
 import type { Outage, Sample } from '../outage/timeline.ts';
 import { linear, niceTicks } from '../scale.ts';
 import { element, type Markup } from './markup.ts';
@@ -7,7 +7,7 @@ import { element, type Markup } from './markup.ts';
 const WIDTH = 960;
 const LEFT = 58;
 const RIGHT = 946;
-const PANEL = 84;
+const PANEL = 72;
 const GAP = 34;
 const TOP = 64;
 
@@ -16,6 +16,7 @@ interface Panel {
   readonly top: number;
   readonly tone: string;
   readonly value: (sample: Sample) => number;
+  /** The end of the axis, where it is not simply the largest figure. */
   readonly most?: number;
 }
 
@@ -25,23 +26,28 @@ export function outageChart(outage: Outage): Markup {
   const time = linear(0, endMs);
   const toX = (atMs: number): number => LEFT + time(atMs) * (RIGHT - LEFT);
   const perSecond = (pick: (sample: Sample) => number) => (sample: Sample): number => pick(sample) / (sample.spanMs / 1000);
-  const panels: Panel[] = [
-    { title: 'answers per second', top: TOP, tone: 'a', value: perSecond((sample) => sample.ok) },
-    { title: 'errors per second', top: TOP + PANEL + GAP, tone: 'bad', value: perSecond((sample) => sample.errors) },
-    { title: 'connections, and attempts to connect at once', top: TOP + 2 * (PANEL + GAP), tone: 'b', value: (sample) => sample.connections, most: outage.size },
-  ];
-  const bottom = TOP + 3 * PANEL + 2 * GAP;
+  const most = Math.max(outage.maxCreating, outage.attempts.peak);
+  const panels = stack([
+    { title: 'answers per second', tone: 'a', value: perSecond((sample) => sample.ok) },
+    { title: 'errors per second', tone: 'bad', value: perSecond((sample) => sample.errors) },
+    { title: 'connections', tone: 'b', value: (sample) => sample.connections, most: outage.size },
+    { title: `attempts to connect at once (allowed: ${outage.maxCreating})`, tone: 'c', value: (sample) => sample.connecting, most },
+  ]);
+  const bottom = (panels.at(-1)?.top ?? TOP) + PANEL;
   return element('figure', { class: 'wide' },
     element('figcaption', {},
       element('strong', {}, 'Killed and started again under load'),
-      element('span', {}, `${count(outage.users)} users on ${outage.size} connections, in steps of a tenth of a second`)),
+      element('span', {}, `${plural(outage.users, 'user')} on ${outage.size} connections, in steps of a tenth of a second`)),
     element('div', { class: 'scroll' },
       element('svg', { viewBox: `0 0 ${WIDTH} ${bottom + 46}`, role: 'img', 'aria-label': 'Answers, errors and connections over time' },
         element('rect', { class: 'down', x: toX(events.killedMs), width: toX(events.upMs) - toX(events.killedMs), y: TOP, height: bottom - TOP }),
         panels.map((panel) => drawPanel(panel, samples, toX)),
-        attemptBars(panels[2], samples, toX),
         seconds(endMs, bottom, toX),
         eventLines(outage, bottom, toX))));
+}
+
+function stack(panels: readonly Omit<Panel, 'top'>[]): Panel[] {
+  return panels.map((panel, index) => ({ ...panel, top: TOP + index * (PANEL + GAP) }));
 }
 
 function scaleOf(panel: Panel, samples: readonly Sample[]): { ticks: number[]; toY: (value: number) => number } {
@@ -70,18 +76,6 @@ function drawPanel(panel: Panel, samples: readonly Sample[], toX: (atMs: number)
     ]),
     element('path', { class: 'area', d: `M${startX.toFixed(1)} ${floor}${outline}L${endX.toFixed(1)} ${floor}Z` }),
     element('path', { class: 'line thin', d: `M${outline.slice(1)}` }));
-}
-
-/** Drawn into the panel of the connections, on its scale. */
-function attemptBars(panel: Panel | undefined, samples: readonly Sample[], toX: (atMs: number) => number): Markup[] {
-  if (!panel) return [];
-  const { toY } = scaleOf(panel, samples);
-  return samples.filter((sample) => sample.connecting > 0).map((sample) => {
-    const from = toX(sample.atMs - sample.spanMs);
-    const y = toY(sample.connecting);
-    return element('rect', { class: 'attempts', x: from, width: Math.max(1, toX(sample.atMs) - from - 0.5), y, height: panel.top + PANEL - y },
-      element('title', {}, `${sample.connecting} at once at ${duration(sample.atMs)}`));
-  });
 }
 
 function seconds(endMs: number, bottom: number, toX: (atMs: number) => number): Markup[] {

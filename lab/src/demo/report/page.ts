@@ -1,6 +1,6 @@
 // The page: one file that needs no network, no script and no font. Everything in it comes from the results.
 import { COLUMNS } from '../columns.ts';
-import { axisDuration, count, duration, short } from '../format.ts';
+import { axisDuration, count, duration, plural, short } from '../format.ts';
 import type { Row } from '../load/measure.ts';
 import { bestPool, poolRows, type Results } from '../results.ts';
 import { closing, notes } from '../words.ts';
@@ -21,7 +21,7 @@ export function page(results: Results): string {
       element('style', {}, raw(STYLE_SHEET))),
     element('body', {}, element('main', {},
       element('h1', {}, 'What a connection pool is for'),
-      element('p', { class: 'lead' }, `${count(setting.users)} users, one PostgreSQL ${setting.postgres}, ${setting.cores} cores, measured on ${setting.date}`),
+      element('p', { class: 'lead' }, `${plural(setting.users, 'user')}, one PostgreSQL ${setting.postgres}, ${setting.cores} cores, measured on ${setting.date}`),
       element('ol', { class: 'shown' }, closing(results).map((sentence) => element('li', {}, sentence))),
       element('h2', {}, 'Without and with a pool'),
       resultTable(rows),
@@ -30,7 +30,7 @@ export function page(results: Results): string {
       element('h2', {}, 'When the database dies'),
       outageChart(outage),
       outage.errorKinds.length > 0
-        ? element('p', { class: 'lead' }, `The errors: ${outage.errorKinds.slice(0, 4).map(([kind, times]) => `${count(times)} × ${kind}`).join('; ')}.`)
+        ? element('p', { class: 'after' }, `The errors: ${outage.errorKinds.slice(0, 4).map(([kind, times]) => `${count(times)} × ${kind}`).join('; ')}.`)
         : [],
       element('h2', {}, 'How it was measured'),
       element('ul', { class: 'notes' }, notes(results).map((note) => element('li', {}, note))),
@@ -59,13 +59,13 @@ function curves(rows: readonly Row[]): Markup[] {
       series: [series('answers per second', 'a', (row) => row.perSecond)], tell: count,
     }),
     curveChart({
-      title: 'Latency', subtitle: 'as the user sees it: waiting for a connection, and the query', label: axisDuration,
+      title: 'Latency', subtitle: 'as the user sees it: the wait and the query', label: axisDuration,
       series: [series('p50', 'a', (row) => row.latency.p50), series('p99', 'c', (row) => row.latency.p99)], tell: duration,
     }),
   ];
   if (!pools.every((row) => row.split)) return charts;
   return [...charts, curveChart({
-    title: 'The query itself', subtitle: 'mean time that a connection is held for one query', label: axisDuration,
+    title: 'The query itself', subtitle: 'mean time that it holds its connection', label: axisDuration,
     series: [series('held for', 'b', (row) => row.split?.useMs ?? 0)], tell: duration,
   })];
 }

@@ -7,7 +7,7 @@ export const STYLE_SHEET = `
   --edge: #3a3f49; --a: #6ea4f4; --b: #43c493; --c: #f0935a; --bad: #f2706b; --down: #f2706b1a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 40px 24px 64px; }
+main { max-width: 1160px; margin: 0 auto; padding: 40px 24px 64px; }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; }
 h2 { font-size: 19px; margin: 44px 0 12px; }
 p { margin: 0 0 10px; }
@@ -16,7 +16,7 @@ p { margin: 0 0 10px; }
 .shown li { margin: 6px 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--faint); }
+th, td { padding: 7px 9px; text-align: right; border-bottom: 1px solid var(--faint); }
 th { color: var(--soft); font-weight: 600; border-bottom-color: var(--edge); cursor: help; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.best td { font-weight: 650; }
@@ -33,8 +33,8 @@ svg { display: block; width: 100%; height: auto; font: 12.5px system-ui, sans-se
 .line { fill: none; stroke: var(--tone); stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 .line.thin { stroke-width: 1.4; } .area { fill: var(--tone); opacity: 0.16; }
 .dot { fill: var(--tone); stroke: var(--card); stroke-width: 1.5; } .target { fill: transparent; } .point:hover .dot { r: 6px; }
-.reference line { stroke: var(--soft); stroke-dasharray: 4 4; } .reference text { fill: var(--soft); }
-.down { fill: var(--down); } .attempts { fill: var(--c); }
+.reference line { stroke: var(--soft); stroke-dasharray: 4 4; } .reference text { fill: var(--soft); stroke: var(--card); stroke-width: 4px; paint-order: stroke; }
+.down { fill: var(--down); } .after { margin: 12px 0 0; color: var(--soft); }
 .event line { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 2 3; opacity: 0.65; } .event text { fill: var(--ink); }
 .notes { color: var(--soft); font-size: 14px; padding-left: 20px; } .notes li { margin: 5px 0; }
 code { font: 0.92em ui-monospace, monospace; }

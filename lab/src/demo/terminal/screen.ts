@@ -1,6 +1,6 @@
 // The terminal: lines that stay, and below them a block that is drawn again and again in place. Without a terminal (a pipe, a CI log)
 // the block does not exist and only the lines that stay are written.
-import { fit, type Style } from './style.ts';
+import { fit, toAscii, type Style } from './style.ts';
 
 export interface Output {
   readonly isTTY?: boolean;
@@ -32,7 +32,7 @@ export class Screen {
 
   /** Writes lines that stay, above the block that is being drawn. They may be longer than the terminal is wide. */
   print(...lines: readonly string[]): void {
-    this.#out.write(`${this.#erase()}${lines.map((line) => `${line}\n`).join('')}`);
+    this.#out.write(this.#erase() + this.#spell(lines.map((line) => `${line}\n`).join('')));
   }
 
   /** Draws the block anew. Lines are cut to the width, the block to the height. Without a terminal: nothing. */
@@ -41,7 +41,7 @@ export class Screen {
     const hide = this.#cursorHidden ? '' : HIDE_CURSOR;
     this.#cursorHidden = true;
     const shown = lines.slice(0, Math.max(1, (this.#out.rows ?? 24) - 1)).map((line) => fit(line, this.columns));
-    this.#out.write(`${hide}${this.#erase()}${shown.join('\n')}\r`);
+    this.#out.write(`${hide}${this.#erase()}${this.#spell(shown.join('\n'))}\r`);
     this.#drawn = shown.length;
   }
 
@@ -51,6 +51,10 @@ export class Screen {
     this.#cursorHidden = false;
     const text = `${this.#erase()}${show}`;
     if (text !== '') this.#out.write(text);
+  }
+
+  #spell(text: string): string {
+    return this.style.unicode ? text : toAscii(text);
   }
 
   #erase(): string {

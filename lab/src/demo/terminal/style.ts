@@ -96,3 +96,10 @@ export function padEnd(text: string, columns: number): string {
 export function padStart(text: string, columns: number): string {
   return ' '.repeat(Math.max(0, columns - widthOf(text))) + text;
 }
+
+const IN_ASCII: Readonly<Record<string, string>> = { '\u00a0': ' ', '–': '-', '…': '.', '≥': '>', '×': 'x', '÷': '/' };
+
+/** The few characters of our texts that ASCII lacks, each by one that it has, so that columns stay columns. */
+export function toAscii(text: string): string {
+  return text.replace(/[^\u0000-\u007f]/g, (character) => IN_ASCII[character] ?? '?');
+}

@@ -33,12 +33,10 @@ export function evictAll<T>(engine: Engine<T>, spreadMs: number, now: number): n
   const alive = [...slots.aliveSlots()];
   if (spreadMs > 0) {
     // Each keeps its place in the new generation until its turn; the oldest go first.
-    alive.sort((a, b) => a.createdAt - b.createdAt || a.id - b.id);
-    alive.forEach((slot, index) => {
-      slot.generation = engine.generation;
-      slot.evictAt = Math.min(slot.evictAt, now + (spreadMs * (index + 1)) / alive.length);
-      engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.evictAt);
-    });
+    const current = alive.filter((slot) => slot.generation === engine.generation - 1);
+    current.sort((a, b) => a.createdAt - b.createdAt || a.id - b.id);
+    for (const slot of current) slot.generation = engine.generation;
+    spread(engine, current, spreadMs, now);
   } else {
     for (const slot of alive) leaveNow(engine, slot, now);
   }
@@ -48,17 +46,23 @@ export function evictAll<T>(engine: Engine<T>, spreadMs: number, now: number): n
 
 /** Evicts the chosen resources; the generation stays. */
 export function evictSome<T>(engine: Engine<T>, chosen: readonly Slot<T>[], spreadMs: number, now: number): number {
-  chosen.forEach((slot, index) => {
-    if (spreadMs > 0) {
-      slot.evictAt = Math.min(slot.evictAt, now + (spreadMs * (index + 1)) / chosen.length);
-      engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.evictAt);
-    } else {
-      slot.evicted = true;
-      leaveNow(engine, slot, now);
-    }
-  });
+  if (spreadMs > 0) {
+    spread(engine, chosen, spreadMs, now);
+  } else {
+    for (const slot of chosen) slot.evicted = true;
+    for (const slot of chosen) leaveNow(engine, slot, now);
+  }
   dispatch(engine, now);
   return chosen.length;
+}
+
+/** Gives each its turn, evenly over the time. */
+function spread<T>(engine: Engine<T>, slots: readonly Slot<T>[], spreadMs: number, now: number): void {
+  engine.spreading ||= slots.length > 0;
+  slots.forEach((slot, index) => {
+    slot.evictAt = Math.min(slot.evictAt, now + (spreadMs * (index + 1)) / slots.length);
+    engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.evictAt);
+  });
 }
 
 function leaveNow<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {

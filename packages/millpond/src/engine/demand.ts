@@ -7,7 +7,7 @@ export function missingCreates<T>(engine: Engine<T>, now: number): number {
   const { slots, settings, backoff } = engine;
   const waiting = now < backoff.retryAt && holdsBackWaiters(engine) ? 0 : engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0);
   const forWaiters = Math.ceil(waiting / settings.sharing) - slots.validating.size - slots.idle.size;
-  const forMin = now < backoff.retryAt ? 0 : (settings.min === 0 ? 0 : Math.min(settings.min, engine.limit)) - slots.alive + engine.overdue;
+  const forMin = now < backoff.retryAt || settings.min === 0 ? 0 : Math.min(settings.min, engine.limit) - slots.alive + overdue(engine, now);
   return Math.max(forWaiters, forMin) - slots.creating.size;
 }
 
@@ -15,4 +15,11 @@ export function missingCreates<T>(engine: Engine<T>, now: number): number {
 function holdsBackWaiters<T>(engine: Engine<T>): boolean {
   if (engine.backoff.permanent) return engine.slots.alive > 0 && engine.settings.retryForWaiters;
   return engine.settings.retryForWaiters;
+}
+
+/** Resources past their turn in an eviction with a spread, which stay until they have been replaced. */
+export function overdue<T>(engine: Engine<T>, now: number): number {
+  let count = 0;
+  if (engine.spreading) for (const slot of engine.slots.aliveSlots()) if (slot.evictAt <= now) count++;
+  return count;
 }

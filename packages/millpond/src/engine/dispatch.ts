@@ -109,11 +109,15 @@ function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
   return silentMs <= engine.settings.validateAfterIdleMs && silentMs <= engine.settings.idleTimeoutMs;
 }
 
-/** After a shrink: idle ones go now, borrowed ones when they come back. */
+/** After a shrink, and at their turn in an eviction with a spread: idle ones go now, borrowed ones when they come back. */
 function retireSurplus<T>(engine: Engine<T>, now: number): void {
   const { idle } = engine.slots;
   engine.budgetSeenAt = now;
   while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, engine.overReason(), now);
+  if (!engine.spreading) return;
+  for (const slot of idle.toArray()) {
+    if (slot.state === 'idle' && slot.evictAt <= now && engine.canSpare()) engine.destroy(slot, 'evicted', now);
+  }
 }
 
 function replenish<T>(engine: Engine<T>, now: number): void {
@@ -133,7 +137,7 @@ function replenish<T>(engine: Engine<T>, now: number): void {
 }
 
 function probe<T>(engine: Engine<T>, now: number): void {
-  if (now < engine.probeAt! || engine.slots.pending > 0) return;
+  if (now < engine.probeAt! || engine.slots.pending > 0 || engine.counted >= engine.limit) return;
   engine.probeAt = now + engine.settings.breaker!.probeIntervalMs;
   startCreate(engine, now);
 }

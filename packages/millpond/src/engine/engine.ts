@@ -17,7 +17,7 @@ import type { Settings } from './settings.ts';
 import { Shedding } from './shedding.ts';
 import { addHold, removeHold, Slot, type Hold } from './slot.ts';
 import { Slots } from './slots.ts';
-import { noteArrival, runDue } from './maintenance.ts';
+import { noteArrival, noteReturn, runDue } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
 import { Deadlines, type Waiter } from './waiter.ts';
 import type { DestroyReason, PoolState } from './words.ts';
@@ -65,8 +65,8 @@ export class Engine<T> {
   wakeAt: number = Infinity;
   /** The resource whose keepalive validation is running. */
   pinging: Slot<T> | undefined = undefined;
-  /** Resources past their turn in an eviction with a spread that still wait for a replacement. */
-  overdue = 0;
+  /** Some resource may have its turn in an eviction with a spread still before it. */
+  spreading = false;
 
   constructor(settings: Settings, ports: Ports<T>, random: Random, now: number) {
     this.settings = settings;
@@ -178,7 +178,10 @@ export class Engine<T> {
   /** The end of a lease that gives its resource back. */
   release(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
-    if (!this.endHold(hold, now)) return;
+    if (!this.endHold(hold, now)) {
+      if (this.waiting > 0) dispatch(this, now);
+      return;
+    }
     const reason = this.unfitToReturn(slot, now);
     if (reason !== undefined) {
       this.destroy(slot, reason, now);
@@ -256,10 +259,7 @@ export class Engine<T> {
   }
 
   validated(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
-    if (this.pinging === slot) {
-      this.pinging = undefined;
-      this.maintenanceAt = now;
-    }
+    if (this.pinging === slot) this.pingEnded(now);
     if (slot.state === 'validating') {
       if (ok) {
         slot.aliveAt = now;
@@ -279,6 +279,7 @@ export class Engine<T> {
   resetDone(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
     if (slot.state !== 'resetting') return;
     if (ok) {
+      slot.aliveAt = now;
       const reason = this.unfitToReturn(slot, now);
       if (reason === undefined) this.toIdle(slot, now);
       else this.destroy(slot, reason, now);
@@ -296,7 +297,6 @@ export class Engine<T> {
     this.toGone(slot, now);
     this.ports.destroyedResource(slot, reason, error ?? slot.error);
     this.ports.freed();
-    if (this.overdue > 0) this.maintenanceAt = now;
     dispatch(this, now);
   }
 
@@ -330,7 +330,8 @@ export class Engine<T> {
   /** Starts the end of a resource. */
   destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
     slot.reason = reason;
-    this.dirty = true;
+    if (this.pinging === slot) this.pingEnded(now);
+    if (!this.dispatching) this.dirty = true;
     this.slots.move(slot, this.slots.destroying, now);
     this.ports.destroy(slot, reason);
   }
@@ -343,6 +344,7 @@ export class Engine<T> {
 
   toIdle(slot: Slot<T>, now: number): void {
     this.slots.move(slot, this.slots.idle, now);
+    if (slot.idleSince < now) noteReturn(this, slot);
     if (slot.watched) this.ports.rested(slot);
   }
 
@@ -391,11 +393,11 @@ export class Engine<T> {
     return undefined;
   }
 
-  /** May one resource go without dipping below `min`? Where `max` leaves no room for its replacement, only when nothing is missing. */
+  /** May one resource go without dipping below `min`? Where `max` leaves no room for a replacement beside it, when nothing is missing. */
   canSpare(): boolean {
-    const min = Math.min(this.settings.min, this.limit);
-    const alive = this.slots.alive;
-    return alive > min || (alive >= min && this.counted >= this.limit);
+    const { min } = this.settings;
+    const { limit } = this;
+    return min < limit ? this.slots.alive > min : this.slots.alive >= limit;
   }
 
   /** Ends the accounting of a lease; true when the resource has no other. */
@@ -411,7 +413,6 @@ export class Engine<T> {
     slot.aliveAt = now;
     if (slot.leases > 1) {
       this.slots.share(slot, slot.leases - 1, now);
-      if (this.waiting > 0) dispatch(this, now);
       return false;
     }
     return true;
@@ -451,6 +452,12 @@ export class Engine<T> {
       leases += soon;
     }
     return { perMs, meanMs: leases / perMs };
+  }
+
+  /** The turn of the next one may have come meanwhile. */
+  private pingEnded(now: number): void {
+    this.pinging = undefined;
+    this.maintenanceAt = now;
   }
 
   private flush(satSince: number, now: number): void {

@@ -201,11 +201,13 @@ function mayShare<T>(engine: Engine<T>, now: number): boolean {
   return false;
 }
 
-/** I7: replacements for an eviction with a spread are counted from the resources that wait for one. */
+/** Rule 15: whose turn has come in an eviction with a spread goes as soon as it can be spared. */
 function checkSpread<T>(engine: Engine<T>, now: number, fault: Fault): void {
-  let overdue = 0;
-  for (const slot of engine.slots.aliveSlots()) if (slot.evictAt <= now) overdue++;
-  if (!engine.closing && engine.overdue !== overdue) fault(`I7: ${overdue} wait for a replacement, and ${engine.overdue} are counted`);
+  if (engine.closing) return;
+  for (const slot of engine.slots.aliveSlots()) {
+    if (slot.evictAt !== Infinity && !engine.spreading) fault(`I9: the turn of #${slot.id} to be evicted is forgotten`);
+    if (slot.state === 'idle' && slot.evictAt <= now && engine.canSpare()) fault(`I9: #${slot.id} lies idle after its turn to be evicted`);
+  }
 }
 
 /** I11: nothing asked for, made or unmade gets lost in the books. */
@@ -249,7 +251,7 @@ function checkWakeUp<T>(engine: Engine<T>, now: number, fault: Fault): void {
   }
   if (engine.paused !== false) return;
   if (engine.probeAt !== undefined) {
-    if (engine.slots.pending === 0) promise('a probe', engine.probeAt);
+    if (engine.slots.pending === 0 && countedOf(engine) < engine.limit) promise('a probe', engine.probeAt);
   } else if (engine.backoff.retryAt > now && wantsRetry(engine)) {
     promise('a retry', engine.backoff.retryAt);
   }
@@ -274,11 +276,11 @@ function promiseHooks<T>(engine: Engine<T>, promise: (what: string, atMs: number
 function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
   const { slots, settings } = engine;
   let spare = slots.idle.size + slots.borrowed + slots.validating.size + slots.resetting.size - Math.min(settings.min, engine.limit);
+  for (const slot of slots.aliveSlots()) if (slot.evictAt <= now) spare--;
   for (const slot of slots.idle.toArray()) {
     promise(`the retirement of #${slot.id}`, slot.expiresAt);
     if (spare-- > 0) promise(`the idle timeout of #${slot.id}`, slot.idleSince + settings.idleTimeoutMs);
     if (settings.canValidate && engine.pinging === undefined) promise(`the keepalive of #${slot.id}`, slot.aliveAt + settings.keepaliveIntervalMs);
-    if (slot.evictAt <= now && engine.canSpare()) promise(`the eviction of #${slot.id}`, slot.evictAt);
   }
   if (engine.closing) return;
   for (const slot of slots.aliveSlots()) {

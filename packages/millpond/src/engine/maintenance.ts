@@ -3,10 +3,10 @@
 // what hangs on single resources (age, idleness) is looked through by `maintain`, whose next time is a lower bound and never too late:
 // while there are resources it runs at least once per shortest interval, so releases need not compute when they will be due.
 
-import { missingCreates } from './demand.ts';
+import { missingCreates, overdue } from './demand.ts';
 import type { Engine } from './engine.ts';
 import type { List } from './list.ts';
-import type { Slot } from './slot.ts';
+import { holdsOf, type Slot } from './slot.ts';
 
 /** A wake-up that comes this late means that the event loop stalled or the process was frozen. */
 const STALL_MS = 100;
@@ -16,10 +16,11 @@ const GRACE_MS = 50;
 /** When the engine must be woken next; Infinity when nothing is due. */
 export function nextDue<T>(engine: Engine<T>, now: number): number {
   const { slots } = engine;
-  let due = Math.min(engine.expiryAt, engine.maintenanceAt, engine.closeAt);
+  // A pool that closes keeps nothing that could age.
+  let due = engine.closing ? engine.closeAt : Math.min(engine.expiryAt, engine.maintenanceAt);
   if (slots.underWay > 0) due = Math.min(due, hooksDue(engine));
   if (engine.closing || engine.paused !== false) return due;
-  if (engine.probeAt !== undefined) return slots.pending === 0 ? Math.min(due, engine.probeAt) : due;
+  if (engine.probeAt !== undefined) return slots.pending === 0 && engine.counted < engine.limit ? Math.min(due, engine.probeAt) : due;
   const { retryAt } = engine.backoff;
   if (retryAt > now && missingCreates(engine, retryAt) > 0) due = Math.min(due, retryAt);
   return engine.lanes.many ? Math.min(due, engine.lanes.nextLapse(now)) : due;
@@ -46,7 +47,7 @@ export function runDue<T>(engine: Engine<T>, now: number): void {
   if (engine.wakeAt !== Infinity && now - engine.wakeAt > STALL_MS) engine.graceUntil = now + GRACE_MS;
   engine.wakeAt = Infinity;
   if (now >= engine.graceUntil) endOverlongHooks(engine, now);
-  if (now >= engine.maintenanceAt) maintain(engine, now);
+  if (now >= engine.maintenanceAt && !engine.closing) maintain(engine, now);
   if (now >= engine.closeAt) endRemaining(engine, now);
 }
 
@@ -84,7 +85,16 @@ function overlong<T>(list: List<Slot<T>>, timeoutMs: number, now: number): Slot<
 /** A resource has come: maintenance must not be later than its first event. */
 export function noteArrival<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {
   engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.expiresAt, now + shortestInterval(engine));
-  if (engine.overdue > 0) engine.maintenanceAt = now;
+  // It may be the one by which another is above `min` now, and that one may have been idle for long.
+  const oldest = engine.slots.idle.head!;
+  if (engine.slots.alive > leastKept(engine, now)) dueAt(engine, oldest.idleSince + engine.settings.idleTimeoutMs);
+}
+
+/** A resource is idle again after a hook during which it aged, unseen by maintenance. */
+export function noteReturn<T>(engine: Engine<T>, slot: Slot<T>): void {
+  const { idleTimeoutMs, keepaliveIntervalMs, canValidate } = engine.settings;
+  dueAt(engine, slot.idleSince + idleTimeoutMs);
+  if (canValidate) dueAt(engine, slot.aliveAt + keepaliveIntervalMs);
 }
 
 function shortestInterval<T>(engine: Engine<T>): number {
@@ -96,7 +106,7 @@ function maintain<T>(engine: Engine<T>, now: number): void {
   // Set first: what happens below may ask for an earlier time.
   engine.maintenanceAt = engine.slots.size === 0 ? Infinity : now + shortestInterval(engine);
   retireIdle(engine, now);
-  countOverdue(engine, now);
+  noteTurns(engine, now);
   keepalive(engine, now);
   reportLeaks(engine, now);
 }
@@ -105,29 +115,34 @@ function dueAt<T>(engine: Engine<T>, atMs: number): void {
   if (atMs < engine.maintenanceAt) engine.maintenanceAt = atMs;
 }
 
+/** How many resources idleness alone does not retire: `min`, and those that wait for their replacement to become it. */
+function leastKept<T>(engine: Engine<T>, now: number): number {
+  return Math.min(engine.settings.min, engine.limit) + overdue(engine, now);
+}
+
 /** Least recently used first, so that what remains is what is in use. */
 function retireIdle<T>(engine: Engine<T>, now: number): void {
   const { settings, slots } = engine;
+  const floor = leastKept(engine, now);
   for (const slot of slots.aliveSlots()) {
     if (slot.expiresAt > now) dueAt(engine, slot.expiresAt);
     if (slot.state !== 'idle') continue;
     const reason = engine.unfit(slot, now);
     if (reason !== undefined) {
       engine.destroy(slot, reason, now);
-    } else if (slot.evictAt <= now && engine.canSpare()) {
-      engine.destroy(slot, 'evicted', now);
-    } else if (slots.alive > Math.min(settings.min, engine.limit)) {
+    } else if (slots.alive > floor) {
       if (slot.idleSince + settings.idleTimeoutMs <= now) engine.destroy(slot, 'idleTimeout', now);
       else dueAt(engine, slot.idleSince + settings.idleTimeoutMs);
     }
   }
 }
 
-function countOverdue<T>(engine: Engine<T>, now: number): void {
-  engine.overdue = 0;
+function noteTurns<T>(engine: Engine<T>, now: number): void {
+  engine.spreading = false;
   for (const slot of engine.slots.aliveSlots()) {
-    if (slot.evictAt <= now) engine.overdue++;
-    else dueAt(engine, slot.evictAt);
+    if (slot.evictAt === Infinity) continue;
+    engine.spreading = true;
+    if (slot.evictAt > now) dueAt(engine, slot.evictAt);
   }
 }
 
@@ -152,17 +167,14 @@ function keepalive<T>(engine: Engine<T>, now: number): void {
 function reportLeaks<T>(engine: Engine<T>, now: number): void {
   const { leakThresholdMs, reclaim } = engine.settings;
   if (leakThresholdMs === Infinity) return;
-  for (const slot of engine.slots.borrowedSlots()) {
-    for (let hold = slot.holds; hold !== undefined;) {
-      const next = hold.next;
-      if (hold.since + leakThresholdMs > now) {
-        dueAt(engine, hold.since + leakThresholdMs);
-      } else if (!hold.leaked) {
-        hold.leaked = true;
-        engine.ports.leak(hold, now);
-        if (reclaim) engine.ports.revoke(hold, 'reclaimed', now);
-      }
-      hold = next;
+  for (const hold of [...engine.slots.borrowedSlots()].flatMap((slot) => holdsOf(slot))) {
+    if (hold.ended || hold.leaked) continue;
+    if (hold.since + leakThresholdMs > now) {
+      dueAt(engine, hold.since + leakThresholdMs);
+    } else {
+      hold.leaked = true;
+      engine.ports.leak(hold, now);
+      if (reclaim && !hold.ended) engine.ports.revoke(hold, 'reclaimed', now);
     }
   }
 }
@@ -170,12 +182,8 @@ function reportLeaks<T>(engine: Engine<T>, now: number): void {
 /** The deadline of a close has passed: leases are revoked, creates are not waited for any more. */
 function endRemaining<T>(engine: Engine<T>, now: number): void {
   engine.closeAt = Infinity;
-  for (const slot of [...engine.slots.borrowedSlots()]) {
-    for (let hold = slot.holds; hold !== undefined;) {
-      const next = hold.next;
-      engine.ports.revoke(hold, 'poolClosed', now);
-      hold = next;
-    }
+  for (const hold of [...engine.slots.borrowedSlots()].flatMap((slot) => holdsOf(slot))) {
+    if (!hold.ended) engine.ports.revoke(hold, 'poolClosed', now);
   }
   for (const slot of engine.slots.abandoned.toArray()) engine.toGone(slot, now);
 }

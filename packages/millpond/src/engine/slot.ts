@@ -20,6 +20,7 @@ export interface Hold<T> extends Linked<Hold<T>> {
   readonly since: number;
   /** Reported as a leak already. */
   leaked: boolean;
+  readonly ended: boolean;
 }
 
 export class Slot<T> implements Linked<Slot<T>> {
@@ -81,6 +82,13 @@ export function addHold<T>(slot: Slot<T>, hold: Hold<T>): void {
   hold.next = first;
   if (first !== undefined) first.prev = hold;
   slot.holds = hold;
+}
+
+/** The live leases of a slot as they stand now. Reporting one calls listeners, which may end others. */
+export function holdsOf<T>(slot: Slot<T>): Hold<T>[] {
+  const all: Hold<T>[] = [];
+  for (let hold = slot.holds; hold !== undefined; hold = hold.next) all.push(hold);
+  return all;
 }
 
 /** Takes an ended lease out of its slot. */

@@ -132,7 +132,10 @@ export class VirtualClock implements Clock {
     await this.advance(0);
   }
 
-  /** Lets promises run until all is quiet, without moving time. Real I/O and real timers are not waited for. */
+  /**
+   * Lets promises run until all is quiet, without moving time. Quiet means: some dozens of turns in which nobody used this clock or called
+   * {@link stir}. Real I/O and real timers are not waited for.
+   */
   async flush(): Promise<void> {
     let seen = this.#activity;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
@@ -141,6 +144,11 @@ export class VirtualClock implements Clock {
       seen = this.#activity;
       quiet = 0;
     }
+  }
+
+  /** Something has happened that more may follow from: a flush under way goes on. Scripted factories and scenes call it. */
+  stir(): void {
+    this.#activity++;
   }
 
   #checkTarget(atMs: number): void {

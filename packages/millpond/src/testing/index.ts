@@ -25,4 +25,5 @@ export {
   type WatchedPool,
 } from './invariants.ts';
 export { PLAIN_OPTIONS, Request, Scene, type ScenePool, type SceneSetup } from './scene.ts';
+export { simulate, SimulationError, type SimulationOptions, type SimulationResult } from './simulator.ts';
 export * from './conformance.ts';

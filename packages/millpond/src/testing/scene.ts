@@ -29,11 +29,13 @@ export class Request<T> {
     promise.then(
       (lease) => {
         this.state = 'served';
+        clock.stir();
         this.#lease = lease;
         this.settledAt = clock.now();
       },
       (error: unknown) => {
         this.state = 'failed';
+        clock.stir();
         this.error = error;
         this.settledAt = clock.now();
       },

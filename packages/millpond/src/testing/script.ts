@@ -86,10 +86,12 @@ export class HookScript<T, C, R> {
   call(resource: T | undefined, context: C): R | Promise<R> {
     const call = new Call<T, C, R>(this.calls.length, resource, context);
     this.calls.push(call);
+    stir(this.#ports.clock);
     this.#pending.add(call);
     this.maxConcurrent = Math.max(this.maxConcurrent, this.#pending.size);
     call.onSettle = (value) => {
       this.#pending.delete(call);
+      stir(this.#ports.clock);
       this.#ports.settled(call, value);
     };
     call.defaultValue = () => this.#ports.value(call);
@@ -139,6 +141,11 @@ export class HookScript<T, C, R> {
   }
 }
 
+/** A virtual clock waits for what follows from this. */
+function stir(clock: (Clock & { stir?(): void }) | undefined): void {
+  clock?.stir?.();
+}
+
 class Call<T, C, R> implements HookCall<T, C, R> {
   resource: T | undefined;
   state: 'pending' | 'ok' | 'failed' = 'pending';
@@ -162,8 +169,10 @@ class Call<T, C, R> implements HookCall<T, C, R> {
     if (this.state === 'pending') this.succeed(value);
   }
 
-  fail(error: unknown = new Error('scripted failure')): void {
+  fail(...given: [error?: unknown]): void {
     if (this.state !== 'pending') return;
+    // `fail(undefined)` rejects with undefined, as a careless driver may.
+    const error = given.length > 0 ? given[0] : new Error('scripted failure');
     this.state = 'failed';
     this.#error = error;
     this.onSettle(undefined);

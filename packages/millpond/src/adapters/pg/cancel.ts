@@ -8,14 +8,15 @@
 import { construct, isUsable } from './connect.ts';
 import { inside, isBusy, type DriverClient } from './driver.ts';
 import type { Session } from './session.ts';
-import type { PgClient, PgClientClass, PgConnectOptions } from './types.ts';
+import type { PgClientClass, PgConnectOptions } from './types.ts';
 
-/** `'closed'`: the server took the request and closed. `'unsent'`: it did not leave. `'unknown'`: it left, and what became of it cannot be said. */
+/** `'closed'`: the server took the request and closed. `'unsent'`: it did not leave. `'unknown'`: it left, and nobody knows more. */
 type Outcome = 'closed' | 'unsent' | 'unknown';
 
 /** Cancels what runs on the session. True: the session is at rest and no cancel is under way; false: it must be closed. Never rejects. */
 export async function cancelStatement(session: Session, timeoutMs: number): Promise<boolean> {
   const over = whenOver(session, timeoutMs);
+  if (over.isOver()) return session.usable;
   const [outcome, isOver] = await Promise.all([requestCancel(session, timeoutMs, over), over.promise]);
   over.end();
   return isOver && outcome !== 'unknown' && session.usable;
@@ -28,8 +29,8 @@ interface Over {
   end(): void;
 }
 
-/** Waits for the end of what runs now. */
-function whenOver(session: Session, timeoutMs: number): Over {
+/** Waits for the end of what runs now, for at most `timeoutMs`. */
+export function whenOver(session: Session, timeoutMs: number): Over {
   const { client } = session;
   const isOver = (): boolean => client.readyForQuery === true && !isBusy(client);
   let end = (): void => undefined;
@@ -56,7 +57,10 @@ function whenOver(session: Session, timeoutMs: number): Over {
   return { promise, isOver, end: () => end() };
 }
 
-/** Sends one CancelRequest, by way of node-postgres: it knows how to get a stream to this server, TLS and all. */
+/**
+ * Sends one CancelRequest, by way of node-postgres: it knows how to get a stream to this server, TLS and all. Without a `statement` to
+ * look at, it is sent in any case: the connection is being closed.
+ */
 export function requestCancel(session: Session, timeoutMs: number, statement?: { isOver(): boolean }): Promise<Outcome> {
   const { client } = session;
   const { processID, secretKey } = client;
@@ -78,7 +82,7 @@ export function requestCancel(session: Session, timeoutMs: number, statement?: {
       connection = messenger.connection;
       const send = (): void => {
         // It ended by itself meanwhile: nothing to cancel, and nobody else may be hit.
-        if (statement?.isOver() === true || !isUsable(client)) {
+        if (statement === undefined ? client.connection.stream.closed : statement.isOver() || !isUsable(client)) {
           settle('unsent');
           return;
         }
@@ -119,5 +123,3 @@ function sameServer({ client, streamFactory }: Session): PgConnectOptions {
   }
   return options;
 }
-
-export type { PgClient };

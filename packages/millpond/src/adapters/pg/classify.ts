@@ -2,7 +2,7 @@
 // enough, locks the account.
 
 /** Errors of ours that need no look at their code: options that node-postgres could not make a connection of. */
-const permanents = new WeakSet<object>();
+const permanents = new WeakSet();
 
 /** Marks an error as one that comes again each time. */
 export function permanent<E extends Error>(error: E): E {
@@ -14,7 +14,7 @@ export function permanent<E extends Error>(error: E): E {
 const PERMANENT_CLASSES = new Set(['28', '3D', '22', '42', '0A']);
 
 /** Codes of Node and OpenSSL. Everything that speaks of a certificate, besides. */
-const PERMANENT_CODES = /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|ERR_INVALID_|ERR_SOCKET_BAD_PORT$|EACCES$|EPROTO$)|CERT|_SIGNATURE$|HOSTNAME_MISMATCH/;
+const PERMANENT_CODES = /CERT|CRL|_SIGNATURE$|HOSTNAME_MISMATCH|^(?:ERR_(?:TLS|SSL|OSSL|INVALID)_|ERR_SOCKET_BAD_PORT$|EACCES$|EPROTO$)/;
 
 /** Errors of node-postgres that have no code. */
 const PERMANENT_MESSAGES = /^SASL: |^Password must be a string|does not support SSL|^Unknown authentication/;
@@ -26,7 +26,10 @@ const PERMANENT_MESSAGES = /^SASL: |^Password must be a string|does not support 
 export function classify(error: unknown): 'transient' | 'permanent' {
   if (!(error instanceof Error)) return 'transient';
   if (permanents.has(error)) return 'permanent';
-  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every((each) => classify(each) === 'permanent') ? 'permanent' : 'transient';
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    // Several addresses were tried.
+    return error.errors.every((each) => classify(each) === 'permanent') ? 'permanent' : 'transient';
+  }
   const code = (error as { readonly code?: unknown }).code;
   if (typeof code === 'string') {
     if (/^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)) return PERMANENT_CLASSES.has(code.slice(0, 2)) ? 'permanent' : 'transient';

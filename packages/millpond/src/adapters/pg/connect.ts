@@ -54,14 +54,13 @@ export function construct<C extends PgClient>(Client: PgClientClass<C>, options:
   try {
     client = new Client({ ...options });
   } catch (error) {
-    if (options.connectionString !== undefined) {
-      const kind = (error as { readonly code?: unknown }).code;
-      throw permanent(new Error(`node-postgres cannot make a connection of these options: is connectionString a URL like postgres://user@host:5432/database?${typeof kind === 'string' ? ` (${kind})` : ''}`));
-    }
-    throw permanent(error instanceof Error ? error : new Error('node-postgres cannot make a connection of these options'));
+    if (options.connectionString === undefined) throw permanent(error instanceof Error ? error : new Error(String(error)));
+    const { code } = error as { readonly code?: unknown };
+    const kind = typeof code === 'string' ? ` (${code})` : '';
+    throw permanent(new Error(`node-postgres cannot read the options: is connectionString like postgres://user@host:5432/name?${kind}`));
   }
   if (typeof inside(client).connection?.stream?.destroy !== 'function') {
-    throw permanent(new Error('This Client has no connection of its own: only the one in JavaScript can be used (pg.Client, not pg.native.Client).'));
+    throw permanent(new Error('This Client has no connection of its own: pg.Client can be used, pg.native.Client cannot.'));
   }
   return client;
 }

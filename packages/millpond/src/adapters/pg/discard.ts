@@ -21,7 +21,7 @@ export const ANSWERS_TO_DISCARD: readonly string[] = ['parseComplete', 'bindComp
 /** Oldest minor version, per major one, that commits DISCARD ALL by itself. */
 const COMMITS_SINCE: Readonly<Record<number, number>> = { 10: 22, 11: 17, 12: 12, 13: 8, 14: 5 };
 
-/** Whether this server takes DISCARD ALL ahead of a statement. `version` as the server reports it, such as `15.20 (Debian 15.20-0+deb12u1)`. */
+/** Whether this server takes DISCARD ALL ahead of a statement. `version` as it reports it, such as `15.20 (Debian 15.20-0+deb12u1)`. */
 export function takesDiscardAhead(version: string): boolean {
   const [major = 0, minor = 0] = (/^(\d+)(?:\.(\d+))?/.exec(version) ?? []).slice(1).map(Number);
   return major >= 15 || minor >= (COMMITS_SINCE[major] ?? Infinity);

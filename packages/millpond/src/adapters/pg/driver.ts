@@ -65,8 +65,13 @@ export type TransactionStatus = 'I' | 'T' | 'E';
 
 /** Is a statement running or queued? One that failed and is merely not wound up yet does not count. */
 export function isBusy(client: DriverClient): boolean {
-  if (client._queryQueue === undefined) return client.activeQuery != null || (client.queryQueue?.length ?? 0) > 0;
-  return client._activeQuery != null || client._queryQueue.length > 0 || (client._sentQueryQueue?.length ?? 0) > 0;
+  return (client._queryQueue === undefined ? client.activeQuery : client._activeQuery) != null || isQueued(client);
+}
+
+/** Is a statement queued, or sent behind the running one? */
+export function isQueued(client: DriverClient): boolean {
+  if (client._queryQueue === undefined) return (client.queryQueue?.length ?? 0) > 0;
+  return client._queryQueue.length > 0 || (client._sentQueryQueue?.length ?? 0) > 0;
 }
 
 /** The class `Client` of the package `pg`. */
@@ -76,12 +81,14 @@ export function loadClientClass(): PgClientClass {
     pg = createRequire(import.meta.url)('pg') as typeof pg;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    throw new PoolError('millpond/pg needs the package `pg`, 8.11 or newer, which is not installed: run `npm install pg`, or pass its class as the option Client.', {
-      code: 'ERR_POOL_DRIVER_MISSING', pool: 'pg', cause: error,
-    });
+    throw missing('millpond/pg needs the package `pg`, 8.11 or newer: run `npm install pg`, or pass its class as Client.', error);
   }
-  if (typeof pg.Client !== 'function') throw new PoolError('The package `pg` has no class Client.', { code: 'ERR_POOL_DRIVER_MISSING', pool: 'pg' });
+  if (typeof pg.Client !== 'function') throw missing('The package `pg` has no class Client.', undefined);
   return pg.Client;
+}
+
+function missing(message: string, cause: unknown): PoolError {
+  return new PoolError(message, { code: 'ERR_POOL_DRIVER_MISSING', pool: 'pg', ...(cause === undefined ? {} : { cause }) });
 }
 
 /** Callers see the public shape, this adapter the whole. */

@@ -10,11 +10,13 @@ import type { PgClient, PgClientClass, PgConnectOptions, PgFactoryOptions, PgPoo
 const CONNECT_KEYS: readonly (keyof PgConnectOptions)[] = [
   'connectionString', 'host', 'port', 'user', 'password', 'database', 'ssl', 'sslnegotiation', 'enableChannelBinding', 'scramMaxIterations',
   'application_name', 'fallback_application_name', 'options', 'client_encoding', 'replication', 'statement_timeout', 'lock_timeout',
-  'idle_in_transaction_session_timeout', 'query_timeout', 'connectionTimeoutMillis', 'keepAlive', 'keepAliveInitialDelayMillis', 'types', 'binary',
-  'pipeline', 'stream',
+  'idle_in_transaction_session_timeout', 'query_timeout', 'connectionTimeoutMillis', 'keepAlive', 'keepAliveInitialDelayMillis', 'types',
+  'binary', 'pipeline', 'stream',
 ];
 
-const FACTORY_KEYS: readonly Exclude<keyof PgFactoryOptions, keyof PgConnectOptions>[] = ['connection', 'Client', 'reset', 'onConnect', 'onFailover'];
+const FACTORY_KEYS: readonly Exclude<keyof PgFactoryOptions, keyof PgConnectOptions>[] = [
+  'connection', 'Client', 'reset', 'onConnect', 'onFailover',
+];
 
 const POOL_KEYS = POOL_OPTION_KEYS.filter((key) => key !== 'factory' && key !== 'sharing');
 
@@ -64,7 +66,7 @@ export function splitPoolOptions<C extends PgClient>(given: string | PgPoolOptio
   if (typeof cancelTimeoutMs !== 'number' || !(cancelTimeoutMs > 0) || cancelTimeoutMs >= 2 ** 31) {
     throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
   }
-  return { pool: pool as Omit<PoolOptions<C>, 'factory'>, factory: factory as PgFactoryOptions<C>, cancelTimeoutMs };
+  return { pool, factory, cancelTimeoutMs };
 }
 
 /** The options of {@link pgFactory}, checked. */
@@ -74,17 +76,21 @@ export function factorySettings<C extends PgClient>(options: PgFactoryOptions<C>
   const { connection, Client, reset = 'rollback', onConnect, onFailover, ...fixed } = options;
   if (!['none', 'rollback', 'discard'].includes(reset)) throw invalid('reset', "must be one of 'none', 'rollback', 'discard'", name);
   for (const [key, value] of Object.entries({ Client, onConnect, onFailover })) {
-    if (value !== undefined && typeof value !== 'function') throw invalid(key, `must be a ${key === 'Client' ? 'class' : 'function'}`, name);
+    if (value === undefined || typeof value === 'function') continue;
+    throw invalid(key, `must be a ${key === 'Client' ? 'class' : 'function'}`, name);
   }
   checkConnectOptions('', fixed, name);
   if (connection !== undefined && fixed.connectionString !== undefined) {
     throw invalid('connection', 'and connectionString say the same thing twice: give one of them', name);
   }
-  return { connectOptions: connects(fixed, connection, name), Client: Client ?? (loadClientClass() as PgClientClass<C>), reset, onConnect, onFailover };
+  const connectOptions = connects(fixed, connection, name);
+  return { connectOptions, Client: Client ?? (loadClientClass() as PgClientClass<C>), reset, onConnect, onFailover };
 }
 
 /** Merges what is fixed with `connection`; asks again each time when that is a function. */
-function connects(fixed: PgConnectOptions, connection: PgFactoryOptions['connection'], name: string): () => PgConnectOptions | Promise<PgConnectOptions> {
+function connects(
+  fixed: PgConnectOptions, connection: PgFactoryOptions['connection'], name: string,
+): () => PgConnectOptions | Promise<PgConnectOptions> {
   const merge = (given: string | PgConnectOptions): PgConnectOptions => {
     const own = typeof given === 'string' ? { connectionString: given } : given;
     if (typeof own !== 'object' || own === null) throw invalid('connection', 'must be, or return, a connection string or an object', name);
@@ -106,14 +112,18 @@ function connects(fixed: PgConnectOptions, connection: PgFactoryOptions['connect
   };
 }
 
+const STRINGS = [
+  'connectionString', 'host', 'user', 'database', 'application_name', 'fallback_application_name', 'client_encoding',
+] as const;
+
 function checkConnectOptions(prefix: string, options: PgConnectOptions, name: string): void {
   const expect = (key: keyof PgConnectOptions, ok: boolean, what: string): void => {
     if (options[key] !== undefined && !ok) throw invalid(prefix + key, `must be ${what}`, name);
   };
-  for (const key of ['connectionString', 'host', 'user', 'database', 'application_name', 'fallback_application_name', 'client_encoding'] as const) {
+  for (const key of STRINGS) {
     expect(key, typeof options[key] === 'string', 'a string');
   }
-  expect('password', typeof options.password === 'string' || typeof options.password === 'function', 'a string or a function that returns one');
+  expect('password', ['string', 'function'].includes(typeof options.password), 'a string or a function that returns one');
   const port = Number(options.port);
   expect('port', Number.isInteger(port) && port > 0 && port < 65_536, 'a whole number from 1 to 65535');
   // A stream cannot serve two connections, so one that is already made is no option here.
@@ -128,11 +138,10 @@ function checkKeys(prefix: string, given: object, known: readonly string[], name
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue;
     const elsewhere = ELSEWHERE[key];
-    if (elsewhere !== undefined) throw new InvalidOptionError(prefix + key, `unknown option ${prefix}${key}; here it is ${elsewhere}`, name);
-    if ((POOL_KEYS as readonly string[]).includes(key)) throw new InvalidOptionError(prefix + key, `${prefix}${key} is an option of the pool, not of a connection`, name);
+    if (elsewhere !== undefined) throw unknown(prefix + key, `here it is ${elsewhere}`, name);
+    if ((POOL_KEYS as readonly string[]).includes(key)) throw invalid(prefix + key, 'is an option of the pool, not of a connection', name);
     const near = nearest(key, known);
-    const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${prefix}${near}?`;
-    throw new InvalidOptionError(prefix + key, `unknown option ${prefix}${key}; ${hint}`, name);
+    throw unknown(prefix + key, near === undefined ? `known are ${known.join(', ')}` : `did you mean ${prefix}${near}?`, name);
   }
 }
 
@@ -140,6 +149,10 @@ function poolName(options: unknown): string {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a connection string or an object', 'pg');
   const { name } = options as { readonly name?: unknown };
   return typeof name === 'string' ? name : 'pg';
+}
+
+function unknown(option: string, hint: string, name: string): InvalidOptionError {
+  return new InvalidOptionError(option, `unknown option ${option}; ${hint}`, name);
 }
 
 function invalid(option: string, what: string, name: string): InvalidOptionError {

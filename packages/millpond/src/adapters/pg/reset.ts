@@ -3,7 +3,7 @@
 // The common case sends nothing and waits for nothing: the last ReadyForQuery said that there is no transaction, so there is nothing to do,
 // and with 'discard' the cleaning is only noted, to go out with the next borrower's first statement.
 
-import { isBusy, type TransactionStatus } from './driver.ts';
+import { isBusy, isQueued } from './driver.ts';
 import type { Session } from './session.ts';
 import type { PgReset } from './types.ts';
 
@@ -11,10 +11,11 @@ import type { PgReset } from './types.ts';
 export function resetSession(session: Session, mode: PgReset, discardAhead: boolean): Promise<void> | undefined {
   const { client } = session;
   if (session.lost) throw session.cause;
-  if (isBusy(client)) throw new Error('it was given back while a statement was running, or queued');
+  if (session.tidying ? isQueued(client) : isBusy(client)) throw new Error('it was given back while a statement was running, or queued');
   session.restoreListeners();
   session.readOnlyWanted = false;
-  if (client.readyForQuery === true && !session.readOnlySeen && (mode === 'none' || statusOf(session) === 'I') && (mode !== 'discard' || discardAhead)) {
+  const clean = client.readyForQuery === true && !session.readOnlySeen && (mode === 'none' || session.status === 'I');
+  if (clean && (mode !== 'discard' || discardAhead)) {
     if (mode === 'discard') session.armDiscard();
     session.rest();
     return undefined;
@@ -26,10 +27,11 @@ async function resetSlowly(session: Session, mode: PgReset, discardAhead: boolea
   // After an error the statement is over for its caller before the server is through with it.
   if (session.client.readyForQuery !== true) await whenReady(session);
   if (mode !== 'none') {
-    if (statusOf(session) !== 'I') await send(session, 'ROLLBACK');
-    if (statusOf(session) !== 'I') throw new Error('ROLLBACK left the transaction open');
+    if (session.status !== 'I') await send(session, 'ROLLBACK');
+    if (session.status !== 'I') throw new Error('ROLLBACK left the transaction open');
     if (session.readOnlySeen) await judgeReadOnly(session);
   }
+  session.readOnlySeen = false;
   if (mode === 'discard') {
     if (discardAhead) session.armDiscard();
     else await send(session, 'DISCARD ALL');
@@ -44,19 +46,24 @@ async function resetSlowly(session: Session, mode: PgReset, discardAhead: boolea
  */
 export async function judgeReadOnly(session: Session): Promise<void> {
   session.readOnlySeen = false;
-  const [row] = await send(session, JUDGE) as [{ readonly standby: boolean; readonly setting: string; readonly source: string } | undefined];
-  if (row === undefined) return;
-  if (row.standby || (row.setting === 'on' && row.source !== 'session' && row.source !== 'client')) session.owner.failover(session, '25006');
+  let rows: readonly unknown[];
+  try {
+    rows = await send(session, JUDGE);
+  } catch (error) {
+    if (session.lost) throw error;
+    return; // a server of another make, which cannot say
+  }
+  const verdict = rows[0] as { readonly standby: string; readonly setting: string; readonly source: string } | undefined;
+  if (verdict === undefined) return;
+  const { standby, setting, source } = verdict;
+  // Options of the connection ('client') say what the user wants; it is the same on a new one.
+  const byServer = standby === 'true' || (setting === 'on' && source !== 'session' && source !== 'client');
+  if (byServer) session.owner.failover(session, '25006');
   // A borrower set it and did not take it back; the next one would meet it.
-  else if (row.setting === 'on' && row.source === 'session') throw new Error('a borrower left default_transaction_read_only on');
+  else if (setting === 'on' && source === 'session') throw new Error('a borrower left default_transaction_read_only on');
 }
 
-const JUDGE = "SELECT pg_is_in_recovery() AS standby, setting, source FROM pg_settings WHERE name = 'default_transaction_read_only'";
-
-/** `'I'` no transaction, `'T'` in one, `'E'` in a failed one. */
-export function statusOf(session: Session): TransactionStatus {
-  return session.client.getTransactionStatus?.() ?? session.status;
-}
+const JUDGE = `SELECT pg_is_in_recovery()::text AS standby, setting, source FROM pg_settings WHERE name = 'default_transaction_read_only'`;
 
 function send(session: Session, sql: string): Promise<readonly unknown[]> {
   return new Promise((resolve, reject) => {
@@ -67,8 +74,8 @@ function send(session: Session, sql: string): Promise<readonly unknown[]> {
   });
 }
 
-/** The ReadyForQuery after an error. */
-function whenReady(session: Session): Promise<void> {
+/** The ReadyForQuery after an error. Rejects when the connection ends instead. */
+export function whenReady(session: Session): Promise<void> {
   const { client } = session;
   return new Promise((resolve, reject) => {
     const onReady = (): void => {

@@ -6,7 +6,7 @@
 
 import { DISCARD, ANSWERS_TO_DISCARD } from './discard.ts';
 import { isUsable } from './connect.ts';
-import type { DriverClient, ServerError } from './driver.ts';
+import { isBusy, type DriverClient, type ServerError, type TransactionStatus } from './driver.ts';
 import { ResetFailedError } from './errors.ts';
 
 /** What sessions of one factory share. */
@@ -51,7 +51,11 @@ export class Session {
   resting = false;
   /** How often something was sent. What did not change it did not reach the server. */
   writes = 0;
-  private referenced = true;
+  private lastStatus: TransactionStatus = 'I';
+  /** Is it a reason for the process to go on? */
+  referenced = true;
+  /** The statement that runs is ours, to clean up. */
+  tidying = false;
   /** How many messages to come belong to a DISCARD ALL. */
   private swallowing = 0;
   private readonly listeners = new Map<string | symbol, readonly unknown[]>();
@@ -65,7 +69,18 @@ export class Session {
     client.on('error', (error: unknown) => this.lose(error));
     client.on('end', () => this.lose(new Error('the connection was closed')));
     client.connection.on('errorMessage', (message: ServerError) => this.noteServerError(message));
+    if (client.getTransactionStatus === undefined) {
+      // Ahead of the client's own listener, which tells callers that their statement is done.
+      client.connection.prependListener('readyForQuery', (message: { readonly status: TransactionStatus }) => {
+        this.lastStatus = message.status;
+      });
+    }
     this.tapWrites();
+  }
+
+  /** What the last ReadyForQuery said. */
+  get status(): TransactionStatus {
+    return this.client.getTransactionStatus?.() ?? this.lastStatus;
   }
 
   /** Can it take a statement, as far as is known without asking the server? */
@@ -126,7 +141,17 @@ export class Session {
   /** It is idle now; see {@link SessionOwner.rests}. */
   rest(): void {
     this.resting = true;
-    if (this.referenced) this.owner.rests(this);
+    if (this.referenced || this.discardDue) this.owner.rests(this);
+  }
+
+  /** Cleans up without waiting for a borrower. One who comes meanwhile finds his statement queued behind. */
+  tidy(): void {
+    if (!this.resting || !this.discardDue || !this.usable) return;
+    this.tidying = true;
+    this.client.query('', () => {
+      this.tidying = false;
+      if (!isBusy(this.client)) this.rest();
+    });
   }
 
   /** An idle connection is no reason for the process to go on. */

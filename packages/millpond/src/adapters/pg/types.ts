@@ -8,6 +8,9 @@ import type { AcquireOptions, PoolOptions } from '../../index.ts';
 // `any` and not `unknown`: what a row holds is known to the caller alone, and node-postgres' own types say the same.
 /* oxlint-disable typescript/no-explicit-any */
 
+/** For what is not said to have a type. */
+export type PgAnyRow = any;
+
 /** A row by column name. */
 export interface PgRow {
   [column: string]: any;
@@ -57,6 +60,8 @@ export interface PgClient {
   on(event: 'error', listener: (error: Error) => void): any;
   on(event: 'end', listener: () => void): any;
   removeListener(event: string, listener: (...args: any[]) => void): any;
+  /** The process at the server that serves this connection. */
+  readonly processID?: number | null;
 }
 
 /** The class `pg.Client`, or one derived from it. */
@@ -91,7 +96,7 @@ export interface PgConnectOptions {
   readonly statement_timeout?: false | number;
   readonly lock_timeout?: number;
   readonly idle_in_transaction_session_timeout?: number;
-  /** Milliseconds; node-postgres gives the statement up at the client. Prefer `timeoutMs` of `query()`, which ends it at the server as well. */
+  /** Milliseconds; node-postgres gives the statement up, the server goes on. Prefer `timeoutMs` of `query()`, which ends it at both. */
   readonly query_timeout?: number;
   /** node-postgres' own connect timeout. Prefer the pool's `createTimeoutMs`, which is on by default. */
   readonly connectionTimeoutMillis?: number;
@@ -112,8 +117,8 @@ export interface PgConnectOptions {
  * again, and listeners that the borrower added to the client are removed.
  *
  * - `'rollback'`: an open or failed transaction is rolled back; without one nothing is sent.
- * - `'discard'`: besides, `DISCARD ALL` precedes the next borrower's first statement in the same write: settings, temporary tables, prepared
- *   statements, advisory locks and LISTEN do not reach the next borrower, at the price of no round trip.
+ * - `'discard'`: besides, `DISCARD ALL` precedes the next borrower's first statement in the same write: settings, temporary tables,
+ *   prepared statements, advisory locks and LISTEN do not reach the next borrower, at the price of no round trip.
  * - `'none'`: nothing is sent. An open transaction reaches the next borrower: only where something else sees to it.
  */
 export type PgReset = 'none' | 'rollback' | 'discard';

@@ -1,0 +1,141 @@
+// Connections of node-postgres as resources of a pool.
+
+import type { Factory } from '../../index.ts';
+import { requestCancel } from './cancel.ts';
+import { classify } from './classify.ts';
+import { open } from './connect.ts';
+import { takesDiscardAhead } from './discard.ts';
+import { inside, isBusy } from './driver.ts';
+import { factorySettings, type FactorySettings } from './options.ts';
+import { resetSession } from './reset.ts';
+import { Session, sessionOf, type SessionOwner } from './session.ts';
+import { Sweep, TIDY_AFTER_MS, UNREFERENCE_AFTER_MS } from './sweep.ts';
+import type { PgClient, PgFactoryOptions } from './types.ts';
+
+/** How long a cancel request on behalf of a connection that is closed anyway may take. */
+const LAST_CANCEL_MS = 2_000;
+
+/** A factory together with what a {@link PgPool} reaches it by. */
+export interface PgFactory<C extends PgClient> {
+  readonly factory: Factory<C>;
+  readonly owner: SessionOwner;
+}
+
+/**
+ * A factory of PostgreSQL connections for a plain {@link Pool}. {@link createPgPool} makes such a pool with what else belongs to it.
+ * Throws {@link InvalidOptionError}.
+ */
+export function pgFactory<C extends PgClient = PgClient>(options: string | PgFactoryOptions<C>): Factory<C> {
+  return makeFactory(typeof options === 'string' ? { connectionString: options } : options, 'pg').factory;
+}
+
+export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, name: string): PgFactory<C> {
+  const settings = factorySettings(options, name);
+  const unreference = new Sweep(UNREFERENCE_AFTER_MS, (session) => session.unreference());
+  const tidy = new Sweep(TIDY_AFTER_MS, (session) => session.tidy());
+  const owner: SessionOwner = {
+    pool: name,
+    failover: (session, code) => settings.onFailover?.({ client: session.client as unknown as C, code }),
+    rests(session) {
+      if (session.referenced) unreference.add(session);
+      if (session.discardDue) tidy.add(session);
+    },
+  };
+  const discardsAhead = new WeakSet<Session>();
+
+  const factory: Factory<C> = {
+    async create({ signal }) {
+      const connectOptions = await orAborted(settings.connectOptions(), signal);
+      const { client, serverVersion } = await open(settings.Client, connectOptions, signal);
+      const session = new Session(inside(client), owner, connectOptions.stream);
+      if (takesDiscardAhead(serverVersion) && connectOptions.pipeline !== true) discardsAhead.add(session);
+      await prepare(settings, client, session, signal);
+      session.keepListeners();
+      session.rest();
+      return client;
+    },
+
+    destroy(client, { reason, signal }) {
+      // These did not answer, or are known to be dead: there is nothing to wait for.
+      const dead = reason === 'invalid' || reason === 'stale' || reason === 'broken';
+      return close(sessionOf(client), dead, signal);
+    },
+
+    validate(client) {
+      const session = sessionOf(client);
+      return new Promise<boolean>((resolve) => {
+        // The cheapest statement there is: no parsing, no plan, no rows.
+        session.client.query('', (error) => {
+          session.rest();
+          resolve(!error);
+        });
+      });
+    },
+
+    reset(client) {
+      const session = sessionOf(client);
+      return resetSession(session, settings.reset, discardsAhead.has(session));
+    },
+
+    isBroken: (client) => !sessionOf(client).usable,
+
+    onLost(client, listener) {
+      const session = sessionOf(client);
+      session.onLost = listener;
+      if (session.lost) listener(session.cause);
+      return () => {
+        session.onLost = undefined;
+      };
+    },
+
+    classify,
+  };
+  return { factory, owner };
+}
+
+/** The caller's own hook; on failure the connection goes. */
+async function prepare<C extends PgClient>(
+  { onConnect }: FactorySettings<C>, client: C, session: Session, signal: AbortSignal,
+): Promise<void> {
+  if (onConnect === undefined) return;
+  try {
+    await orAborted(onConnect(client), signal);
+    if (session.lost) throw session.cause;
+  } catch (error) {
+    void close(session, signal.aborted, undefined);
+    throw error;
+  }
+}
+
+/** What `value` resolves to, or `signal.reason` if that comes first. */
+function orAborted<R>(value: R | Promise<R>, signal: AbortSignal): R | Promise<R> {
+  if (!(value instanceof Promise)) return value;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/**
+ * Ends a connection and resolves when it is gone. The goodbye is followed by waiting for the server to close, which it does when its
+ * process ends: until then the connection counts there, and a successor might be one too many. A statement that runs is cancelled
+ * first, for otherwise the server would finish it before it reads the goodbye.
+ */
+function close(session: Session, dead: boolean, signal: AbortSignal | undefined): Promise<void> {
+  const { client } = session;
+  const { stream } = client.connection;
+  session.discardDue = false;
+  if (stream.closed || (stream.destroyed && !stream.writable && session.lost)) return Promise.resolve();
+  return new Promise((resolve) => {
+    stream.once('close', () => resolve());
+    signal?.addEventListener('abort', () => stream.destroy(), { once: true });
+    if (!session.lost && stream.writable) {
+      if (!dead && isBusy(client)) void requestCancel(session, LAST_CANCEL_MS);
+      // Not client.end(): with a statement running it destroys the socket at once and leaves the server to find out.
+      client.connection.end();
+    }
+    if (dead || session.lost || !stream.writable) stream.destroy();
+  });
+}

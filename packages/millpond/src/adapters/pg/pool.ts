@@ -1,0 +1,166 @@
+// The front door: a pool of PostgreSQL connections that runs statements and transactions itself.
+
+import { InvalidOptionError, Pool, type AcquireOptions } from '../../index.ts';
+import { ConnectionLostError, QueryTimeoutError } from './errors.ts';
+import { makeFactory } from './factory.ts';
+import { splitPoolOptions } from './options.ts';
+import { NotSent, runStatement, type Limit } from './query.ts';
+import { sessionOf, type Session } from './session.ts';
+import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
+import type {
+  PgAnyRow, PgClient, PgPoolOptions, PgQueryConfig, PgQueryOptions, PgResult, PgRow, PgTransactionOptions,
+} from './types.ts';
+
+/** One failover is told by every connection that there is; the pool moves on once. */
+const FAILOVER_PAUSE_MS = 1_000;
+
+/** Connections that may turn out dead before one is made afresh, as Go's database/sql has it. */
+const POOLED_ATTEMPTS = 2;
+
+/** Makes a {@link PgPool}. Throws {@link InvalidOptionError} for wrong options; connects only when `min` or an acquire asks for it. */
+export function createPgPool<C extends PgClient = PgClient>(options: string | PgPoolOptions<C>): PgPool<C> {
+  return new PgPool(options);
+}
+
+export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
+  readonly #cancelTimeoutMs: number;
+  #failedOverAt = -Infinity;
+
+  constructor(options: string | PgPoolOptions<C>) {
+    const { pool, factory: factoryOptions, cancelTimeoutMs } = splitPoolOptions(options);
+    const { factory, owner } = makeFactory(factoryOptions, pool.name ?? 'pg');
+    super({ ...pool, factory });
+    this.#cancelTimeoutMs = cancelTimeoutMs;
+    owner.pool = this.name;
+    const tellCaller = owner.failover;
+    owner.failover = (session, code) => {
+      this.#failover(session);
+      tellCaller(session, code);
+    };
+    this.on('create', ({ resource, info }) => {
+      sessionOf(resource).generation = info.generation;
+    });
+  }
+
+  /**
+   * Borrows a connection, runs one statement and gives it back. Errors of the server are passed on as node-postgres makes them and do not
+   * cost the connection. When `signal` aborts or `timeoutMs` passes, the promise rejects at once and the statement is cancelled at the
+   * server.
+   * A connection that turns out to be dead before anything was sent is replaced without a word; later, the error is a
+   * {@link ConnectionLostError}, and nothing is sent twice.
+   */
+  query<R extends PgRow = PgAnyRow>(
+    text: string | PgQueryConfig, values?: readonly unknown[], options?: PgQueryOptions,
+  ): Promise<PgResult<R>>;
+  query<R extends PgRow = PgAnyRow>(text: string | PgQueryConfig, options: PgQueryOptions): Promise<PgResult<R>>;
+  async query<R extends PgRow>(
+    text: string | PgQueryConfig, second?: readonly unknown[] | PgQueryOptions, third?: PgQueryOptions,
+  ): Promise<PgResult<R>> {
+    const values = Array.isArray(second) ? second as readonly unknown[] : undefined;
+    const options = third ?? (values === undefined ? second as PgQueryOptions | undefined : undefined);
+    this.#checkStatement(text, options);
+    const statement = { text, values };
+    const deadline = options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+    return this.#onLiveConnection(async () => {
+      const lease = await this.acquire(options === undefined ? undefined : acquireOptions(options, deadline));
+      const limit = options === undefined ? undefined : this.#limit('the statement', options, deadline);
+      return runStatement<R>(lease, statement, limit, this.name);
+    });
+  }
+
+  /**
+   * Runs `fn` in a transaction: BEGIN before, COMMIT when it returns, ROLLBACK when it throws or rejects. Everything that belongs to the
+   * transaction goes through the client that `fn` is given. With `retry` it is run again from the start, on whatever connection is free
+   * then, when the server gave it up for a concurrent one (SQLSTATE 40001 and 40P01, and nothing else).
+   */
+  async transaction<R>(fn: (client: C) => R | Promise<R>, options: PgTransactionOptions = {}): Promise<R> {
+    this.#checkTimeout(options);
+    const begin = beginStatement(options);
+    const retries = retriesOf(options.retry);
+    const deadline = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+    for (let nth = 1; ; nth++) {
+      try {
+        return await this.#onLiveConnection(() => transact(this, fn, begin, options.readOnly === true, acquireOptions(options, deadline),
+          () => this.#limit('the transaction', options, deadline)));
+      } catch (error) {
+        const delayMs = retryDelayMs(nth);
+        if (nth > retries || !mayRetry(error) || options.signal?.aborted === true) throw error;
+        if (deadline !== undefined && performance.now() + delayMs >= deadline) throw error;
+        await pause(delayMs, options.signal);
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------- details
+
+  /** Runs `attempt` until it reaches a server: on two connections that the pool has, then on one made for it. */
+  async #onLiveConnection<R>(attempt: () => Promise<R>): Promise<R> {
+    for (let dead = 0, failed = 0; ;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof NotSent)) throw error;
+        failed++;
+        if (failed > POOLED_ATTEMPTS) throw error.dead ? new ConnectionLostError(this.name, false, error.cause) : error.cause;
+        // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
+        if (error.dead && ++dead === POOLED_ATTEMPTS) this.evict();
+      }
+    }
+  }
+
+  #limit(what: string, { signal, timeoutMs }: PgQueryOptions, deadline: number | undefined): Limit | undefined {
+    if (signal === undefined && deadline === undefined) return undefined;
+    return {
+      signal,
+      remainingMs: deadline === undefined ? undefined : deadline - performance.now(),
+      onTimeout: () => new QueryTimeoutError(what, timeoutMs ?? Infinity, this.name),
+      cancelTimeoutMs: this.#cancelTimeoutMs,
+    };
+  }
+
+  /** The other connections of the same generation lead to the same server. Errors of older ones tell what is known already. */
+  #failover(session: Session): void {
+    if (this.state === 'closed' || this.state === 'draining' || session.generation !== this.stats().generation) return;
+    const now = performance.now();
+    if (now - this.#failedOverAt < FAILOVER_PAUSE_MS) return;
+    this.#failedOverAt = now;
+    this.evict();
+  }
+
+  #checkStatement(text: string | PgQueryConfig, options: PgQueryOptions | undefined): void {
+    if (typeof text !== 'string' && (typeof text !== 'object' || text === null)) throw new TypeError('query() takes a text or a config');
+    if (typeof (text as { readonly submit?: unknown }).submit === 'function') {
+      throw new TypeError('query() takes a text or a config. A cursor or a stream needs a connection while it is read: use(...)');
+    }
+    if (options !== undefined) this.#checkTimeout(options);
+  }
+
+  #checkTimeout({ timeoutMs }: PgQueryOptions): void {
+    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+      throw new InvalidOptionError('timeoutMs', `timeoutMs is ${timeoutMs}, but must be milliseconds above 0, or Infinity`, this.name);
+    }
+  }
+}
+
+function acquireOptions({ signal, lane, label }: PgQueryOptions, deadline: number | undefined): AcquireOptions {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(lane === undefined ? {} : { lane }),
+    ...(label === undefined ? {} : { label }),
+    ...(deadline === undefined ? {} : { timeoutMs: Math.max(0, deadline - performance.now()) }),
+  };
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,193 @@
+// A world with a pool in it: the clock, the resources, the pool, everything that watches it, and what is needed to act in it.
+
+import { Pool, type PoolEvents } from '../../index.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { checkEngine } from '../../engine/invariants.ts';
+import { VirtualClock } from '../clock.ts';
+import { InvariantError, InvariantWatch } from '../invariants.ts';
+import { seededRandom, type SeededRandom } from '../random.ts';
+import type { ScriptedResource } from '../factory.ts';
+import { MovingBudget } from './budget.ts';
+import { CreateRules } from './create-rules.ts';
+import { Ledger, type SimPool } from './ledger.ts';
+import type { Log } from './log.ts';
+import { Resources } from './resources.ts';
+import { drawWorld, type World } from './world.ts';
+
+const EVENTS = ['create', 'createError', 'acquire', 'acquireError', 'release', 'staleRelease', 'destroy', 'leak', 'unleak', 'state'] as const;
+
+/** How many firings of timers are looked at one by one. A long time has hundreds, much alike. */
+const LOOKS = 12;
+
+export class Stage {
+  readonly world: World;
+  readonly clock: VirtualClock;
+  readonly log: Log;
+  readonly resources: Resources;
+  readonly budget: MovingBudget | undefined;
+  readonly pool: SimPool;
+  readonly engine: Engine<ScriptedResource>;
+  readonly ledger: Ledger;
+  /** Draws of whoever acts, apart from those of the resources. */
+  readonly random: SeededRandom;
+  /** What a listener or a hook does when it calls the pool back. */
+  mischief: () => void = () => {};
+  /** A shared resource was detached by one of its leases: the others hold something that the pool does not know any more. */
+  orphaned = false;
+  /** An eviction with a spread has happened: creates need no waiter. */
+  spread = false;
+  readonly #watch: InvariantWatch<ScriptedResource>;
+  readonly #timers = new Set<() => void>();
+  #depth = 0;
+
+  constructor(seed: number | string, log: Log) {
+    const random = seededRandom(seed);
+    this.random = random.fork('actions');
+    this.world = drawWorld(random.fork('world'));
+    this.log = log;
+    // An odd beginning: nothing may depend on the clock having started at 0.
+    this.clock = new VirtualClock(this.world.whole ? 1000 : 1000.25);
+    this.resources = new Resources(this.world, this.clock, random.fork('resources'));
+    this.budget = this.world.budget === undefined ? undefined : new MovingBudget(this.world.budget);
+    const rules = new CreateRules(this.world, this.clock);
+    this.resources.onHook = (hook, resource) => {
+      this.#note(`${hook}()`, resource === undefined ? '' : String(resource));
+      if (hook === 'create') rules.createStarts();
+      this.#misbehave();
+    };
+    const { factory } = this.resources;
+    const { budget, clock } = this;
+    this.pool = new Pool({ ...this.world.options, ...(budget === undefined ? {} : { budget }), factory, clock, random: random.fork('pool') });
+    this.engine = Pool.engineOf(this.pool);
+    this.#watch = new InvariantWatch(this.pool, this.resources.scripted, this.#watchOptions());
+    this.ledger = new Ledger(this.world, clock, log, this.resources, this.pool, this.engine);
+    rules.begin(this.engine, this.ledger.fault);
+    for (const name of EVENTS) this.pool.on(name, (event) => this.#happened(name, event));
+  }
+
+  /** Runs `fn` once after a time, as a caller's own timer would. */
+  later(ms: number, fn: () => void): void {
+    const timer = (): void => {
+      this.#timers.delete(cancel);
+      fn();
+    };
+    const cancel = this.clock.schedule(this.clock.now() + ms, timer);
+    this.#timers.add(cancel);
+  }
+
+  /** Callers' own timers never fire: the callers are gone. */
+  forgetTimers(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+
+  /** Lets everything come to rest that is due now, then looks whether all is as it must be. */
+  async settle(): Promise<void> {
+    this.budget?.tell();
+    await this.clock.advance(0);
+    this.check();
+  }
+
+  /** Moves the clock, with a look after each of the first times at which something happens, and one at the end. */
+  async advance(ms: number, looks: number = LOOKS): Promise<void> {
+    const target = this.clock.now() + ms;
+    await this.settle();
+    for (let look = 0; look < looks && this.clock.nextAt <= target; look++) {
+      await this.clock.advanceTo(Math.max(this.clock.now(), this.clock.nextAt));
+      this.check();
+    }
+    await this.clock.advanceTo(target);
+    this.check();
+  }
+
+  check(): void {
+    this.resources.quiet = true;
+    try {
+      for (const fault of checkEngine(this.engine, this.clock.now())) this.ledger.fault(fault);
+      this.ledger.check();
+      this.#watch.check();
+    } catch (error) {
+      if (!(error instanceof InvariantError)) throw error;
+      for (const broken of error.broken) if (!this.#excused(broken)) this.ledger.fault(broken);
+    } finally {
+      this.resources.quiet = false;
+    }
+    const { faults } = this.ledger;
+    if (faults.length > 0) throw new Error(faults.join('\n'));
+  }
+
+  #watchOptions(): ConstructorParameters<typeof InvariantWatch>[2] {
+    const { options } = this.world;
+    const limit = (): number => this.budget?.limit ?? Infinity;
+    const backoff = (): boolean => this.engine.backoff.retryAt > this.clock.now();
+    const spreading = (): boolean => this.spread;
+    return {
+      strictMax: options.strictMax ?? true,
+      maxCreating: options.maxCreating ?? Infinity,
+      sharing: options.sharing ?? 1,
+      lanes: options.lanes !== undefined,
+      get limit() {
+        return limit();
+      },
+      get backoff() {
+        return backoff();
+      },
+      get spreading() {
+        return spreading();
+      },
+    };
+  }
+
+  /** What the watch cannot know, and the look from inside does. */
+  #excused(broken: string): boolean {
+    // What an abandoned create brings after the end of the pool is destroyed, and counted meanwhile.
+    if (broken.startsWith('I12: closed, with') && this.engine.slots.size === this.engine.slots.destroying.size) return true;
+    return this.orphaned && broken.startsWith('I4:');
+  }
+
+  #happened<K extends (typeof EVENTS)[number]>(name: K, event: PoolEvents<ScriptedResource>[K]): void {
+    const { ledger } = this;
+    this.#note(name, detailsOf(name, event));
+    ledger.events.note(name, event);
+    if (name === 'acquire') ledger.lent(event as PoolEvents<ScriptedResource>['acquire']);
+    else if (name === 'acquireError') ledger.refused(event as PoolEvents<ScriptedResource>['acquireError']);
+    else if (name === 'release') ledger.released(event as PoolEvents<ScriptedResource>['release']);
+    this.#misbehave();
+    if (this.world.throwing && this.random.chance(0.05)) throw new Error(`scripted: a listener of ${name} fails`);
+  }
+
+  #misbehave(): void {
+    if (this.world.mischief === 0 || this.#depth >= 2 || !this.random.chance(this.world.mischief)) return;
+    this.#depth++;
+    try {
+      this.mischief();
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #note(kind: string, details: string): void {
+    this.log.write(this.clock.now(), kind, details);
+  }
+}
+
+function detailsOf<K extends keyof PoolEvents<ScriptedResource>>(name: K, event: PoolEvents<ScriptedResource>[K]): string {
+  switch (name) {
+    case 'acquire': return String((event as PoolEvents<ScriptedResource>['acquire']).lease.resource);
+    case 'acquireError': return codeOf((event as PoolEvents<ScriptedResource>['acquireError']).error);
+    case 'destroy': {
+      const { resource, reason } = event as PoolEvents<ScriptedResource>['destroy'];
+      return `${String(resource)} ${reason}`;
+    }
+    case 'state': {
+      const { from, to } = event as PoolEvents<ScriptedResource>['state'];
+      return `${from} ${to}`;
+    }
+    case 'create': case 'release': return String((event as PoolEvents<ScriptedResource>['create']).resource);
+    default: return '';
+  }
+}
+
+export function codeOf(error: unknown): string {
+  return String((error as { readonly code?: unknown } | undefined)?.code ?? (error instanceof Error ? error.message : error));
+}

@@ -1,0 +1,115 @@
+// Backends that die: while idle, while borrowed, in the middle of a statement.
+
+import { createPgPool, ConnectionLostError, type PgPool } from 'millpond/pg';
+import { expect, it } from 'vitest';
+import { until } from '../support/postgres.ts';
+import { TcpProxy } from '../support/proxy.ts';
+import { onEachPostgres } from '../support/suite.ts';
+
+const warm = async (pool: PgPool, count: number): Promise<void> => {
+  const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()));
+  for (const lease of leases) lease.release();
+};
+
+onEachPostgres('a backend that is killed', (stage) => {
+  it('while idle is gone from the pool before anybody asks, and min is filled again', async () => {
+    await using pool = createPgPool({ ...stage.options('idle'), min: 2, max: 4 });
+    await pool.ready();
+    const lost: unknown[] = [];
+    pool.on('destroy', ({ reason, error }) => lost.push([reason, (error as { code?: string } | undefined)?.code]));
+    const [victim] = await stage.observer.backends('idle');
+    await stage.observer.terminate(victim?.pid ?? 0);
+    const backends = await until('two others', () => stage.observer.backends('idle'),
+      (all) => all.length === 2 && all.every(({ pid }) => pid !== victim?.pid));
+    expect(backends.map(({ state }) => state)).toEqual(['idle', 'idle']);
+    expect(lost).toContainEqual(['broken', '57P01']);
+  });
+
+  it('while borrowed fails the statement of its borrower and is not lent again', async () => {
+    await using pool = createPgPool({ ...stage.options('borrowed'), max: 2 });
+    const lease = await pool.acquire();
+    const running = lease.resource.query('SELECT pg_sleep(60)').then(() => undefined, (error: unknown) => error);
+    const [victim] = await until('it to run', () => stage.observer.backends('borrowed'), ([backend]) => backend?.state === 'active');
+    await stage.observer.terminate(victim?.pid ?? 0);
+    expect(await running).toMatchObject({ code: '57P01' });
+    await expect(lease.resource.query('SELECT 1')).rejects.toThrow();
+    expect(lease.release()).toBe(true);
+    expect((await pool.query('SELECT pg_backend_pid() AS pid')).rows).not.toEqual([{ pid: victim?.pid }]);
+    expect(pool.stats()).toMatchObject({ borrowed: 0, size: 1 });
+    expect(pool.stats().totals.destroyed.broken).toBe(1);
+  });
+
+  it('while borrowed, and between two statements, is found out on release', async () => {
+    await using pool = createPgPool({ ...stage.options('between'), max: 1 });
+    const lease = await pool.acquire();
+    const [victim] = await stage.observer.backends('between');
+    await stage.observer.terminate(victim?.pid ?? 0);
+    await until('it to be gone', () => stage.observer.count('between'), (count) => count === 0);
+    lease.release();
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('during query() is told as what it is: the server\'s own words if there are any, else a loss that is not retried', async () => {
+    await using proxy = await TcpProxy.start({ port: stage.server.port });
+    const { user, password } = stage.server;
+    await using pool = createPgPool({ host: '127.0.0.1', port: proxy.port, user, password, application_name: 'during', max: 1 });
+    const killed = pool.query('SELECT pg_sleep(60)').then(() => undefined, (error: unknown) => error);
+    const [victim] = await until('it to run', () => stage.observer.backends('during'), ([backend]) => backend?.state === 'active');
+    await stage.observer.terminate(victim?.pid ?? 0);
+    expect(await killed).toMatchObject({ code: '57P01' });
+
+    const cut = pool.query('SELECT pg_sleep(60)').then(() => undefined, (error: unknown) => error);
+    await until('it to run', () => stage.observer.backends('during'), (all) => all.some(({ state }) => state === 'active'));
+    proxy.cut();
+    const error = await cut;
+    expect(error).toBeInstanceOf(ConnectionLostError);
+    expect(error).toMatchObject({ code: 'ERR_POOL_CONNECTION_LOST', retryable: false, cause: expect.any(Error) as Error });
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    expect(proxy.passages.filter(({ fromClient }) => Buffer.concat(fromClient).includes('pg_sleep'))).toHaveLength(2);
+  });
+
+  it('in a transaction fails the transaction, which is not run again', async () => {
+    await using pool = createPgPool({ ...stage.options('in-tx'), max: 1 });
+    let runs = 0;
+    const transaction = pool.transaction(async (client) => {
+      runs++;
+      await client.query('SELECT pg_sleep(60)');
+    }, { retry: 3 }).then(() => undefined, (error: unknown) => error);
+    const [victim] = await until('it to run', () => stage.observer.backends('in-tx'), ([backend]) => backend?.state === 'active');
+    await stage.observer.terminate(victim?.pid ?? 0);
+    expect(await transaction).toMatchObject({ code: '57P01' });
+    expect(runs).toBe(1);
+    expect(pool.stats()).toMatchObject({ borrowed: 0 });
+  });
+
+  it('with all the others, many times over, costs nobody more than a statement', async () => {
+    await using pool = createPgPool({ ...stage.options('massacre'), max: 5 });
+    await warm(pool, 5);
+    let failures = 0;
+    let served = 0;
+    let going = true;
+    const worker = async (): Promise<void> => {
+      while (going) {
+        try {
+          await pool.query('SELECT pg_sleep(0.001)');
+          served++;
+        } catch (error) {
+          expect((error as { code: string }).code).toMatch(/^(57P01|ERR_POOL_CONNECTION_LOST)$/);
+          failures++;
+        }
+      }
+    };
+    const workers = Array.from({ length: 20 }, worker);
+    for (let i = 0; i < 10; i++) {
+      await stage.observer.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'massacre'");
+      const before = served;
+      await until('the pool to serve again', () => served, (now) => now > before + 20);
+      expect(await stage.observer.count('massacre')).toBeLessThanOrEqual(5);
+    }
+    going = false;
+    await Promise.all(workers);
+    expect(failures).toBeGreaterThan(0);
+    expect(failures).toBeLessThanOrEqual(10 * 5);
+    expect(pool.stats()).toMatchObject({ borrowed: 0, waiting: 0 });
+  });
+});
