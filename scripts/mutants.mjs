@@ -19,6 +19,8 @@ import { Tree } from './mutants/tree.mjs';
 /** How long a run of tests may take at least before it counts as hung, and how much longer than on the whole engine. */
 const LEAST_LIMIT_MS = 20_000;
 const SLOWER = 5;
+/** Files of tests that take less run together. */
+const QUICK_MS = 1_500;
 /** All tests, on the whole engine. */
 const CONTROL_LIMIT_MS = 600_000;
 
@@ -29,26 +31,29 @@ const { values: asked } = parseArgs({
 /** The whole engine must pass what a verdict rests on. Each file of tests runs here once, before it is believed. */
 class Control {
   #trees;
-  /** How long it took, by file of tests. */
-  #results = new Map();
+  /** How long each file of tests took, in ms. */
+  #times = new Map();
 
   constructor(trees) {
     this.#trees = trees;
   }
 
-  /** Resolves with how long these tests take. Only called while no mutant is in a tree. */
+  /** Runs what did not run yet. Only called while no mutant is in a tree. */
   async check(tests) {
-    const fresh = tests.filter((test) => !this.#results.has(test));
+    const fresh = tests.filter((test) => !this.#times.has(test));
     const parts = this.#trees.map((tree, index) => ({ tree, part: fresh.filter((_, at) => at % this.#trees.length === index) }));
     await Promise.all(parts.filter(({ part }) => part.length > 0).map(({ tree, part }) => this.#checkIn(tree, part)));
-    return tests.reduce((sum, test) => sum + this.#results.get(test), 0);
+  }
+
+  /** Milliseconds that these tests took, one after the other. */
+  timeOf(tests) {
+    return tests.reduce((sum, test) => sum + this.#times.get(test), 0);
   }
 
   async #checkIn(tree, tests) {
-    const start = performance.now();
     const outcome = await trial(tree, tests, { limitMs: CONTROL_LIMIT_MS, bail: false });
     if (outcome.kind !== 'passed') throw new Error(`Nothing is broken yet, and the tests do not pass:\n${wordsOf(outcome, true)}`);
-    for (const test of tests) this.#results.set(test, (performance.now() - start) / tests.length);
+    for (const [test, ms] of outcome.times) this.#times.set(test, ms);
   }
 }
 
@@ -63,11 +68,11 @@ function wordsOf(outcome, all = false) {
 }
 
 /** Runs the groups of tests one after the other until one of them notices. */
-async function outcomeOf(mutant, tree, groups) {
+async function outcomeOf(mutant, tree, groups, control) {
   const mend = tree.break(mutant);
   try {
-    for (const { tests, controlMs } of groups) {
-      const outcome = await trial(tree, tests, { limitMs: Math.max(LEAST_LIMIT_MS, SLOWER * controlMs) });
+    for (const tests of groups) {
+      const outcome = await trial(tree, tests, { limitMs: LEAST_LIMIT_MS + SLOWER * control.timeOf(tests) });
       if (outcome.kind !== 'passed') return { ...outcome, tests };
     }
     return { kind: 'passed' };
@@ -76,13 +81,13 @@ async function outcomeOf(mutant, tree, groups) {
   }
 }
 
-/** Tries each mutant on the tests that `groupsFor` gives for it, in all trees at once. Hands each outcome to `report`. */
-async function tryAll(mutants, trees, groupsFor, report) {
+/** Tries each mutant on the groups of tests that `groupsFor` gives for it, in all trees at once. Hands each outcome to `report`. */
+async function tryAll(mutants, { trees, control }, groupsFor, report) {
   const queue = [...mutants];
   await Promise.all(trees.map(async (tree) => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const start = performance.now();
-      report(mutant, await outcomeOf(mutant, tree, groupsFor(mutant)), took(start));
+      report(mutant, await outcomeOf(mutant, tree, groupsFor(mutant), control), took(start));
     }
   }));
 }
@@ -109,9 +114,7 @@ async function main(folder) {
   if (faults.length > 0) throw new Error(`Not mutants of this engine (any more):\n\n${faults.map(([{ name }, fault]) => `${name}: ${fault}`).join('\n\n')}`);
 
   const below = asked.tests?.split(',').map((path) => path.replace(/^tests\//, '')) ?? [''];
-  const stages = trees[0].stages().map((tests) => tests.filter((test) => below.some((path) => test.startsWith(path))));
-  const known = new Set(stages.flat());
-  const hintOf = (mutant) => (known.has(mutant.killer) ? mutant.killer : undefined);
+  const known = trees[0].tests().filter((test) => below.some((path) => test.startsWith(path)));
   const control = new Control(trees);
   const rows = [];
   const stale = [];
@@ -120,30 +123,30 @@ async function main(folder) {
     const caught = outcome.kind !== 'passed' && outcome.kind !== 'unloadable';
     if (!caught) failed++;
     const by = outcome.kind === 'failed' ? outcome.failures[0].file : outcome.tests?.length === 1 ? outcome.tests[0] : undefined;
-    if (caught && by !== undefined && by !== mutant.killer) stale.push(`${mutant.name}: ${by}`);
+    if (caught && by !== undefined && by !== mutant.killer) stale.push(`${by} | ${mutant.name}`);
     rows.push([mutant.name, cut(wordsOf(outcome), 120), time]);
     console.log(`${String(rows.length).padStart(4)}/${mutants.length} ${caught ? 'caught  ' : 'SURVIVES'} ${mutant.name}`);
   };
 
-  const hinted = mutants.filter((mutant) => hintOf(mutant) !== undefined);
-  const hints = [...new Set(hinted.map(hintOf))].sort();
+  const hinted = mutants.filter(({ killer }) => known.includes(killer));
+  const left = mutants.filter(({ killer }) => !known.includes(killer));
+  const hints = [...new Set(hinted.map(({ killer }) => killer))].sort();
   console.log(`${mutants.length} mutants. First the whole engine: ${hints.length} files of tests.`);
   await control.check(hints);
   console.log(`They pass (${took(start)}).`);
-  const left = mutants.filter((mutant) => hintOf(mutant) === undefined);
-  const hintGroups = new Map();
-  for (const hint of hints) hintGroups.set(hint, [{ tests: [hint], controlMs: await control.check([hint]) }]);
-  await tryAll(hinted, trees, (mutant) => hintGroups.get(hintOf(mutant)), (mutant, outcome, time) => {
+  await tryAll(hinted, { trees, control }, ({ killer }) => [[killer]], (mutant, outcome, time) => {
     if (outcome.kind === 'passed') left.push(mutant);
     else note(mutant, outcome, time);
   });
 
   if (left.length > 0) {
-    console.log(`${left.length} are to meet all tests (${known.size} files). The whole engine meets them first.`);
-    const groups = [];
-    for (const tests of stages) if (tests.length > 0) groups.push({ tests, controlMs: await control.check(tests) });
+    console.log(`${left.length} are to meet all tests (${known.length} files). The whole engine meets them first.`);
+    await control.check(known);
     console.log(`They pass (${took(start)}).`);
-    await tryAll(left, trees, () => groups, note);
+    const quick = known.filter((test) => control.timeOf([test]) < QUICK_MS);
+    const slow = known.filter((test) => !quick.includes(test)).sort((a, b) => control.timeOf([a]) - control.timeOf([b]));
+    const groups = [quick, ...slow.map((test) => [test])].filter((tests) => tests.length > 0);
+    await tryAll(left, { trees, control }, () => groups, note);
   }
 
   console.log(`\n${table([['what is broken', 'caught by', 'time'], ...rows.sort(([a], [b]) => a.localeCompare(b))])}`);

@@ -9,13 +9,13 @@ import { root } from '../lib/run.mjs';
 const SOURCES = 'packages/millpond/src';
 
 /** What a run of the fast tests needs of the checkout. */
-const COPIED = [SOURCES, 'packages/millpond/package.json', 'tests', 'lab/src', 'lab/package.json', 'scripts/lib', 'vitest.config.ts', 'package.json'];
+const COPIED = [SOURCES, 'packages/millpond/package.json', 'tests', 'lab/src', 'lab/package.json', 'scripts/lib', 'vitest.config.ts', 'tsconfig.base.json', 'package.json'];
 
 /** Folders of tests that are no test of the engine. */
 const LEFT_BEHIND = new Set(['node_modules', 'demo', 'house', 'packaging', 'pg']);
 
-/** Folders of tests, the quickest to find something first. Those that do not exist are passed over. */
-const STAGES = ['unit', 'property', 'simulation'];
+/** Folders of tests that look at the engine. */
+const LOOKING = ['unit', 'property', 'simulation'];
 
 /** They compare times of processors, which says nothing while two runs compete for them. */
 const UNSUITABLE = ['unit/scenarios/b-linear'];
@@ -42,9 +42,9 @@ export class Tree {
     return this.#folder;
   }
 
-  /** The tests by stage, as paths below `tests` without their ending: `[['unit/a', 'unit/b'], ['property/c']]`. */
-  stages() {
-    return STAGES.map((stage) => this.#testsIn(stage).filter((path) => !UNSUITABLE.includes(path))).filter((tests) => tests.length > 0);
+  /** The files of tests that look at the engine, as paths below `tests` without their ending: `unit/close`. */
+  tests() {
+    return LOOKING.flatMap((folder) => this.#testsIn(folder)).filter((test) => !UNSUITABLE.includes(test));
   }
 
   /** What is wrong with a mutant as a change of these sources, or undefined. */
@@ -68,10 +68,10 @@ export class Tree {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #testsIn(stage) {
-    const folder = join(this.#folder, 'tests', stage);
+  #testsIn(name) {
+    const folder = join(this.#folder, 'tests', name);
     if (!existsSync(folder)) return [];
-    const files = readdirSync(folder, { recursive: true }).map((path) => `${stage}/${path.split(sep).join('/')}`);
+    const files = readdirSync(folder, { recursive: true }).map((path) => `${name}/${path.split(sep).join('/')}`);
     return files.filter((path) => path.endsWith('.test.ts') && !path.includes('fixtures/')).map((path) => path.slice(0, -'.test.ts'.length)).sort();
   }
 }

@@ -19,7 +19,7 @@ export function stopTrials() {
 
 /**
  * Runs `tests` (paths below `tests` without their ending) and resolves with what came of it:
- * - `{ kind: 'passed' }`
+ * - `{ kind: 'passed', times }`: how long each file of tests took, in ms
  * - `{ kind: 'failed', failures: [{ file, test }] }`, with `bail` the first one only
  * - `{ kind: 'hung' }`: not done within `limitMs`
  * - `{ kind: 'died', words }`: the process ended without a result, or with an error that no test handled
@@ -42,7 +42,8 @@ export async function trial(tree, tests, { limitMs, bail = true }) {
   const failures = testResults.flatMap((file) =>
     file.assertionResults.filter((test) => test.status === 'failed').map((test) => ({ file: shortened(file.name, tree), test: test.fullName })));
   if (failures.length > 0) return { kind: 'failed', failures };
-  return code === 0 ? { kind: 'passed' } : { kind: 'died', words: lastWords(output) };
+  if (code !== 0) return { kind: 'died', words: lastWords(output) };
+  return { kind: 'passed', times: new Map(testResults.map((file) => [shortened(file.name, tree), file.endTime - file.startTime])) };
 }
 
 function watch(args, cwd, limitMs) {

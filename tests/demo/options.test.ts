@@ -7,7 +7,8 @@ import { check, explain, Trouble } from '../../lab/src/demo/troubles.ts';
 describe('the command line', () => {
   it('has a thousand users unless told otherwise', () => {
     expect(planFrom([])).toMatchObject({ users: 1000, quick: false, ioMs: 1, htmlFile: undefined });
-    expect(planFrom(['--users', '50', '--seconds=0.5', '--io-ms', '0', '--html', 'x.html'])).toMatchObject({ users: 50, measureMs: 500, ioMs: 0, htmlFile: 'x.html' });
+    expect(planFrom(['--users', '50', '--seconds=0.5', '--io-ms', '0', '--html', 'x.html']))
+      .toMatchObject({ users: 50, measureMs: 500, ioMs: 0, htmlFile: 'x.html' });
     expect(planFrom(['--help'])).toBe('help');
   });
 
@@ -22,8 +23,11 @@ describe('the command line', () => {
     expect(planned(['--quick'])).toBeLessThan(15_000);
   });
 
-  it.each([[['--users', 'many'], '--users takes a whole number'], [['--users', '1.5'], 'whole'], [['--seconds', '0'], '--seconds takes a number from 0.2'], [['--users', ''], '--users'],
-    [['--fast'], "'--fast'"], [['extra'], "'extra'"]])('refuses %j with words and exit code 2', (args, words) => {
+  it.each([
+    [['--users', 'many'], '--users takes a whole number'], [['--users', '1.5'], 'whole'], [['--users', ''], '--users'],
+    [['--seconds', '0'], '--seconds takes a number from 0.2'],
+    [['--fast'], "'--fast'"], [['extra'], "'extra'"],
+  ])('refuses %j with words and exit code 2', (args, words) => {
     let thrown: unknown;
     try {
       planFrom(args);
@@ -73,8 +77,10 @@ describe('what is in the way', () => {
 
 describe('kinds of errors', () => {
   it('are few: without addresses, with their code', () => {
-    expect(errorKind(Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:40123'), { code: 'ECONNREFUSED' }))).toBe('connect ECONNREFUSED');
-    expect(errorKind(Object.assign(new Error('sorry, too many clients already'), { code: '53300' }))).toBe('sorry, too many clients already (53300)');
+    const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:40123'), { code: 'ECONNREFUSED' });
+    expect(errorKind(refused)).toBe('connect ECONNREFUSED');
+    const full = Object.assign(new Error('sorry, too many clients already'), { code: '53300' });
+    expect(errorKind(full)).toBe('sorry, too many clients already (53300)');
     const timeout = Object.assign(new Error('pool "x": waited 5003 ms'), { code: 'ERR_POOL_ACQUIRE_TIMEOUT', name: 'AcquireTimeoutError' });
     expect(errorKind(timeout)).toBe('AcquireTimeoutError (ERR_POOL_ACQUIRE_TIMEOUT)');
     expect(errorKind('odd')).toBe('odd');

@@ -14,14 +14,18 @@ export function row(over: Partial<Row>): Row {
 export function pool(connections: number, perSecond: number, useMs: number): Row {
   return row({
     name: `millpond, ${connections} connections`, connections, opened: connections, perSecond, ok: perSecond * 3,
-    latency: { p50: 1e6 / perSecond, p95: 1.1e6 / perSecond, p99: 1.2e6 / perSecond, mean: 1e6 / perSecond }, split: { waitMs: 1e6 / perSecond - useMs, useMs },
+    latency: { p50: 1e6 / perSecond, p95: 1.1e6 / perSecond, p99: 1.2e6 / perSecond, mean: 1e6 / perSecond },
+    split: { waitMs: 1e6 / perSecond - useMs, useMs },
   });
 }
 
 export function rows(): Row[] {
   return [
-    row({ name: 'a connection per request', kind: 'each', connections: undefined, perSecond: 30, ok: 90, errors: 2910, opened: 99, split: undefined, timeWait: 1400,
-      errorKinds: [['sorry, too many clients already (53300)', 2910]] }),
+    row({
+      name: 'a connection per request', kind: 'each', connections: undefined, perSecond: 30, ok: 90, errors: 2910, opened: 99,
+      split: undefined, timeWait: 1400,
+      errorKinds: [['sorry, too many clients already (53300)', 2910]],
+    }),
     row({ name: 'the same, 90 at a time', kind: 'eachLimited', connections: 90, perSecond: 90, ok: 270, opened: 450, split: undefined }),
     row({ name: 'one shared connection', kind: 'shared', connections: 1, perSecond: 300, opened: 1, split: undefined }),
     pool(2, 600, 3.2), pool(5, 1500, 3.3), pool(10, 2900, 3.4), pool(20, 3000, 6.6), pool(50, 2800, 18), pool(90, 2100, 43),

@@ -115,6 +115,9 @@ describe('tables', () => {
     const cut = tables(columns, [['one', '1', '100']], ASCII, 12);
     expect(cut).toEqual([['name  n', '-------', 'one   1'], ['name  much', '----------', 'one    100']]);
     expect(tables(columns, [['one', '1', '100']], ASCII, 80)).toHaveLength(1);
+    const more = [...columns, { head: 'most', group: 'b', cell: (line: string[]) => line[3] ?? '' }];
+    expect(tables(more, [['one', '1', '100', '1000']], ASCII, 16).map(([head]) => head)).toEqual(['name  n', 'name  much  most']);
+    expect(tables(more, [['one', '1', '100', '1000']], ASCII, 12).map(([head]) => head)).toEqual(['name  n', 'name  much', 'name  most']);
   });
 
   it.each([30, 50, 79, 99, 124])('of the results fit into %d columns', (width) => {
@@ -146,7 +149,6 @@ describe('the curve', () => {
 
   it('draws with Braille dots, or within ASCII', () => {
     expect(curve(options, PLAIN).join('')).toMatch(/[\u2801-\u28ff]/);
-    // oxlint-disable-next-line no-control-regex
     expect(curve(options, ASCII).join('\n')).toMatch(/^[\x00-\x7f]*$/);
   });
 
@@ -164,7 +166,7 @@ describe('the curve', () => {
 describe('the timeline', () => {
   it('shows nought as a gap and a short burst in full', () => {
     expect(spark([0, 1, 4, 8], { width: 4 }, PLAIN)).toBe(' ▁▄█');
-    expect(spark([0, 0, 9, 0, 0, 0, 0, 0], { width: 4 }, PLAIN)).toBe(' █  ');
+    expect(spark([0, 0, 0, 9, 0, 0, 0, 0], { width: 4 }, PLAIN)).toBe(' █  ');
     expect(spark([5, 10], { width: 2, top: 20 }, ASCII)).toBe(':=');
     expect(spark([0, 0], { width: 2 }, PLAIN)).toBe('  ');
   });
@@ -190,7 +192,8 @@ describe('the timeline', () => {
 });
 
 it('the line of progress fits into a narrow terminal', () => {
-  const line = progressLine('millpond, 10 connections', { phase: 'measuring', done: 0.5, perSecond: 5812, errors: 3, p50: 171 }, 100, PLAIN);
+  const progress = { phase: 'measuring', done: 0.5, perSecond: 5812, errors: 3, p50: 171 } as const;
+  const line = progressLine('millpond, 10 connections', progress, 100, PLAIN);
   expect(widthOf(line)).toBeLessThanOrEqual(100);
   expect(line).toMatch(/5\s812 answers\/s.*3\serrors/);
 });

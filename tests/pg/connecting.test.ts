@@ -7,7 +7,7 @@ import { classify, createPgPool, pgFactory, type PgConnectOptions } from 'millpo
 import pg from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { makeCertificate } from '../support/certificate.ts';
-import { sleep, startPostgres, until } from '../support/postgres.ts';
+import { failureOf, sleep, startPostgres, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { onEachPostgres } from '../support/suite.ts';
 
@@ -48,7 +48,8 @@ describe('a connect that hangs', () => {
   it.each(cases)('%s is given up on time and closes its socket', async (_, options, answer) => {
     const { port, open, server } = await muteServer(answer);
     servers.push(server);
-    await using pool = createPgPool({ host: '127.0.0.1', port, user: 'u', database: 'd', ...options, createTimeoutMs: 200, createRetry: false });
+    const impatient = { createTimeoutMs: 200, createRetry: false } as const;
+    await using pool = createPgPool({ host: '127.0.0.1', port, user: 'u', database: 'd', ...options, ...impatient });
     const failed = pool.query('SELECT 1');
     await until('the socket to open', () => open.size, (size) => size === 1);
     await expect(failed).rejects.toMatchObject({ code: 'ERR_POOL_CREATE_TIMEOUT', retryable: true });
@@ -101,10 +102,7 @@ describe('a connect that hangs', () => {
 onEachPostgres('connecting', (stage) => {
   it('that comes too late is closed at the server', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port, delayMs: 150 });
-    const { user, password } = stage.server;
-    await using pool = createPgPool({
-      host: '127.0.0.1', port: proxy.port, user, password, application_name: 'late', createTimeoutMs: 200, createRetry: false,
-    });
+    await using pool = createPgPool({ ...stage.through(proxy, 'late'), createTimeoutMs: 200, createRetry: false });
     await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POOL_CREATE_TIMEOUT' });
     await sleep(600);
     expect(await stage.observer.count('late')).toBe(0);
@@ -121,7 +119,7 @@ onEachPostgres('connecting', (stage) => {
     ];
     for (const [options, code] of wrong) {
       await using pool = createPgPool({ host, port, user, password, ...options });
-      const error = await pool.query('SELECT 1').then(() => undefined, (failure: unknown) => failure);
+      const error = await failureOf(pool.query('SELECT 1'));
       expect(error).toBeInstanceOf(CreateError);
       expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code } });
       expect(pool.stats().totals.createErrors).toBe(1);
@@ -139,18 +137,21 @@ onEachPostgres('connecting', (stage) => {
 
   it('keeps trying while everything else is in the way, until the deadline', async () => {
     const { user, password } = stage.server;
-    for (const [address, code] of [[{ host: '127.0.0.1', port: 1 }, 'ECONNREFUSED'], [{ host: 'no-such-host.invalid' }, /ENOTFOUND|EAI_AGAIN/]] as const) {
+    const away: [PgConnectOptions, RegExp][] = [
+      [{ host: '127.0.0.1', port: 1 }, /^ECONNREFUSED$/],
+      [{ host: 'no-such-host.invalid' }, /^(ENOTFOUND|EAI_AGAIN)$/],
+    ];
+    for (const [address, code] of away) {
       await using pool = createPgPool({ ...address, user, password, acquireTimeoutMs: 500, createRetry: { initialDelayMs: 20 } });
-      const error = await pool.query('SELECT 1').then(() => undefined, (failure: unknown) => failure as { code: string; cause: { code: string } });
-      expect(error?.code).toBe('ERR_POOL_ACQUIRE_TIMEOUT');
-      expect(error?.cause.code).toMatch(code);
+      const error = await failureOf(pool.query('SELECT 1'));
+      expect(error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: { code: expect.stringMatching(code) as string } });
       expect(pool.stats().totals.createErrors).toBeGreaterThan(1);
     }
   });
 
   it('says what is missing when options cannot make a connection', async () => {
     await using pool = createPgPool('postgres://u:hush-hush@host:notaport/db');
-    const error = await pool.query('SELECT 1').then(() => undefined, (failure: unknown) => failure);
+    const error = await failureOf(pool.query('SELECT 1'));
     expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false });
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hush-hush');
   });
@@ -161,9 +162,9 @@ onEachPostgres('connecting', (stage) => {
     const dsn = `postgres://${user}:${password}@${host}:${port}/${database}`;
     for (const options of [{ host, port, user, password }, { connectionString: dsn }, { connection: dsn }, { connection: () => dsn }]) {
       await using pool = createPgPool(options);
-      const error = await pool.query('SELECT 1').then(() => undefined, (failure: unknown) => failure as Error);
+      const error = await failureOf(pool.query('SELECT 1'));
       expect(error).toMatchObject({ cause: { code: '28P01' } });
-      expect(`${error?.stack}${inspect(error, { depth: 9 })}${JSON.stringify(error)}${inspect(pool, { depth: 9 })}`).not.toContain(password);
+      expect(`${error?.stack}${JSON.stringify(error)}${inspect([error, pool], { depth: 9 })}`).not.toContain(password);
     }
     const { server } = stage;
     await using pool = createPgPool({ host, port, user, password: server.password });
@@ -185,11 +186,13 @@ onEachPostgres('connecting', (stage) => {
     expect(await stage.observer.count('asked')).toBe(asked);
     let known: unknown = { host, prot: port };
     await using wrong = createPgPool({ connection: () => known as PgConnectOptions });
-    await expect(wrong.query('SELECT 1')).rejects.toMatchObject({ retryable: false, cause: { code: 'ERR_POOL_INVALID_OPTION', option: 'connection.prot' } });
+    const typo = { code: 'ERR_POOL_INVALID_OPTION', option: 'connection.prot' };
+    await expect(wrong.query('SELECT 1')).rejects.toMatchObject({ retryable: false, cause: typo });
     known = undefined;
     await expect(wrong.query('SELECT 1')).rejects.toMatchObject({ retryable: false, cause: { code: 'ERR_POOL_INVALID_OPTION' } });
-    await using failing = createPgPool({ connection: () => Promise.reject(new Error('token service down')), acquireTimeoutMs: 300 });
-    await expect(failing.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: { message: 'token service down' } });
+    const down = new Error('token service down');
+    await using failing = createPgPool({ connection: () => Promise.reject(down), acquireTimeoutMs: 300 });
+    await expect(failing.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: down });
   });
 
   it('runs onConnect before a connection is lent, and closes one for which it fails', async () => {
@@ -236,8 +239,10 @@ onEachPostgres('connecting', (stage) => {
       expect(error).toMatchObject({ code: '53300' });
       expect(classify(error)).toBe('transient');
     }
-    await using pool = createPgPool({ ...stage.options('full'), acquireTimeoutMs: 4_000, createRetry: { initialDelayMs: 50, maxDelayMs: 200 } });
-    await expect(pool.query('SELECT 1', [], { timeoutMs: 300 })).rejects.toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: { code: '53300' } });
+    const createRetry = { initialDelayMs: 50, maxDelayMs: 200 };
+    await using pool = createPgPool({ ...stage.options('full'), acquireTimeoutMs: 4_000, createRetry });
+    const full = { code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: { code: '53300' } };
+    await expect(pool.query('SELECT 1', [], { timeoutMs: 300 })).rejects.toMatchObject(full);
     const waiting = pool.query('SELECT 1 AS one');
     await sleep(100);
     await others.pop()?.end();
@@ -259,7 +264,8 @@ onEachPostgres('passwords', (stage) => {
     await stage.observer.query("ALTER ROLE app PASSWORD 'new'");
     expect((await held.resource.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     const startedAt = performance.now();
-    await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code: '28P01' } });
+    const refused = { code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code: '28P01' } };
+    await expect(pool.query('SELECT 1')).rejects.toMatchObject(refused);
     expect(performance.now() - startedAt).toBeLessThan(2_000); // at once, and not at the deadline
     expect((await held.resource.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     held.release();
@@ -299,6 +305,7 @@ describe('TLS', () => {
     }
     await using plain = await startPostgres();
     await using refused = createPgPool({ connectionString: plain.connectionString, ssl: true });
-    await expect(refused.query('SELECT 1')).rejects.toMatchObject({ retryable: false, cause: { message: expect.stringContaining('SSL') as string } });
+    const cause = { message: 'The server does not support SSL connections' };
+    await expect(refused.query('SELECT 1')).rejects.toMatchObject({ retryable: false, cause });
   });
 });

@@ -2,7 +2,7 @@
 
 import { createPgPool, ConnectionLostError, type PgPool } from 'millpond/pg';
 import { expect, it } from 'vitest';
-import { until } from '../support/postgres.ts';
+import { failureOf, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { onEachPostgres } from '../support/suite.ts';
 
@@ -28,7 +28,7 @@ onEachPostgres('a backend that is killed', (stage) => {
   it('while borrowed fails the statement of its borrower and is not lent again', async () => {
     await using pool = createPgPool({ ...stage.options('borrowed'), max: 2 });
     const lease = await pool.acquire();
-    const running = lease.resource.query('SELECT pg_sleep(60)').then(() => undefined, (error: unknown) => error);
+    const running = failureOf(lease.resource.query('SELECT pg_sleep(60)'));
     const [victim] = await until('it to run', () => stage.observer.backends('borrowed'), ([backend]) => backend?.state === 'active');
     await stage.observer.terminate(victim?.pid ?? 0);
     expect(await running).toMatchObject({ code: '57P01' });
@@ -51,14 +51,13 @@ onEachPostgres('a backend that is killed', (stage) => {
 
   it('during query() is told as what it is: the server\'s own words if there are any, else a loss that is not retried', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
-    const { user, password } = stage.server;
-    await using pool = createPgPool({ host: '127.0.0.1', port: proxy.port, user, password, application_name: 'during', max: 1 });
-    const killed = pool.query('SELECT pg_sleep(60)').then(() => undefined, (error: unknown) => error);
+    await using pool = createPgPool({ ...stage.through(proxy, 'during'), max: 1 });
+    const killed = failureOf(pool.query('SELECT pg_sleep(60)'));
     const [victim] = await until('it to run', () => stage.observer.backends('during'), ([backend]) => backend?.state === 'active');
     await stage.observer.terminate(victim?.pid ?? 0);
     expect(await killed).toMatchObject({ code: '57P01' });
 
-    const cut = pool.query('SELECT pg_sleep(60)').then(() => undefined, (error: unknown) => error);
+    const cut = failureOf(pool.query('SELECT pg_sleep(60)'));
     await until('it to run', () => stage.observer.backends('during'), (all) => all.some(({ state }) => state === 'active'));
     proxy.cut();
     const error = await cut;
@@ -71,10 +70,10 @@ onEachPostgres('a backend that is killed', (stage) => {
   it('in a transaction fails the transaction, which is not run again', async () => {
     await using pool = createPgPool({ ...stage.options('in-tx'), max: 1 });
     let runs = 0;
-    const transaction = pool.transaction(async (client) => {
+    const transaction = failureOf(pool.transaction(async (client) => {
       runs++;
       await client.query('SELECT pg_sleep(60)');
-    }, { retry: 3 }).then(() => undefined, (error: unknown) => error);
+    }, { retry: 3 }));
     const [victim] = await until('it to run', () => stage.observer.backends('in-tx'), ([backend]) => backend?.state === 'active');
     await stage.observer.terminate(victim?.pid ?? 0);
     expect(await transaction).toMatchObject({ code: '57P01' });

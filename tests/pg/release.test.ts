@@ -1,19 +1,21 @@
 // What becomes of a connection that is given back in the middle of something.
 
 import { createPgPool, type PgPool, type PgReset } from 'millpond/pg';
-import pg from 'pg';
+import type pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { sleep, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { onEachPostgres } from '../support/suite.ts';
 
-const pidOf = async (pool: PgPool): Promise<number> => (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid ?? 0;
+async function pidOf(pool: PgPool): Promise<number> {
+  const { rows } = await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid ?? 0;
+}
 
 onEachPostgres('release', (stage) => {
   it('of a clean connection is done at once: nothing is sent, and it is idle in the same tick', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
-    const { user, password } = stage.server;
-    await using pool = createPgPool({ host: '127.0.0.1', port: proxy.port, user, password, max: 1 });
+    await using pool = createPgPool({ ...stage.through(proxy, 'clean'), max: 1 });
     const lease = await pool.acquire();
     await lease.resource.query('SELECT 1');
     const sent = proxy.passages[0]?.fromClient.length;
@@ -36,7 +38,8 @@ onEachPostgres('release', (stage) => {
         await lease.resource.query('BEGIN');
         await lease.resource.query('INSERT INTO left_open VALUES (1)');
         await lease.resource.query(end).catch(() => undefined);
-        const next = pool.query(`SELECT count(*)::int AS count, pg_backend_pid() AS pid, now() = statement_timestamp() AS fresh FROM left_open`);
+        const next = pool.query(
+          'SELECT count(*)::int AS count, pg_backend_pid() AS pid, now() = statement_timestamp() AS fresh FROM left_open');
         lease.release();
         expect(pool.stats().resetting).toBe(1);
         expect((await next).rows).toEqual([{ count: 0, pid, fresh: true }]);
@@ -88,7 +91,7 @@ onEachPostgres('release', (stage) => {
       const before = pool.stats().totals.destroyed.resetFailed;
       const lease = await pool.acquire();
       const copy = new Copy(text);
-      lease.resource.query(copy as unknown as string);
+      void lease.resource.query(copy as unknown as string);
       await copy.started;
       lease.release();
       expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -101,8 +104,7 @@ onEachPostgres('release', (stage) => {
     for (let i = 0; i < 50; i++) {
       const lease = await pool.acquire();
       await new Promise<void>((resolve) => {
-        const { resource } = lease as unknown as { resource: { query(text: string, values: unknown[], done: (error: unknown) => void): void } };
-        resource.query('SELECT 1/$1::int', [0], (error) => {
+        (lease.resource as unknown as pg.Client).query('SELECT 1/$1::int', [0], (error: unknown) => {
           expect(error).toMatchObject({ code: '22012' });
           lease.release(); // in the very moment of the error: ReadyForQuery has not been read
           resolve();

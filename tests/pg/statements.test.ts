@@ -27,7 +27,7 @@ onEachPostgres('statements', (stage) => {
     const typed = await pool.query<{ one: number }>('SELECT 1 AS one');
     expectTypeOf(typed.rows).toEqualTypeOf<{ one: number }[]>();
     const untyped = await pool.query('SELECT 1 AS one');
-    expectTypeOf(untyped.rows).toEqualTypeOf<unknown[]>();
+    expectTypeOf(untyped.rows[0]).toBeAny();
     await using named = createPgPool({ ...stage.options('types'), Client: pg.Client });
     await named.use((client) => expectTypeOf(client).toEqualTypeOf<pg.Client>());
     expect(typed.rows).toEqual(untyped.rows);
@@ -80,14 +80,16 @@ onEachPostgres('statements', (stage) => {
   it('refuses a deadline that is none', async () => {
     await using pool = createPgPool(stage.options('deadline'));
     for (const timeoutMs of [0, -1, Number.NaN]) {
-      await expect(pool.query('SELECT 1', [], { timeoutMs })).rejects.toMatchObject({ code: 'ERR_POOL_INVALID_OPTION', option: 'timeoutMs' });
+      const refused = { code: 'ERR_POOL_INVALID_OPTION', option: 'timeoutMs' };
+      await expect(pool.query('SELECT 1', [], { timeoutMs })).rejects.toMatchObject(refused);
     }
   });
 
   describe('with a deadline', () => {
     it('answers in time, and leaves no timer behind', async () => {
       await using pool = createPgPool(stage.options('in-time'));
-      expect((await pool.query('SELECT 1 AS one', [], { timeoutMs: 5_000, signal: new AbortController().signal })).rows).toEqual([{ one: 1 }]);
+      const { rows } = await pool.query('SELECT 1 AS one', [], { timeoutMs: 5_000, signal: new AbortController().signal });
+      expect(rows).toEqual([{ one: 1 }]);
       expect(process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length).toBeLessThanOrEqual(2);
     });
 

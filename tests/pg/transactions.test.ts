@@ -147,7 +147,8 @@ onEachPostgres('transactions', (stage) => {
   it('tells a nested acquire from a retry', async () => {
     await using pool = createPgPool({ ...stage.options('nested'), max: 1, nested: 'error' });
     await expect(pool.transaction(() => pool.query('SELECT 1'))).rejects.toMatchObject({ code: 'ERR_POOL_NESTED_ACQUIRE' });
-    await expect(pool.transaction(() => pool.transaction(() => 1), { retry: 3 })).rejects.toMatchObject({ code: 'ERR_POOL_NESTED_ACQUIRE' });
+    const twice = pool.transaction(() => pool.transaction(() => 1), { retry: 3 });
+    await expect(twice).rejects.toMatchObject({ code: 'ERR_POOL_NESTED_ACQUIRE' });
     expect(pool.stats()).toMatchObject({ borrowed: 0, waiting: 0 });
   });
 
@@ -190,7 +191,7 @@ function leavers(stage: Stage): void {
     const controller = new AbortController();
     let finish = (): void => undefined;
     const ends = new Promise<void>((resolve) => { finish = resolve; });
-    let tell = (_: unknown): void => undefined;
+    let tell: (outcome: unknown) => void = () => undefined;
     const last = new Promise((resolve) => { tell = resolve; });
     const stubborn = pool.transaction(async (client) => {
       queueMicrotask(() => controller.abort());

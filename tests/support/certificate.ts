@@ -55,7 +55,7 @@ function integer(value: number): Buffer {
 }
 
 function time(ms: number): Buffer {
-  return der(0x18, Buffer.from(`${new Date(ms).toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`)); // GeneralizedTime
+  return der(0x18, Buffer.from(new Date(ms).toISOString().replaceAll(/[-:T]|\.\d+/g, ''))); // GeneralizedTime
 }
 
 function oid(dotted: string): Buffer {

@@ -81,6 +81,11 @@ export async function until<R>(what: string, look: () => R | Promise<R>, isIt: (
   }
 }
 
+/** What a promise rejects with; undefined when it resolves. */
+export function failureOf(promise: Promise<unknown>): Promise<(Error & { readonly code?: string }) | undefined> {
+  return promise.then(() => undefined, (error: unknown) => error as Error);
+}
+
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

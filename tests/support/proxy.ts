@@ -34,8 +34,12 @@ export class TcpProxy implements AsyncDisposable {
   maxOpen = 0;
   /** Called with each passage that begins: may keep it from being connected by returning false. */
   admit: (passage: Passage) => boolean = () => true;
+  /** Called with each passage that begins: milliseconds by which what its client writes is held back. */
+  holdBack: (passage: Passage) => number | false = () => false;
   readonly #server: Server;
   readonly #options: ProxyOptions;
+  /** What the server says from now on is lost on the way. */
+  deaf = false;
   #silent = false;
   #port = 0;
 
@@ -78,12 +82,13 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** What was held back passes, and all that follows. */
-  resume(): void {
+  /** What was held back passes, and all that follows: on all connections, or on those that are chosen and on new ones. */
+  resume(which: (passage: Passage) => boolean = () => true): void {
     this.#silent = false;
-    for (const { client, server } of this.open) {
-      client.resume();
-      server.resume();
+    for (const passage of this.open) {
+      if (!which(passage)) continue;
+      passage.client.resume();
+      passage.server.resume();
     }
   }
 
@@ -125,7 +130,11 @@ export class TcpProxy implements AsyncDisposable {
       return;
     }
     this.#count();
-    client.on('data', (chunk) => this.#fromClient(passage, chunk));
+    const heldBackMs = this.holdBack(passage);
+    client.on('data', (chunk) => {
+      if (heldBackMs === false) this.#fromClient(passage, chunk);
+      else setTimeout(() => this.#fromClient(passage, chunk), heldBackMs);
+    });
     server.on('data', (chunk) => this.#fromServer(passage, chunk));
     client.on('end', () => server.end());
     server.on('end', () => client.end());
@@ -145,6 +154,7 @@ export class TcpProxy implements AsyncDisposable {
   #fromServer(passage: Passage, chunk: Buffer): void {
     // ReadyForQuery, idle: the last message of a successful start.
     if (passage.phase === 'connecting' && chunk.subarray(-6).toString('latin1') === 'Z\0\0\0\x05I') passage.phase = 'ready';
+    if (this.deaf) return;
     if (this.#options.record !== false) passage.fromServer.push(chunk);
     const { delayMs } = this.#options;
     if (delayMs === undefined) passage.client.write(chunk);

@@ -1,6 +1,6 @@
 // Act one: every way of coming by a connection in turn, then the table and the curve of pool sizes.
 import { availableParallelism, cpus } from 'node:os';
-import pg from 'pg';
+import type pg from 'pg';
 import type { PostgresServer } from '../servers/postgres.ts';
 import { COLUMNS } from './columns.ts';
 import { axisDuration, short } from './format.ts';
@@ -12,9 +12,9 @@ import { serverMeter } from './meters/server.ts';
 import type { Plan } from './options.ts';
 import { doneLine, progressLine } from './progress.ts';
 import { poolRows, type Setting } from './results.ts';
-import { beside, curve } from './terminal/curve.ts';
+import { beside, curve, type Point } from './terminal/curve.ts';
 import type { Screen } from './terminal/screen.ts';
-import { paint } from './terminal/style.ts';
+import { paint, wrap } from './terminal/style.ts';
 import { tables } from './terminal/table.ts';
 
 /** Left free of the server's connections: one for looking on, and some for those that are just being closed. */
@@ -34,10 +34,11 @@ export async function actOne(
     connectionEach(server), connectionEachLimited(server, limit), sharedConnection(server),
     ...plan.sizes.filter((size) => size <= limit).map((size) => pooled(server, size)),
   ];
+  const meter = serverMeter(admin, server.database);
   const rows: Row[] = [];
   for (const strategy of strategies) {
     const row = await measure(strategy, {
-      ...plan, ...lookFor(strategy, plan), port: server.port, postmasterPid: postgres.pid, meter: serverMeter(admin, server.database), signal,
+      ...plan, ...lookFor(strategy, plan), port: server.port, postmasterPid: postgres.pid, meter, signal,
       onProgress: (progress) => screen.draw([progressLine(strategy.name, progress, screen.columns, style)]),
     });
     screen.print(doneLine(row, style));
@@ -68,16 +69,19 @@ async function describe(plan: Plan, admin: pg.Client): Promise<Setting> {
 function showRows(rows: readonly Row[], screen: Screen): void {
   const { style } = screen;
   for (const lines of tables(COLUMNS, rows, style, screen.columns)) screen.print('', ...lines);
-  screen.print(paint(style, "opened: sessions, by the server's own count; TIME_WAIT: sockets left behind; CPU in cores, and of both sides for one answer", 'dim'));
+  const legend = "opened: sessions, by the server's own count; TIME_WAIT: sockets left behind; CPU in cores, and of both for one answer";
+  screen.print(...wrap(legend, screen.columns).map((line) => paint(style, line, 'dim')));
   const pools = poolRows(rows);
   if (pools.length < 2) return;
   const wide = screen.columns >= SIDE_BY_SIDE;
-  const shape = { width: wide ? Math.min(64, Math.floor(screen.columns / 2) - 2) : Math.min(72, screen.columns), height: 10, xTitle: 'connections in the pool' };
+  const width = wide ? Math.min(64, Math.floor(screen.columns / 2) - 2) : Math.min(72, screen.columns);
+  const points = (pick: (row: Row) => number): Point[] => pools.map((row) => ({ x: row.connections, y: pick(row) }));
+  const shape = { width, height: 10, xTitle: 'connections in the pool' };
   const throughput = curve({
-    ...shape, title: 'answers per second', points: pools.map((row) => ({ x: row.connections, y: row.perSecond })), yLabel: short, paint: 'cyan',
+    ...shape, title: 'answers per second', points: points((row) => row.perSecond), yLabel: short, paint: 'cyan',
   }, style);
   const latency = curve({
-    ...shape, title: '99 of 100 answers within', points: pools.map((row) => ({ x: row.connections, y: row.latency.p99 })), yLabel: axisDuration, paint: 'yellow',
+    ...shape, title: '99 of 100 answers within', points: points((row) => row.latency.p99), yLabel: axisDuration, paint: 'yellow',
   }, style);
   screen.print('', ...(wide ? beside(throughput, latency, 4) : [...throughput, '', ...latency]));
 }

@@ -31,7 +31,8 @@ export async function actTwo(plan: Plan, postgres: PostgresServer, server: Serve
   const kinds = result.errorKinds.slice(0, 3).map(([kind, times]) => `${count(times)} × "${kind}"`).join(', ');
   screen.print(
     ...wrap(`Before: ${count(before)} answers/s. Errors: ${count(result.errors)}${kinds ? ` (${kinds})` : ''}. Connection attempts: ` +
-      `${count(result.attempts.total)}, at most ${result.attempts.peak} at once (maxCreating ${result.maxCreating}).`, Math.min(WIDEST_TEXT, screen.columns)));
+      `${count(result.attempts.total)}, at most ${result.attempts.peak} at once (maxCreating ${result.maxCreating}).`,
+    Math.min(WIDEST_TEXT, screen.columns)));
   return result;
 }
 

@@ -10,18 +10,26 @@ export interface ExplainedColumn extends Column<Row> {
   readonly means: string;
 }
 
+const SERVICE: readonly Omit<ExplainedColumn, 'group'>[] = [
+  { head: 'answers/s', cell: (row) => count(row.perSecond), means: 'Requests answered per second' },
+  { head: 'p50', cell: (row) => duration(row.latency.p50), means: 'Half of the answers came within this time, as the user saw it' },
+  { head: 'p95', cell: (row) => duration(row.latency.p95), means: '95 % of the answers came within this time' },
+  { head: 'p99', cell: (row) => duration(row.latency.p99), means: '99 % of the answers came within this time' },
+  { head: 'errors', cell: (row) => count(row.errors), means: 'Requests that failed in the measured time' },
+];
+
+const COST: readonly Omit<ExplainedColumn, 'group'>[] = [
+  { head: 'opened', cell: (row) => count(row.opened), means: 'Sessions the server opened, by its own count (pg_stat_database.sessions)' },
+  { head: 'TIME_WAIT', cell: (row) => figure(row.timeWait), means: 'Sockets left behind in TIME_WAIT (/proc/net/tcp)' },
+  { head: 'client CPU', cell: (row) => cores(row.cpu.clientMs, row), means: 'CPU of this process, in cores' },
+  { head: 'server CPU', cell: (row) => atLeast(row, cores(row.cpu.serverMs, row)), means: 'CPU of all its processes, in cores' },
+  { head: 'CPU/answer', cell: (row) => atLeast(row, perAnswer(row)), means: 'CPU of both for one answer' },
+];
+
 export const COLUMNS: readonly ExplainedColumn[] = [
   { head: 'strategy', left: true, cell: (row) => row.name, means: 'How a request comes by its connection' },
-  { head: 'answers/s', group: 'service', cell: (row) => count(row.perSecond), means: 'Requests answered per second' },
-  { head: 'p50', group: 'service', cell: (row) => duration(row.latency.p50), means: 'Half of the answers came within this time, as the user saw it' },
-  { head: 'p95', group: 'service', cell: (row) => duration(row.latency.p95), means: '95 % of the answers came within this time' },
-  { head: 'p99', group: 'service', cell: (row) => duration(row.latency.p99), means: '99 % of the answers came within this time' },
-  { head: 'errors', group: 'service', cell: (row) => count(row.errors), means: 'Requests that failed in the measured time' },
-  { head: 'opened', group: 'cost', cell: (row) => count(row.opened), means: 'Sessions the server opened, by its own count (pg_stat_database.sessions)' },
-  { head: 'TIME_WAIT', group: 'cost', cell: (row) => figure(row.timeWait), means: 'Sockets left behind in TIME_WAIT (/proc/net/tcp)' },
-  { head: 'client CPU', group: 'cost', cell: (row) => cores(row.cpu.clientMs, row), means: 'CPU of this process, in cores' },
-  { head: 'server CPU', group: 'cost', cell: (row) => atLeast(row, cores(row.cpu.serverMs, row)), means: 'CPU of all of PostgreSQL\'s processes, in cores' },
-  { head: 'CPU/answer', group: 'cost', cell: (row) => atLeast(row, perAnswer(row)), means: 'CPU of both for one answer' },
+  ...SERVICE.map((column) => ({ ...column, group: 'service' })),
+  ...COST.map((column) => ({ ...column, group: 'cost' })),
 ];
 
 function figure(value: number | undefined): string {

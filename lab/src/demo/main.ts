@@ -18,7 +18,8 @@ class Interrupted extends Error {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function main(): Promise<number> {
-  const style = styleFor({ isTTY: process.stdout.isTTY, platform: process.platform, env: process.env, ascii: process.argv.includes('--ascii') });
+  const { stdout, platform, env, argv } = process;
+  const style = styleFor({ isTTY: stdout.isTTY, platform, env, ascii: argv.includes('--ascii') });
   const screen = new Screen(process.stdout, style);
   const interrupt = new AbortController();
   for (const signal of SIGNALS) {
@@ -52,7 +53,8 @@ async function main(): Promise<number> {
 function complain(error: unknown): number {
   const style = styleFor({ isTTY: process.stderr.isTTY, platform: process.platform, env: process.env });
   if (!(error instanceof Trouble)) {
-    process.stderr.write(`\n${paint(style, 'The demo failed, which is a bug:', 'red')} ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+    const details = error instanceof Error ? error.stack ?? error.message : String(error);
+    process.stderr.write(`\n${paint(style, 'The demo failed, which is a bug:', 'red')} ${details}\n`);
     return 1;
   }
   process.stderr.write(`\n${paint(style, error.message, 'red')}\n${error.remedy}\n`);

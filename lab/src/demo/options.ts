@@ -2,6 +2,14 @@
 import { parseArgs } from 'node:util';
 import { Trouble } from './troubles.ts';
 
+export interface OutagePlan {
+  readonly size: number;
+  readonly maxCreating: number;
+  readonly calmMs: number;
+  readonly downMs: number;
+  readonly afterMs: number;
+}
+
 export interface Plan {
   readonly quick: boolean;
   readonly ascii: boolean;
@@ -13,7 +21,7 @@ export interface Plan {
   readonly warmUpMs: number;
   readonly arriveOverMs: number;
   readonly pauseAfterErrorMs: number;
-  readonly outage: { readonly size: number; readonly maxCreating: number; readonly calmMs: number; readonly downMs: number; readonly afterMs: number };
+  readonly outage: OutagePlan;
 }
 
 export const HELP = `Shows what a connection pool is for, on a real PostgreSQL that it brings along.
@@ -74,7 +82,13 @@ function parse(args: readonly string[]) {
   }
 }
 
-function number(name: string, text: string | undefined, otherwise: number, limits: { least: number; most: number; whole?: boolean }): number {
+interface Limits {
+  readonly least: number;
+  readonly most: number;
+  readonly whole?: boolean;
+}
+
+function number(name: string, text: string | undefined, otherwise: number, limits: Limits): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
   if (text.trim() !== '' && value >= limits.least && value <= limits.most && (!limits.whole || Number.isInteger(value))) return value;

@@ -27,7 +27,8 @@ export async function run(plan: Plan, screen: Screen, signal: AbortSignal): Prom
   const file = htmlFile(plan.htmlFile);
   const folder = ownTemporaryFolder();
   try {
-    screen.print('', paint(screen.style, `millpond: ${plural(plan.users, 'user')}, one PostgreSQL, ${availableParallelism()} cores`, 'bold'), '');
+    const title = `millpond: ${plural(plan.users, 'user')}, one PostgreSQL, ${plural(availableParallelism(), 'core')}`;
+    screen.print('', paint(screen.style, title, 'bold'), '');
     const postgres = await step(screen, 'booting a private PostgreSQL', () => startPostgres());
     folder.guard();
     try {
@@ -46,7 +47,8 @@ export async function run(plan: Plan, screen: Screen, signal: AbortSignal): Prom
 
 async function acts(plan: Plan, postgres: PostgresServer, screen: Screen, signal: AbortSignal): Promise<Results> {
   signal.throwIfAborted();
-  const own: Server = { host: postgres.host, port: postgres.port, user: postgres.user, password: postgres.password, database: postgres.database };
+  const { host, port, user, password, database } = postgres;
+  const own: Server = { host, port, user, password, database };
   const server: Server = { ...own, database: DATABASE };
   await step(screen, `seeding ${count(CUSTOMERS)} customers, ${count(CUSTOMERS * ORDERS_PER_CUSTOMER)} orders`, async () => {
     await withClient(own, (admin) => admin.query(`create database ${DATABASE}`));

@@ -40,7 +40,8 @@ export function check(machine: Machine): void {
   }
   if (machine.freeDiskBytes !== undefined && machine.freeDiskBytes < DISK_MB * MB) {
     throw new Trouble(
-      `There are ${count(machine.freeDiskBytes / MB)} MB free below ${machine.folder}; the database needs about ${DISK_MB} MB for a minute.`,
+      `There are ${count(machine.freeDiskBytes / MB)} MB free below ${machine.folder}; ` +
+        `the database needs about ${DISK_MB} MB for a minute.`,
       'Free some space, or set TMPDIR to a folder on another disk.',
     );
   }
@@ -60,14 +61,21 @@ const KNOWN: readonly (readonly [pattern: RegExp, message: string, remedy: strin
   [/Cannot allocate memory|ENOMEM|could not (map|create|reserve) .*shared memory|out of memory/i,
     'There is not enough memory to start PostgreSQL.', 'Close something, or give the container more memory.'],
   [/could not bind|EADDRINUSE|No free TCP port|could not create any TCP/i,
-    'No port of 127.0.0.1 could be had for the database.', 'Something took it at the same moment, or networking is not allowed here: run it again.'],
-  [/EADDRNOTAVAIL/, 'There are no local ports left for new connections.', 'Wait a minute until the sockets in TIME_WAIT are gone, and run it again.'],
-  [/EMFILE|ENFILE|too many open files/i, 'There are not enough file descriptors for a thousand connections.', 'Run `ulimit -n 4096` first, or try --users 100.'],
+    'No port of 127.0.0.1 could be had for the database.',
+    'Something took it at the same moment, or networking is not allowed here: run it again.'],
+  [/EADDRNOTAVAIL/,
+    'There are no local ports left for new connections.',
+    'Wait a minute until the sockets in TIME_WAIT are gone, and run it again.'],
+  [/EMFILE|ENFILE|too many open files/i,
+    'There are not enough file descriptors for a thousand connections.',
+    'Run `ulimit -n 4096` first, or try --users 100.'],
   [/EAGAIN|could not fork|Resource temporarily unavailable/i,
-    'The system does not allow as many processes as PostgreSQL needs.', 'Raise the limit of processes (`ulimit -u`, or --pids-limit of the container).'],
+    'The system does not allow as many processes as PostgreSQL needs.',
+    'Raise the limit of processes (`ulimit -u`, or --pids-limit of the container).'],
   [/EROFS|Read-only file system/i, 'The folder for temporary files is read-only.', 'Set TMPDIR to a folder that can be written to.'],
   [/noexec|spawn .*(EACCES|ENOEXEC|EPERM)/i,
-    'PostgreSQL\'s programs may not be run from where they are installed.', 'Is the checkout on a disk that is mounted with noexec? Clone it elsewhere.'],
+    'PostgreSQL\'s programs may not be run from where they are installed.',
+    'Is the checkout on a disk that is mounted with noexec? Clone it elsewhere.'],
   [/(spawn|exec).*ENOENT|GLIBC|ld-linux|error while loading shared libraries|not found.*\.so/i,
     'PostgreSQL\'s programs do not run on this system: they need glibc, which musl-based systems such as Alpine lack.',
     'Use an image based on Debian, Ubuntu or Fedora, for example node:22-slim.'],
@@ -79,7 +87,8 @@ export function explain(error: unknown): unknown {
   if (error instanceof Trouble) return error;
   const text = chain(error);
   if (/embedded PostgreSQL for|not on Windows/.test(text)) {
-    return new Trouble((error as Error).message, `This is ${process.platform}-${process.arch}. The tests that need no database run everywhere: npm test.`, 1, error);
+    const remedy = `This is ${process.platform}-${process.arch}. The tests that need no database run everywhere: npm test.`;
+    return new Trouble((error as Error).message, remedy, 1, error);
   }
   for (const [pattern, message, remedy] of KNOWN) {
     if (pattern.test(text)) return new Trouble(message, remedy, 1, error);
@@ -90,7 +99,8 @@ export function explain(error: unknown): unknown {
 function chain(error: unknown): string {
   const parts: string[] = [];
   for (let current = error; current instanceof Error && parts.length < 5; current = current.cause) {
-    parts.push(current.message, String((current as { code?: unknown }).code ?? ''));
+    const { code } = current as { code?: unknown };
+    parts.push(current.message, typeof code === 'string' ? code : '');
   }
   return parts.join('\n');
 }

@@ -24,8 +24,6 @@ export interface BudgetSeat {
 interface Seat {
   readonly pool: { readonly name: string; held(): number; demand(): number };
   readonly listeners: Set<() => void>;
-  /** The state of affairs in which it last asked the others to give back; asking twice in the same one is of no use. */
-  askedAt: number;
 }
 
 /**
@@ -43,8 +41,6 @@ export function localBudget(options: { readonly limit: number }): Budget {
 class LocalBudget implements Budget {
   private readonly total: number;
   private readonly seats = new Set<Seat>();
-  /** Counts what may let somebody have more: a pool that gave back, came or left. */
-  private affairs = 0;
   private telling = false;
 
   constructor(total: number) {
@@ -52,7 +48,7 @@ class LocalBudget implements Budget {
   }
 
   join(pool: Seat['pool']): BudgetSeat {
-    const seat: Seat = { pool, listeners: new Set(), askedAt: -1 };
+    const seat: Seat = { pool, listeners: new Set() };
     this.seats.add(seat);
     const limitOf = (): number => this.limitOf(seat);
     return {
@@ -63,19 +59,10 @@ class LocalBudget implements Budget {
         seat.listeners.add(listener);
         return () => void seat.listeners.delete(listener);
       },
-      want: () => {
-        if (seat.askedAt === this.affairs) return;
-        seat.askedAt = this.affairs;
-        this.tellOthers(seat);
-      },
-      freed: () => {
-        this.affairs++;
-        if (this.someoneElseWants(seat)) this.tellOthers(seat);
-      },
+      want: () => this.tell((other) => other !== seat && other.pool.held() > this.entitled(other)),
+      freed: () => this.tell((other) => other !== seat && wants(other)),
       leave: () => {
-        if (!this.seats.delete(seat)) return;
-        this.affairs++;
-        this.tellOthers(seat);
+        if (this.seats.delete(seat)) this.tell(wants);
       },
     };
   }
@@ -85,36 +72,36 @@ class LocalBudget implements Budget {
     for (const each of this.seats) held += each.pool.held();
     const mine = seat.pool.held();
     const attainable = mine + Math.max(0, this.total - held);
-    return this.someoneElseWants(seat) ? Math.min(attainable, fairShare(this.seats, seat, this.total)) : attainable;
+    for (const each of this.seats) if (each !== seat && wants(each)) return Math.min(attainable, this.entitled(seat));
+    return attainable;
   }
 
-  private someoneElseWants(seat: Seat): boolean {
-    for (const each of this.seats) if (each !== seat && each.pool.demand() > each.pool.held()) return true;
-    return false;
+  /** The max-min fair share of one seat: demands are met from the smallest up, each at most by an even split of what is left. */
+  private entitled(seat: Seat): number {
+    const byDemand = [...this.seats].map((each) => ({ each, demand: each.pool.demand() })).sort((a, b) => a.demand - b.demand);
+    let left = this.total;
+    let count = byDemand.length;
+    for (const { each, demand } of byDemand) {
+      const share = Math.min(demand, Math.floor(left / count));
+      if (each === seat) return share;
+      left -= share;
+      count--;
+    }
+    return 0;
   }
 
   /** Not nested: those who are told may want something themselves, and are in the middle of looking already. */
-  private tellOthers(except: Seat): void {
+  private tell(whom: (seat: Seat) => boolean): void {
     if (this.telling) return;
     this.telling = true;
     try {
-      for (const seat of [...this.seats]) if (seat !== except) for (const listener of [...seat.listeners]) listener();
+      for (const seat of [...this.seats]) if (whom(seat)) for (const listener of [...seat.listeners]) listener();
     } finally {
       this.telling = false;
     }
   }
 }
 
-/** The max-min fair share of one seat: demands are met from the smallest up, each at most by an even split of what is left. */
-function fairShare(seats: ReadonlySet<Seat>, seat: Seat, total: number): number {
-  const byDemand = [...seats].map((each) => ({ each, demand: each.pool.demand() })).sort((a, b) => a.demand - b.demand);
-  let left = total;
-  let count = byDemand.length;
-  for (const { each, demand } of byDemand) {
-    const share = Math.min(demand, Math.floor(left / count));
-    if (each === seat) return share;
-    left -= share;
-    count--;
-  }
-  return 0;
+function wants(seat: Seat): boolean {
+  return seat.pool.demand() > seat.pool.held();
 }

@@ -1,4 +1,5 @@
-// Time and chance, as the pool takes them from outside: everything that waits or draws lots goes through these two, so that a test can own them.
+// Time and chance, as the pool takes them from outside: everything that waits or draws lots goes through these two, so that a test can
+// own them.
 
 /** A source of time. It must not go backwards; what its zero is does not matter. */
 export interface Clock {

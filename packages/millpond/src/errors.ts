@@ -1,5 +1,6 @@
 // Everything a pool can say no with. Each class has one stable code (or two), tells whether trying again makes sense, and words its message
-// for the person on call. How a refusal of the rules becomes one of these is in runtime/refusals.ts; docs/reference/errors.md has a heading per code.
+// for the person on call. How a refusal of the rules becomes one of these is in runtime/refusals.ts; docs/reference/errors.md has a
+// heading per code.
 
 import type { PoolStats } from './stats.ts';
 
@@ -45,7 +46,10 @@ export interface AcquireErrorInit extends PoolErrorInit {
   readonly waitedMs: number;
 }
 
-/** An acquire was not served. Made without a stack: it says nothing about the caller, and under overload it would cost more than the acquire. */
+/**
+ * An acquire was not served. Made without a stack: it says nothing about the caller, and under overload it would cost more than the
+ * acquire.
+ */
 export class AcquireError extends PoolError {
   /** The pool at that moment. */
   readonly stats: PoolStats;
@@ -64,7 +68,10 @@ export class AcquireError extends PoolError {
   }
 }
 
-/** `ERR_POOL_ACQUIRE_TIMEOUT`: the deadline passed. `cause` is the last failure of a create, if there was one since a create last succeeded. */
+/**
+ * `ERR_POOL_ACQUIRE_TIMEOUT`: the deadline passed. `cause` is the last failure of a create, if there was one since a create last
+ * succeeded.
+ */
 export class AcquireTimeoutError extends AcquireError {
   static {
     named(this, 'AcquireTimeoutError');

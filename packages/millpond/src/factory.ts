@@ -26,9 +26,15 @@ export interface Factory<T> {
    * nothing behind. `attempt` is 1, and one more after each failure in a row.
    */
   create(context: { readonly signal: AbortSignal; readonly attempt: number }): Promise<T> | T;
-  /** Unmakes it. The pool waits at most `destroyTimeoutMs`, then `signal` aborts and its place is free. A failure is reported, not retried. */
+  /**
+   * Unmakes it. The pool waits at most `destroyTimeoutMs`, then `signal` aborts and its place is free. A failure is reported, not
+   * retried.
+   */
   destroy(resource: T, context: { readonly reason: DestroyReason; readonly signal: AbortSignal }): Promise<void> | void;
-  /** Is it alive? Resolve false, or reject, to say that it is dead. Without this hook an idle resource is trusted until it says that it is lost. */
+  /**
+   * Is it alive? Resolve false, or reject, to say that it is dead. Without this hook an idle resource is trusted until it says that it is
+   * lost.
+   */
   validate?(resource: T, context: ResourceInfo & { readonly signal: AbortSignal }): Promise<boolean> | boolean;
   /** Cleans it after a lease. Returning nothing (not a promise) makes it idle in the same tick. A failure destroys it. */
   reset?(resource: T, context: ResourceInfo & { readonly signal: AbortSignal }): Promise<void> | void;

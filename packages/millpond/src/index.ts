@@ -13,6 +13,6 @@ export type { PoolStats } from './stats.ts';
 export type { Clock, Random } from './clock.ts';
 export type { DestroyReason, PoolState } from './engine/words.ts';
 export {
-  AcquireError, AcquireTimeoutError, CreateError, InvalidOptionError, LeaseEndedError, NestedAcquireError, OverloadedError, PoolClosedError, PoolError,
-  PoolPausedError, PoolUnavailableError, QueueFullError, type AcquireErrorInit, type PoolErrorInit,
+  AcquireError, AcquireTimeoutError, CreateError, InvalidOptionError, LeaseEndedError, NestedAcquireError, OverloadedError,
+  PoolClosedError, PoolError, PoolPausedError, PoolUnavailableError, QueueFullError, type AcquireErrorInit, type PoolErrorInit,
 } from './errors.ts';

@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts';
 import type { PoolState } from './engine/words.ts';
 import type { Factory } from './factory.ts';
 import type { Lease } from './lease.ts';
-import { Checker, POOL_OPTION_KEYS, type AcquireOptions, type PoolOptions } from './options.ts';
+import { Checker, POOL_OPTION_KEYS, resolveOptions, type AcquireOptions, type PoolOptions } from './options.ts';
 import { Pool, type CloseOptions, type CloseResult } from './pool.ts';
 import { systemClock } from './runtime/clock.ts';
 import type { PoolStats } from './stats.ts';
@@ -40,6 +40,7 @@ interface Entry<T> {
   busyAt: number;
 }
 
+const NO_FACTORY: Factory<never> = { create: () => Promise.reject(new Error('no key')), destroy: () => undefined };
 const OWN_KEYS = ['keyOf', 'maxTotal', 'forgetAfterMs'] as const;
 
 let unnamed = 0;
@@ -68,12 +69,13 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#factory = factory;
     this.#keyOf = keyOf ?? String;
+    // Also what concerns the pools of keys is checked now, not when the first key comes.
+    resolveOptions({ ...rest, factory: NO_FACTORY }, this.name);
     this.#options = total === Infinity ? rest : { ...rest, budget: localBudget({ limit: total }) };
   }
 
   acquire(key: K, options?: AcquireOptions): Promise<Lease<T>> {
-    const entry = this.#entry(key);
-    return entry.pool.acquire(options);
+    return this.#withPool(key, (pool) => pool.acquire(options));
   }
 
   /** An idle resource of this key now, or undefined. */
@@ -82,8 +84,7 @@ export class KeyedPool<K, T> implements AsyncDisposable {
   }
 
   use<R>(key: K, fn: (resource: T, lease: Lease<T>) => R, options?: AcquireOptions): Promise<Awaited<R>> {
-    const entry = this.#entry(key);
-    return entry.pool.use(fn, options);
+    return this.#withPool(key, (pool) => pool.use(fn, options));
   }
 
   /** The pool of a key, if the key is known at present: for its events, its size, its eviction. It may be forgotten when it is empty. */
@@ -134,12 +135,22 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     await this.close();
   }
 
+  /** What the factory for a new key throws is a rejection like every other failure. */
+  #withPool<R>(key: K, work: (pool: Pool<T>) => Promise<R>): Promise<R> {
+    try {
+      return work(this.#entry(key).pool);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   #entry(key: K): Entry<T> {
     const id = this.#keyOf(key);
     let entry = this.#entries.get(id);
     if (entry === undefined) {
       const closed = this.#closing !== undefined;
-      const pool = new Pool<T>({ ...this.#options, ...(closed ? { min: 0 } : {}), name: `${this.name}/${id}`, factory: this.#factory(key) });
+      const options = closed ? { ...this.#options, min: 0 } : this.#options;
+      const pool = new Pool<T>({ ...options, name: `${this.name}/${id}`, factory: this.#factory(key) });
       entry = { pool, busyAt: this.#clock.now() };
       // After the end a key that comes new gets a pool that is closed as well, so that it refuses in the same words.
       if (closed) void pool.close();
@@ -151,7 +162,8 @@ export class KeyedPool<K, T> implements AsyncDisposable {
 
   /** One timer for all keys, which never keeps the process alive. */
   #armSweep(): void {
-    if (this.#closing !== undefined || this.#cancelSweep !== undefined || this.#forgetAfterMs === Infinity || this.#entries.size === 0) return;
+    if (this.#closing !== undefined || this.#cancelSweep !== undefined) return;
+    if (this.#forgetAfterMs === Infinity || this.#entries.size === 0) return;
     this.#cancelSweep = this.#clock.schedule(this.#clock.now() + this.#forgetAfterMs / 2, () => {
       this.#cancelSweep = undefined;
       this.#sweep();

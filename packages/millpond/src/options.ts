@@ -35,7 +35,10 @@ export interface PoolOptions<T> {
   readonly idleTimeoutMs?: number;
   /** No resource is lent when older than this. Default 1 800 000 ms; 0 or Infinity: off. A borrowed one retires when it comes back. */
   readonly maxLifetimeMs?: number;
-  /** Shortens each resource's lifetime by a random part of up to this, so that a fleet does not reconnect in lockstep. 0 to 1, default 0.25. */
+  /**
+   * Shortens each resource's lifetime by a random part of up to this, so that a fleet does not reconnect in lockstep. 0 to 1, default
+   * 0.25.
+   */
   readonly lifetimeJitter?: number;
   /** A resource retires after this many leases. Default Infinity. */
   readonly maxUses?: number;
@@ -55,7 +58,12 @@ export interface PoolOptions<T> {
    * Try failed creates again while waiters have time. Default on: 100 ms, ×2, at most 5 000 ms, ±20 %. `false`: the waiter at the head
    * gets the error at once. A deficit of `min` is retried in either case.
    */
-  readonly createRetry?: false | { readonly initialDelayMs?: number; readonly maxDelayMs?: number; readonly factor?: number; readonly jitter?: number };
+  readonly createRetry?: false | {
+    readonly initialDelayMs?: number;
+    readonly maxDelayMs?: number;
+    readonly factor?: number;
+    readonly jitter?: number;
+  };
   /** Fail fast after this many failed creates in a row with nothing alive, and probe once per interval. Default off. */
   readonly breaker?: false | { readonly failures: number; readonly probeIntervalMs: number };
   /** Turn away at the door what cannot be served in time. Default off; `true`: target 20 ms, interval 1 000 ms. */
@@ -68,7 +76,10 @@ export interface PoolOptions<T> {
   readonly leakThresholdMs?: number;
   /** Destroy the resource of a lease that was reported as a leak. Default false. */
   readonly reclaim?: boolean;
-  /** Part of the acquires whose stack is kept for leak reports, 0 to 1 (`true`: all). Costs microseconds each. Default: all with `leakThresholdMs` or `nested`, else none. */
+  /**
+   * Part of the acquires whose stack is kept for leak reports, 0 to 1 (`true`: all). Costs microseconds each. Default: all with
+   * `leakThresholdMs` or `nested`, else none.
+   */
   readonly captureStacks?: boolean | number;
   /** What to do with an acquire inside a `use` of the same pool, which deadlocks when everybody does it. Default `'allow'`. */
   readonly nested?: 'allow' | 'warn' | 'error';
@@ -93,8 +104,8 @@ export interface AcquireOptions {
 
 /** Every key of {@link PoolOptions}; adapters use it to tell their own keys from the pool's. */
 export const POOL_OPTION_KEYS: readonly (keyof PoolOptions<unknown>)[] = [
-  'factory', 'name', 'min', 'max', 'maxWaiting', 'maxCreating', 'acquireTimeoutMs', 'createTimeoutMs', 'validateTimeoutMs', 'resetTimeoutMs',
-  'destroyTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs', 'lifetimeJitter', 'maxUses', 'validateAfterIdleMs', 'keepaliveIntervalMs',
+  'factory', 'name', 'min', 'max', 'maxWaiting', 'maxCreating',
+  'acquireTimeoutMs', 'createTimeoutMs', 'validateTimeoutMs', 'resetTimeoutMs', 'destroyTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs', 'lifetimeJitter', 'maxUses', 'validateAfterIdleMs', 'keepaliveIntervalMs',
   'flushOnStale', 'strictMax', 'idleOrder', 'sharing', 'createRetry', 'breaker', 'shedding', 'lanes', 'headroom', 'leakThresholdMs',
   'reclaim', 'captureStacks', 'nested', 'budget', 'clock', 'random',
 ];
@@ -115,7 +126,9 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
   const { factory } = options;
   check.object('factory', factory);
   for (const hook of ['create', 'destroy'] as const) check.functionAt(`factory.${hook}`, factory[hook], true);
-  for (const hook of ['validate', 'reset', 'isBroken', 'onLost', 'classify'] as const) check.functionAt(`factory.${hook}`, factory[hook], false);
+  for (const hook of ['validate', 'reset', 'isBroken', 'onLost', 'classify'] as const) {
+    check.functionAt(`factory.${hook}`, factory[hook], false);
+  }
   const leakThresholdMs = check.limit('leakThresholdMs', options.leakThresholdMs, Infinity);
   const nested = check.oneOf('nested', options.nested, ['allow', 'warn', 'error'], 'allow');
   const stacks = options.captureStacks ?? (leakThresholdMs !== Infinity || nested !== 'allow');
@@ -146,7 +159,11 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
 }
 
 /** Checks a new size for {@link Pool.resize}. */
-export function resolveSize(size: { readonly min?: number; readonly max?: number }, now: { readonly min: number; readonly max: number }, pool: string): { min: number; max: number } {
+export function resolveSize(
+  size: { readonly min?: number; readonly max?: number },
+  now: { readonly min: number; readonly max: number },
+  pool: string,
+): { min: number; max: number } {
   const check = new Checker(pool);
   check.object('size', size);
   check.keys('', size, ['min', 'max']);
@@ -172,8 +189,8 @@ function sizes<T>(check: Checker, options: PoolOptions<T>): Sizes {
   };
 }
 
-type Durations = Pick<Settings, 'createTimeoutMs' | 'validateTimeoutMs' | 'resetTimeoutMs' | 'destroyTimeoutMs' | 'idleTimeoutMs' | 'maxLifetimeMs'
-  | 'validateAfterIdleMs' | 'keepaliveIntervalMs'>;
+type Durations = Pick<Settings, 'createTimeoutMs' | 'validateTimeoutMs' | 'resetTimeoutMs' | 'destroyTimeoutMs'
+  | 'idleTimeoutMs' | 'maxLifetimeMs' | 'validateAfterIdleMs' | 'keepaliveIntervalMs'>;
 
 function durations<T>(check: Checker, options: PoolOptions<T>): Durations {
   return {
@@ -283,7 +300,12 @@ export class Checker {
     return chosen;
   }
 
-  number(option: string, value: number | undefined, fallback: number | undefined, range: { readonly least?: number; readonly most?: number }): number {
+  number(
+    option: string,
+    value: number | undefined,
+    fallback: number | undefined,
+    range: { readonly least?: number; readonly most?: number },
+  ): number {
     const number = value ?? fallback;
     const { least = 0, most = Infinity } = range;
     if (typeof number !== 'number' || !(number >= least && number <= most)) {

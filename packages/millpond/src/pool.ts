@@ -5,8 +5,10 @@ import type { Clock } from './clock.ts';
 import { close, evictAll, evictSome, pause, resize, resume } from './engine/control.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Lane } from './engine/lanes.ts';
-import type { DestroyReason, PoolState } from './engine/words.ts';
-import { AcquireTimeoutError, CreateError, InvalidOptionError, NestedAcquireError, PoolClosedError, withoutStack } from './errors.ts';
+import type { PoolState } from './engine/words.ts';
+import {
+  AcquireTimeoutError, CreateError, InvalidOptionError, NestedAcquireError, PoolClosedError, withoutStack, type AcquireErrorInit,
+} from './errors.ts';
 import type { PoolEvents } from './events.ts';
 import type { ResourceInfo } from './factory.ts';
 import type { Holder, Lease } from './lease.ts';
@@ -74,7 +76,10 @@ export class Pool<T> implements AsyncDisposable {
       driver.sit(options.budget.join({
         name: this.name,
         held: () => engine.slots.size,
-        demand: () => Math.min(engine.settings.max, Math.max(engine.settings.min, engine.slots.borrowed + Math.ceil(engine.waiting / engine.settings.sharing))),
+        demand: () => {
+          const { min, max, sharing } = engine.settings;
+          return Math.min(max, Math.max(min, engine.slots.borrowed + Math.ceil(engine.waiting / sharing)));
+        },
       }));
     }
     engine.tick(this.#clock.now());
@@ -108,8 +113,8 @@ export class Pool<T> implements AsyncDisposable {
   }
 
   /**
-   * Acquires, runs `fn` and releases, whether it returns, throws or rejects. The resource is released when what `fn` returned has settled; the
-   * signal ends only the wait for it.
+   * Acquires, runs `fn` and releases, whether it returns, throws or rejects. The resource is released when what `fn` returned has
+   * settled; the signal ends only the wait for it.
    */
   use<R>(fn: (resource: T, lease: Lease<T>) => R, options?: AcquireOptions): Promise<Awaited<R>> {
     const lane = this.#plainLane;
@@ -177,7 +182,10 @@ export class Pool<T> implements AsyncDisposable {
     this.#settleReady(undefined, false);
   }
 
-  /** Holds new work: nothing is lent or created until {@link resume}. Waiters keep their deadlines; with `reject` they fail, as do new ones. */
+  /**
+   * Holds new work: nothing is lent or created until {@link resume}. Waiters keep their deadlines; with `reject` they fail, as do new
+   * ones.
+   */
   pause(options: { readonly reject?: boolean } = {}): void {
     pause(this.#driver.engine, options.reject ?? false, this.#clock.now());
   }
@@ -196,14 +204,16 @@ export class Pool<T> implements AsyncDisposable {
     return this.#driver.holders();
   }
 
-  /** Subscribes; returns the unsubscribe function. A listener that throws is reported as a warning of the process and does no other harm. */
+  /**
+   * Subscribes; returns the unsubscribe function. A listener that throws is reported as a warning of the process and does no other harm.
+   */
   on<K extends keyof PoolEvents<T>>(name: K, listener: (event: PoolEvents<T>[K]) => void): () => void {
     return this.#driver.events.on(name, listener);
   }
 
   /**
-   * Closes: waiters reject at once, idle resources are destroyed, leases that are out get until the deadline and are then ended by the pool.
-   * Resolves when everything is gone. Again: the same promise; an earlier deadline counts.
+   * Closes: waiters reject at once, idle resources are destroyed, leases that are out get until the deadline and are then ended by the
+   * pool. Resolves when everything is gone. Again: the same promise; an earlier deadline counts.
    */
   close(options: CloseOptions = {}): Promise<CloseResult> {
     const check = new Checker(this.name);
@@ -237,7 +247,7 @@ export class Pool<T> implements AsyncDisposable {
     try {
       const { signal, label } = options;
       const lane = this.#laneFor(options.lane);
-      const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : Math.ceil(new Checker(this.name).duration('timeoutMs', options.timeoutMs, 0));
+      const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : this.#checkedTimeout(options.timeoutMs);
       const meta = this.#metaFor(label, entry);
       if (signal?.aborted === true) {
         driver.engine.totals.acquires++;
@@ -252,12 +262,18 @@ export class Pool<T> implements AsyncDisposable {
     }
   }
 
+  /** Whole milliseconds, because waiters are listed by their timeout. */
+  #checkedTimeout(timeoutMs: number): number {
+    return Math.ceil(new Checker(this.name).duration('timeoutMs', timeoutMs, 0));
+  }
+
   #laneFor(name: string | undefined): Lane {
     const { lanes } = this.#driver.engine;
     if (name !== undefined) {
       const lane = lanes.find(name);
       if (lane === undefined) {
-        throw new InvalidOptionError('lane', `unknown lane ${JSON.stringify(name)}; there are ${lanes.all.map((each) => each.name).join(', ')}`, this.name);
+        const known = lanes.all.map((each) => each.name).join(', ');
+        throw new InvalidOptionError('lane', `unknown lane ${JSON.stringify(name)}; there are ${known}`, this.name);
       }
       return lane;
     }
@@ -278,14 +294,14 @@ export class Pool<T> implements AsyncDisposable {
     if (outer === undefined) return;
     const inner = meta?.trace?.stack;
     const named = outer.label === undefined ? '' : ` "${outer.label}"`;
-    const message = `Pool "${this.name}": an acquire inside of a lease${named} of the same pool. When everybody does that at once, nobody gets the second. `
-      + 'Use the resource that is there, or acquire both before starting.\n'
+    const message = `Pool "${this.name}": an acquire inside of a lease${named} of the same pool. `
+      + 'When everybody does that at once, nobody gets the second. Use the resource that is there, or acquire both before starting.\n'
       + `The outer lease was acquired${place(outer.stack)}\nThe inner acquire${place(inner)}`;
     if (this.#nested === 'error') {
       const { totals } = this.#driver.engine;
       totals.acquires++;
       totals.rejected++;
-      throw withoutStack(() => new NestedAcquireError(message, { code: 'ERR_POOL_NESTED_ACQUIRE', pool: this.name, stats: this.stats(), waitedMs: 0 }));
+      throw withoutStack(() => new NestedAcquireError(message, this.#errorInit('ERR_POOL_NESTED_ACQUIRE')));
     }
     // Once per pair of places: the same line in a loop is one mistake.
     const key = `${firstFrame(outer.stack)}\n${firstFrame(inner)}`;
@@ -308,7 +324,7 @@ export class Pool<T> implements AsyncDisposable {
       for (const waiter of [...this.#ready]) waiter.resolve();
     } else if (error !== undefined && (permanent || !engine.settings.retryForWaiters)) {
       const failure = new CreateError(`Pool "${this.name}" is not ready, because a resource could not be created: ${reason(error)}.`,
-        { code: 'ERR_POOL_CREATE_FAILED', pool: this.name, retryable: !permanent, stats: this.stats(), waitedMs: 0, cause: error });
+        { ...this.#errorInit('ERR_POOL_CREATE_FAILED'), retryable: !permanent, cause: error });
       for (const waiter of [...this.#ready]) waiter.reject(failure);
     }
   }
@@ -317,18 +333,25 @@ export class Pool<T> implements AsyncDisposable {
     const { alive } = this.#driver.engine.slots;
     const { lastCreateError, settings } = this.#driver.engine;
     const why = lastCreateError === undefined ? '' : ` The last create failed: ${reason(lastCreateError)}.`;
-    return new AcquireTimeoutError(`Pool "${this.name}" was not ready after ${Math.round(waitedMs)} ms: ${alive} of min ${settings.min} alive.${why}`, {
-      code: 'ERR_POOL_ACQUIRE_TIMEOUT', pool: this.name, retryable: true, stats: this.stats(), waitedMs, ...(lastCreateError === undefined ? {} : { cause: lastCreateError }),
-    });
+    const cause = lastCreateError === undefined ? {} : { cause: lastCreateError };
+    const numbers = `${alive} of min ${settings.min} alive`;
+    return new AcquireTimeoutError(`Pool "${this.name}" was not ready after ${Math.round(waitedMs)} ms: ${numbers}.${why}`,
+      { ...this.#errorInit('ERR_POOL_ACQUIRE_TIMEOUT'), retryable: true, waitedMs, ...cause });
   }
 
   #closedError(): PoolClosedError {
-    return new PoolClosedError(`Pool "${this.name}" is ${this.state}.`, { code: 'ERR_POOL_CLOSED', pool: this.name, stats: this.stats(), waitedMs: 0 });
+    return new PoolClosedError(`Pool "${this.name}" is ${this.state}.`, this.#errorInit('ERR_POOL_CLOSED'));
+  }
+
+  #errorInit(code: AcquireErrorInit['code']): AcquireErrorInit {
+    return { code, pool: this.name, stats: this.stats(), waitedMs: 0 };
   }
 
   #beginClose(): Promise<CloseResult> {
     const abandoned: { label?: string; heldMs: number; stack?: string }[] = [];
-    this.#driver.onRevoke = ({ id: _, ...holder }) => abandoned.push(holder);
+    this.#driver.onRevoke = ({ label, heldMs, stack }) => {
+      abandoned.push({ ...(label === undefined ? {} : { label }), heldMs, ...(stack === undefined ? {} : { stack }) });
+    };
     return new Promise((resolve) => {
       this.#driver.onState = (to) => {
         if (to === 'closed') resolve({ abandoned });
@@ -365,7 +388,7 @@ function run<T, R>(lease: LiveLease<T>, fn: (resource: T, lease: Lease<T>) => R)
 function nameOf(options: { readonly name?: string }): string {
   const name = (options as { readonly name?: unknown } | null | undefined)?.name;
   if (name === undefined) return `pool-${++unnamed}`;
-  if (typeof name !== 'string' || name === '') throw new Checker(String(name)).bad('name', name, 'a string that is not empty');
+  if (typeof name !== 'string' || name === '') throw new Checker('pool').bad('name', name, 'a string that is not empty');
   return name;
 }
 
@@ -377,5 +400,3 @@ function firstFrame(stack: string | undefined): string {
 function place(stack: string | undefined): string {
   return stack === undefined ? ' at a place that is not known (captureStacks)' : ` here:\n${stack.split('\n').slice(1).join('\n')}`;
 }
-
-export type { DestroyReason };

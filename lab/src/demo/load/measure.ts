@@ -76,6 +76,7 @@ export async function measure(strategy: Strategy, context: MeasureContext): Prom
   });
   let measured;
   try {
+    report(context, tally, 'warming up', 0, 0);
     await strategy.open();
     crowd.start();
     measured = await watch(strategy, tally, context);

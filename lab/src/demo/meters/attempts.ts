@@ -41,7 +41,7 @@ export function countAttempts(port: number): AttemptMeter {
   Socket.prototype.connect = function connect(this: Socket, ...args: unknown[]): Socket {
     if (portOf(args) === port) begin(this);
     return original.apply(this, args);
-  } as Socket['connect'];
+  };
   return {
     takePeak: () => {
       const seen = recent;
@@ -50,7 +50,7 @@ export function countAttempts(port: number): AttemptMeter {
     },
     get peak() { return peak; },
     get total() { return total; },
-    stop: () => { Socket.prototype.connect = original as Socket['connect']; },
+    stop: () => { Socket.prototype.connect = original; },
   };
 }
 

@@ -78,7 +78,8 @@ export function parseStat(line: string): ProcessTimes {
 
 function psFamily(parent: number): number | undefined {
   try {
-    return familyFromPs(execFileSync('ps', ['-axo', 'pid=,ppid=,time='], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }), parent);
+    const output = execFileSync('ps', ['-axo', 'pid=,ppid=,time='], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return familyFromPs(output, parent);
   } catch {
     return undefined; // no `ps` here: the column shows a dash
   }

@@ -44,7 +44,10 @@ export interface Recovery {
   readonly before: number;
   /** From the server's being up to the first answer; negative when a user had it before the server's own starter noticed. */
   readonly firstAnswerMs: number | undefined;
-  /** From the server's being up to the first half second at 80 % of the rate before (a short run varies by nearly that much); undefined when the run ended sooner. */
+  /**
+   * From the server's being up to the first half second at 80 % of the rate before (a short run varies by nearly that much); undefined
+   * when the run ended sooner.
+   */
   readonly fullSpeedMs: number | undefined;
   /** From the kill to the first answer. */
   readonly outageMs: number | undefined;
@@ -68,7 +71,7 @@ export function recovery({ samples, events }: Pick<Outage, 'samples' | 'events'>
 }
 
 /** Answers per second over these samples. */
-export function rate(samples: readonly Sample[]): number {
+function rate(samples: readonly Sample[]): number {
   const spanMs = samples.reduce((sum, sample) => sum + sample.spanMs, 0);
   return spanMs === 0 ? 0 : samples.reduce((sum, sample) => sum + sample.ok, 0) / (spanMs / 1000);
 }

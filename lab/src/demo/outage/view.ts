@@ -1,6 +1,6 @@
 // The outage in characters: one row per figure, time runs to the right. Drawn live while it happens, and once more when it is over.
 import { count, duration } from '../format.ts';
-import { spark } from '../terminal/spark.ts';
+import { spark, squeeze } from '../terminal/spark.ts';
 import { paint, padEnd, padStart, type Paint, type Style } from '../terminal/style.ts';
 import type { Events, Sample } from './timeline.ts';
 
@@ -44,14 +44,9 @@ export function outageView({ samples, events, lengthMs, size, width }: ViewOptio
   ];
 }
 
-/** So many figures that they fill `columns`: repeated where there are fewer, as they are where `spark` will squeeze them. */
+/** So many figures that they fill `columns`, repeated where there are fewer. */
 function spread(figures: readonly number[], columns: number): number[] {
-  if (figures.length >= columns) {
-    return Array.from({ length: columns }, (_, column) => {
-      const from = Math.floor((column * figures.length) / columns);
-      return Math.max(...figures.slice(from, Math.max(from + 1, Math.floor(((column + 1) * figures.length) / columns))));
-    });
-  }
+  if (figures.length >= columns) return squeeze(figures, columns);
   return Array.from({ length: columns }, (_, column) => figures[Math.floor((column * figures.length) / columns)] ?? 0);
 }
 

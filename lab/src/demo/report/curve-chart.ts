@@ -42,7 +42,8 @@ export function curveChart({ title, subtitle, series, references = [], label, te
         element('text', { class: 'label', x: PLOT.left - 8, y: toY(tick) + 4, 'text-anchor': 'end' }, label(tick)),
       ]),
       xLabels(xs, toX),
-      element('text', { class: 'label', x: (PLOT.left + PLOT.right) / 2, y: HEIGHT - 12, 'text-anchor': 'middle' }, 'connections in the pool'),
+      element('text', { class: 'label', x: (PLOT.left + PLOT.right) / 2, y: HEIGHT - 12, 'text-anchor': 'middle' },
+        'connections in the pool'),
       referenceLines(references, toY),
       series.map((one) => line(one, toX, toY, tell)),
       series.length > 1 ? legend(series) : [],
@@ -58,7 +59,9 @@ function xLabels(xs: readonly number[], toX: (x: number) => number): Markup[] {
 }
 
 function line(series: Series, toX: (x: number) => number, toY: (y: number) => number, tell: (value: number) => string): Markup {
-  const path = series.points.map((point, index) => `${index === 0 ? 'M' : 'L'}${toX(point.x).toFixed(1)} ${toY(point.y).toFixed(1)}`).join('');
+  const path = series.points
+    .map((point, index) => `${index === 0 ? 'M' : 'L'}${toX(point.x).toFixed(1)} ${toY(point.y).toFixed(1)}`)
+    .join('');
   return element('g', { class: `tone-${series.tone}` },
     element('path', { class: 'line', d: path }),
     series.points.map((point) => element('g', { class: 'point' },

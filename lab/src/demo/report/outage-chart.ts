@@ -40,7 +40,9 @@ export function outageChart(outage: Outage): Markup {
       element('span', {}, `${plural(outage.users, 'user')} on ${outage.size} connections, in steps of a tenth of a second`)),
     element('div', { class: 'scroll' },
       element('svg', { viewBox: `0 0 ${WIDTH} ${bottom + 46}`, role: 'img', 'aria-label': 'Answers, errors and connections over time' },
-        element('rect', { class: 'down', x: toX(events.killedMs), width: toX(events.upMs) - toX(events.killedMs), y: TOP, height: bottom - TOP }),
+        element('rect', {
+          class: 'down', x: toX(events.killedMs), width: toX(events.upMs) - toX(events.killedMs), y: TOP, height: bottom - TOP,
+        }),
         panels.map((panel) => drawPanel(panel, samples, toX)),
         seconds(endMs, bottom, toX),
         eventLines(outage, bottom, toX))));

@@ -9,10 +9,12 @@ import { element, raw, type Markup } from './markup.ts';
 import { outageChart } from './outage-chart.ts';
 import { STYLE_SHEET } from './style-sheet.ts';
 
-export const READ_ON = 'Read on: README.md for the first minute, ARCHITECTURE.md for the life of one acquire, docs/ for each option and each error.';
+export const READ_ON = 'Read on: README.md for the first minute, ARCHITECTURE.md for the life of one acquire, docs/ for each option and ' +
+  'each error.';
 
 export function page(results: Results): string {
   const { setting, rows, outage } = results;
+  const kinds = outage.errorKinds.slice(0, 4).map(([kind, times]) => `${count(times)} × ${kind}`).join('; ');
   const html = element('html', { lang: 'en' },
     element('head', {},
       element('meta', { charset: 'utf-8' }),
@@ -21,7 +23,8 @@ export function page(results: Results): string {
       element('style', {}, raw(STYLE_SHEET))),
     element('body', {}, element('main', {},
       element('h1', {}, 'What a connection pool is for'),
-      element('p', { class: 'lead' }, `${plural(setting.users, 'user')}, one PostgreSQL ${setting.postgres}, ${setting.cores} cores, measured on ${setting.date}`),
+      element('p', { class: 'lead' },
+        `${plural(setting.users, 'user')}, one PostgreSQL ${setting.postgres}, ${plural(setting.cores, 'core')}, ${setting.date}`),
       element('ol', { class: 'shown' }, closing(results).map((sentence) => element('li', {}, sentence))),
       element('h2', {}, 'Without and with a pool'),
       resultTable(rows),
@@ -30,7 +33,7 @@ export function page(results: Results): string {
       element('h2', {}, 'When the database dies'),
       outageChart(outage),
       outage.errorKinds.length > 0
-        ? element('p', { class: 'after' }, `The errors: ${outage.errorKinds.slice(0, 4).map(([kind, times]) => `${count(times)} × ${kind}`).join('; ')}.`)
+        ? element('p', { class: 'after' }, `The errors: ${kinds}.`)
         : [],
       element('h2', {}, 'How it was measured'),
       element('ul', { class: 'notes' }, notes(results).map((note) => element('li', {}, note))),
@@ -43,7 +46,11 @@ function resultTable(rows: readonly Row[]): Markup {
   return element('div', { class: 'scroll' }, element('table', {},
     element('thead', {}, element('tr', {}, COLUMNS.map((column) => element('th', { title: column.means, scope: 'col' }, column.head)))),
     element('tbody', {}, rows.map((row) => element('tr', { class: row === best ? 'best' : undefined },
-      COLUMNS.map((column) => element('td', { class: column.head === 'errors' && row.errors > 0 ? 'bad' : undefined }, column.cell(row))))))));
+      COLUMNS.map((column) => element('td', { class: toneOf(column.head, row) }, column.cell(row))))))));
+}
+
+function toneOf(head: string, row: Row): string | undefined {
+  return head === 'errors' && row.errors > 0 ? 'bad' : undefined;
 }
 
 function curves(rows: readonly Row[]): Markup[] {

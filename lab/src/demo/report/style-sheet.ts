@@ -33,7 +33,8 @@ svg { display: block; width: 100%; height: auto; font: 12.5px system-ui, sans-se
 .line { fill: none; stroke: var(--tone); stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
 .line.thin { stroke-width: 1.4; } .area { fill: var(--tone); opacity: 0.16; }
 .dot { fill: var(--tone); stroke: var(--card); stroke-width: 1.5; } .target { fill: transparent; } .point:hover .dot { r: 6px; }
-.reference line { stroke: var(--soft); stroke-dasharray: 4 4; } .reference text { fill: var(--soft); stroke: var(--card); stroke-width: 4px; paint-order: stroke; }
+.reference line { stroke: var(--soft); stroke-dasharray: 4 4; }
+.reference text { fill: var(--soft); stroke: var(--card); stroke-width: 4px; paint-order: stroke; }
 .down { fill: var(--down); } .after { margin: 12px 0 0; color: var(--soft); }
 .event line { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 2 3; opacity: 0.65; } .event text { fill: var(--ink); }
 .notes { color: var(--soft); font-size: 14px; padding-left: 20px; } .notes li { margin: 5px 0; }

@@ -32,8 +32,12 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
 export function tables<Row>(columns: readonly Column<Row>[], rows: readonly Row[], style: Style, width: number): string[][] {
   const [lead, ...rest] = columns;
   if (!lead) return [];
-  const fits = (some: readonly Column<Row>[]): boolean => widthOf(table([lead, ...some], rows, { ...style, color: false })[1] ?? '') <= width;
-  const groups = true ? [rest] : [...new Set(rest.map((column) => column.group))].map((name) => rest.filter((column) => column.group === name));
+  const fits = (some: readonly Column<Row>[]): boolean => {
+    const [, rule = ''] = table([lead, ...some], rows, { ...style, color: false });
+    return widthOf(rule) <= width;
+  };
+  const names = [...new Set(rest.map((column) => column.group))];
+  const groups = fits(rest) ? [rest] : names.map((name) => rest.filter((column) => column.group === name));
   return groups.flatMap((group) => cut(group, fits)).map((some) => table([lead, ...some], rows, style));
 }
 

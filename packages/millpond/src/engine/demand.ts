@@ -2,12 +2,16 @@
 
 import type { Engine } from './engine.ts';
 
-/** How many more creates are justified: by waiters that nothing under way will serve, or by a deficit of `min`; one create may answer both. */
+/**
+ * How many more creates are justified: by waiters that nothing under way will serve, or by a deficit of `min`; one create may answer
+ * both.
+ */
 export function missingCreates<T>(engine: Engine<T>, now: number): number {
   const { slots, settings, backoff } = engine;
-  const waiting = now < backoff.retryAt && holdsBackWaiters(engine) ? 0 : engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0);
+  const early = now < backoff.retryAt;
+  const waiting = early && holdsBackWaiters(engine) ? 0 : engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0);
   const forWaiters = Math.ceil(waiting / settings.sharing) - slots.validating.size - slots.idle.size;
-  const forMin = now < backoff.retryAt || settings.min === 0 ? 0 : Math.min(settings.min, engine.limit) - slots.alive + overdue(engine, now);
+  const forMin = early || settings.min === 0 ? 0 : Math.min(settings.min, engine.limit) - slots.alive + overdue(engine, now);
   return Math.max(forWaiters, forMin) - slots.creating.size;
 }
 

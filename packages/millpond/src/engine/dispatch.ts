@@ -1,5 +1,6 @@
 // The one dispatch. It runs after every change of state and works from state alone: (a) waiters whose deadline passed are told, (b) waiters
-// and idle resources are brought together, (c) what demand, `min` and the limit ask for is created or retired. Then the next wake-up is set.
+// and idle resources are brought together, (c) what demand, `min` and the limit ask for is created or retired. Then the next wake-up is
+// set.
 //
 // Ports may call the engine back in the middle (a factory that answers at once, a listener that acquires): such a call finds
 // `dispatching` set, changes its state, asks for another round and returns; each step below therefore reads the state afresh.

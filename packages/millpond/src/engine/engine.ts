@@ -15,7 +15,7 @@ import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { Shedding } from './shedding.ts';
-import { addHold, removeHold, Slot, type Hold } from './slot.ts';
+import { addHold, removeHold, type Hold, type Slot } from './slot.ts';
 import { Slots } from './slots.ts';
 import { noteArrival, noteReturn, runDue } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
@@ -113,13 +113,18 @@ export class Engine<T> {
 
   // ---------------------------------------------------------- acquire and release
 
-  /** A resource for this lane at once, or undefined. It counts as borrowed; the caller attaches a lease in the same step. */
+  /**
+   * A resource for this lane at once, or undefined. It counts as borrowed; the caller attaches a lease in the same step, before anything else
+   * can run, and then calls {@link lookAfter}.
+   */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
     if (this.closing || this.paused !== false || lane.queue.size > 0) return undefined;
     // The budget may have run out during a silence of the process, when nothing here was running.
     if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
     if (this.lanes.many) {
       if (!this.lanes.mayHold(lane, now, this.capacity)) return undefined;
+      // Whoever waits in another lane and is entitled goes first (as when a listener acquires before the dispatch that serves that one).
+      if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return undefined;
       this.lanes.enter(lane, now);
     }
     const slot = pickIdle(this, now, false);
@@ -130,8 +135,12 @@ export class Engine<T> {
     this.shedding?.foundIdle(now);
     this.totals.acquires++;
     this.lend(slot, now);
-    if (this.dirty) dispatch(this, now);
     return slot;
+  }
+
+  /** After {@link tryLend}, when the lease is attached: whatever was begun on the way is looked after. */
+  lookAfter(now: number): void {
+    if (this.dirty) dispatch(this, now);
   }
 
   /** Marks a picked resource as lent once more. */
@@ -196,6 +205,11 @@ export class Engine<T> {
     }
   }
 
+  /** A lease is about to end that takes its resource along. Whoever is told of that end must not be given the resource, shared as it is. */
+  withhold(slot: Slot<T>, now: number): void {
+    if (this.settings.sharing > 1 && slot.state === 'lent') this.slots.move(slot, this.slots.leaving, now);
+  }
+
   /** The end of a lease whose resource must not be used again. Others that share it keep it until they end. */
   discard(hold: Hold<T>, reason: DestroyReason, cause: unknown, now: number): void {
     const slot = hold.slot;
@@ -233,6 +247,7 @@ export class Engine<T> {
       return;
     }
     this.backoff.succeeded();
+    this.lastCreateError = undefined;
     this.probeAt = undefined;
     slot.idleSince = now;
     slot.aliveAt = now;

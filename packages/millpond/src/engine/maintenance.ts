@@ -124,7 +124,8 @@ function leastKept<T>(engine: Engine<T>, now: number): number {
 function retireIdle<T>(engine: Engine<T>, now: number): void {
   const { settings, slots } = engine;
   const floor = leastKept(engine, now);
-  for (const slot of slots.aliveSlots()) {
+  // A copy of all: destroying calls hooks, and what they give back meanwhile must not be missed.
+  for (const slot of [...slots.aliveSlots()]) {
     if (slot.expiresAt > now) dueAt(engine, slot.expiresAt);
     if (slot.state !== 'idle') continue;
     const reason = engine.unfit(slot, now);

@@ -31,7 +31,10 @@ export interface Ports<T> {
   reset(slot: Slot<T>): boolean;
   /** Run `destroy`; answer with {@link Engine.destroyed}. */
   destroy(slot: Slot<T>, reason: DestroyReason): void;
-  /** Nobody waits for this hook any more, because it took too long or because its result is not wanted: abort it. Returns the error that says so. */
+  /**
+   * Nobody waits for this hook any more, because it took too long or because its result is not wanted: abort it. Returns the error that
+   * says so.
+   */
   giveUp(slot: Slot<T>, hook: HookName, overlong: boolean): unknown;
   /** Ask `isBroken`; only called when the settings say that there is one. */
   isBroken(slot: Slot<T>): boolean;

@@ -1,5 +1,6 @@
 // Abort signals of waiters. One listener per signal, however many acquires wait on it: a listener each would make removing one a search
-// through all (Node keeps them in a list), so that a signal shared by a hundred thousand waiters, say of a shutdown, would cost their square.
+// through all (Node keeps them in a list), so that a signal shared by a hundred thousand waiters, say of a shutdown, would cost their
+// square.
 
 import type { Ticket } from './ticket.ts';
 

@@ -64,7 +64,10 @@ export function createAlarm(clock: Clock, scope: AsyncResource, onDue: () => voi
   return clock === systemClock ? new SystemAlarm(scope, onDue) : new ClockAlarm(clock, onDue);
 }
 
-/** Lazy: a timer that would fire too early is left standing and set anew when it does, so that a wish that moves with every acquire costs nothing. */
+/**
+ * Lazy: a timer that would fire too early is left standing and set anew when it does, so that a wish that moves with every acquire costs
+ * nothing.
+ */
 class SystemAlarm implements Alarm {
   private timer: NodeJS.Timeout | undefined = undefined;
   private firesAt = Infinity;

@@ -62,6 +62,7 @@ export class Driver<T> implements Ports<T> {
   /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
   private readonly scope = new AsyncResource('millpond.Pool');
   private seat: BudgetSeat | undefined = undefined;
+  private leaveSeat: (() => void) | undefined = undefined;
   private namedHolders: { readonly at: number; readonly holders: readonly Holder[] } | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
@@ -81,7 +82,7 @@ export class Driver<T> implements Ports<T> {
   sit(seat: BudgetSeat): void {
     this.seat = seat;
     this.engine.budgeted = true;
-    seat.onChange(() => this.engine.look(this.clock.now()));
+    this.leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -91,7 +92,9 @@ export class Driver<T> implements Ports<T> {
     const now = this.coarse();
     const slot = this.engine.tryLend(lane, now);
     if (slot === undefined) return undefined;
-    return this.leaseOf(slot, lane, now, now, meta);
+    const lease = this.leaseOf(slot, lane, now, now, meta);
+    this.engine.lookAfter(now);
+    return lease;
   }
 
   /** Waits for a lease. `timeoutMs` whole or Infinity. */
@@ -116,12 +119,14 @@ export class Driver<T> implements Ports<T> {
 
   discard(lease: LiveLease<T>, reason: DestroyReason, cause: unknown): void {
     const now = this.endTime();
+    this.engine.withhold(lease.slot, now);
     this.noteEnd(lease, now);
     this.engine.discard(lease, reason, cause, now);
   }
 
   detach(lease: LiveLease<T>): T {
     const now = this.endTime();
+    this.engine.withhold(lease.slot, now);
     this.noteEnd(lease, now);
     this.unsubscribe(lease.slot);
     this.engine.detach(lease, now);
@@ -171,7 +176,8 @@ export class Driver<T> implements Ports<T> {
   /** What an error says of the pool. */
   circumstances(waitedMs: number, label: string | undefined): Parameters<typeof refusalError>[1] {
     const { engine } = this;
-    return { stats: this.stats(), waitedMs, label, limit: engine.limit, holders: this.oldestHolders(), lastCreateError: engine.lastCreateError };
+    const { limit, lastCreateError } = engine;
+    return { stats: this.stats(), waitedMs, label, limit, holders: this.oldestHolders(), lastCreateError };
   }
 
   // ------------------------------------------------------------------ Ports: hooks
@@ -234,7 +240,8 @@ export class Driver<T> implements Ports<T> {
   giveUp(slot: Slot<T>, hook: HookName, overlong: boolean): unknown {
     const timeoutMs = this.engine.settings[`${hook}TimeoutMs`];
     const message = overlong ? `${hook} did not finish within ${timeoutMs} ms` : `the result of this ${hook} is not wanted any more`;
-    const error = new PoolError(message, { code: overlong ? `ERR_POOL_${hook.toUpperCase()}_TIMEOUT` : 'ERR_POOL_ABANDONED', pool: this.name });
+    const code = overlong ? `ERR_POOL_${hook.toUpperCase()}_TIMEOUT` as const : 'ERR_POOL_ABANDONED';
+    const error = new PoolError(message, { code, pool: this.name });
     attachmentOf(slot).context?.giveUp(error);
     return error;
   }
@@ -270,14 +277,15 @@ export class Driver<T> implements Ports<T> {
     const lease = hold as LiveLease<T>;
     lease.ended = true;
     this.onRevoke?.(holderOf(lease, now));
+    this.engine.withhold(lease.slot, now);
     this.noteEnd(lease, now);
     this.engine.discard(lease, reason, undefined, now);
   }
 
   leak(hold: Hold<T>, now: number): void {
     if (!this.events.wants('leak')) return;
-    const { id: _, ...event } = holderOf(hold, now);
-    this.events.emit('leak', event);
+    const { label, heldMs, stack } = holderOf(hold, now);
+    this.events.emit('leak', { ...(label === undefined ? {} : { label }), heldMs, ...(stack === undefined ? {} : { stack }) });
   }
 
   rested(slot: Slot<T>): void {
@@ -305,9 +313,12 @@ export class Driver<T> implements Ports<T> {
   }
 
   stateChanged(from: PoolState, to: PoolState): void {
-    if (to === 'closed') this.seat?.leave();
     if (to === 'draining') this.alarm.keepAlive(true);
-    if (to === 'closed') this.alarm.stop();
+    if (to === 'closed') {
+      this.alarm.stop();
+      this.leaveSeat?.();
+      this.seat?.leave();
+    }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
   }

@@ -19,7 +19,9 @@ export class Emitter<T> {
   }
 
   on<K extends PoolEventName>(name: K, listener: (event: PoolEvents<T>[K]) => void): () => void {
-    if (!POOL_EVENTS.includes(name)) throw new TypeError(`Pool "${this.pool}" has no event "${String(name)}"; there are ${POOL_EVENTS.join(', ')}`);
+    if (!POOL_EVENTS.includes(name)) {
+      throw new TypeError(`Pool "${this.pool}" has no event "${String(name)}"; there are ${POOL_EVENTS.join(', ')}`);
+    }
     if (typeof listener !== 'function') throw new TypeError(`A listener must be a function, not ${typeof listener}`);
     // Wrapped, so that the same function added twice is two subscriptions, each with its own end.
     const entry: Listener = (event) => listener(event);

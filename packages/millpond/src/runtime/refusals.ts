@@ -1,4 +1,5 @@
-// Words a refusal for the person on call: who waited how long, where the resources are, why the last create failed, and what to do about it.
+// Words a refusal for the person on call: who waited how long, where the resources are, why the last create failed, and what to do about
+// it.
 
 import type { Refusal } from '../engine/ports.ts';
 import {
@@ -33,25 +34,40 @@ function make(refusal: Exclude<Refusal, { kind: 'aborted' }>, about: Circumstanc
       return new AcquireTimeoutError(`${who} timed out after ${ms(waitedMs)}. ${numbers(about)}${failure(about)} ${remedy(about)}`,
         { ...base, ...known, code: 'ERR_POOL_ACQUIRE_TIMEOUT', retryable: true });
     case 'queueFull':
-      return new QueueFullError(`${who} refused: ${stats.waiting} wait already, which is all that maxWaiting allows. ${numbers(about)} ${remedy(about)}`,
+      return new QueueFullError(`${who} refused: maxWaiting allows no more to wait. ${numbers(about)} ${remedy(about)}`,
         { ...base, code: 'ERR_POOL_QUEUE_FULL', retryable: true });
     case 'overloaded':
-      return new OverloadedError(
-        `${who} refused: it would have waited about ${ms(refusal.retryAfterMs)}. ${numbers(about)} Come back after that time, or send less.`,
+      return new OverloadedError(`${who} refused: it would have waited about ${ms(refusal.retryAfterMs)}. ${numbers(about)} `
+        + 'Come back after that time, or send less.',
         { ...base, code: 'ERR_POOL_OVERLOADED', retryable: true, retryAfterMs: refusal.retryAfterMs });
     case 'paused':
-      return new PoolPausedError(`${who} refused: the pool is paused. resume() ends it.`, { ...base, code: 'ERR_POOL_PAUSED', retryable: true });
+      return new PoolPausedError(`${who} refused: the pool is paused. resume() ends it.`,
+        { ...base, code: 'ERR_POOL_PAUSED', retryable: true });
     case 'unavailable':
-      return new PoolUnavailableError(`${who} refused: nothing is alive and creating keeps failing.${failure(about)} The pool probes by itself and recovers when a probe succeeds.`,
+      return new PoolUnavailableError(`${who} refused: nothing is alive and creating keeps failing.${failure(about)} `
+        + 'The pool probes by itself and recovers when a probe succeeds.',
         { ...base, ...known, code: 'ERR_POOL_UNAVAILABLE', retryable: true });
     case 'closed':
       return new PoolClosedError(`${who} refused: the pool is ${stats.state}.`, { ...base, code: 'ERR_POOL_CLOSED' });
     case 'createFailed':
-      return new CreateError(
-        refusal.timedOut ? `${who} failed: ${reason(refusal.cause)}. ${numbers(about)} Is the server reachable, and does it answer?`
-          : `${who} failed, because a resource could not be created: ${reason(refusal.cause)}.${refusal.permanent ? ' Trying again will not help: check the credentials and the address.' : ''}`,
-        { ...base, code: refusal.timedOut ? 'ERR_POOL_CREATE_TIMEOUT' : 'ERR_POOL_CREATE_FAILED', retryable: !refusal.permanent, cause: refusal.cause });
+      return createError(refusal, `${who} failed`, base, about);
   }
+}
+
+function createError(
+  refusal: Extract<Refusal, { kind: 'createFailed' }>,
+  who: string,
+  base: Pick<Circumstances, 'stats' | 'waitedMs'> & { readonly pool: string },
+  about: Circumstances,
+): CreateError {
+  const init = { ...base, retryable: !refusal.permanent, cause: refusal.cause };
+  const why = reason(refusal.cause);
+  if (refusal.timedOut) {
+    const message = `${who}: ${why}. ${numbers(about)} Is the server reachable, and does it answer?`;
+    return new CreateError(message, { ...init, code: 'ERR_POOL_CREATE_TIMEOUT' });
+  }
+  const advice = refusal.permanent ? ' Trying again will not help: check the credentials and the address.' : '';
+  return new CreateError(`${who}, because a resource could not be created: ${why}.${advice}`, { ...init, code: 'ERR_POOL_CREATE_FAILED' });
 }
 
 function numbers({ stats, limit }: Circumstances): string {
@@ -68,9 +84,13 @@ function failure({ lastCreateError }: Circumstances): string {
 
 function remedy({ stats, limit, lastCreateError, holders }: Circumstances): string {
   if (stats.state === 'paused') return 'The pool is paused: resume() ends it.';
-  if (lastCreateError !== undefined && stats.borrowed < limit) return 'Look at why creating fails: address, credentials, the server\'s own limit.';
+  if (lastCreateError !== undefined && stats.borrowed < limit) {
+    return 'Look at why creating fails: address, credentials, the server\'s own limit.';
+  }
   if (stats.creating > 0) return 'Creating is slow: look at the server and the network to it.';
-  if (stats.destroying > 0 && stats.borrowed + stats.destroying >= limit) return 'Destroying is slow and keeps places taken (strictMax, destroyTimeoutMs).';
+  if (stats.destroying > 0 && stats.borrowed + stats.destroying >= limit) {
+    return 'Destroying is slow and keeps places taken (strictMax, destroyTimeoutMs).';
+  }
   const names = holders.map(({ label, heldMs, id }) => `#${id}${label === undefined ? '' : ` "${label}"`} for ${ms(heldMs)}`);
   const held = names.length === 0 ? '' : `Held longest: ${names.join(', ')}. `;
   if (limit < stats.max) return `${held}The budget grants ${limit} of max ${stats.max}: others hold the rest, or it is too small.`;

@@ -11,7 +11,14 @@ export class Ticket extends Waiter {
   readonly meta: LeaseMeta | undefined;
   signal: AbortSignal | undefined = undefined;
 
-  constructor(lane: Lane, now: number, timeoutMs: number, meta: LeaseMeta | undefined, resolve: (lease: never) => void, reject: (error: unknown) => void) {
+  constructor(
+    lane: Lane,
+    now: number,
+    timeoutMs: number,
+    meta: LeaseMeta | undefined,
+    resolve: (lease: never) => void,
+    reject: (error: unknown) => void,
+  ) {
     super(lane, now, timeoutMs);
     this.meta = meta;
     this.resolve = resolve;

@@ -18,6 +18,9 @@ interface Timer {
 /** Microtask turns without any use of the clock after which everything is taken to have come to rest. */
 const QUIET_TURNS = 40;
 
+/** So many turns without any passing of time are promises that keep each other busy for ever: a hot loop in real life. */
+const MAX_TURNS = 1_000_000;
+
 /** So many firings without any progress of time are a timer that re-arms itself for ever: a busy loop in real life. */
 const MAX_FIRINGS_AT_ONE_TIME = 100_000;
 
@@ -138,11 +141,13 @@ export class VirtualClock implements Clock {
    */
   async flush(): Promise<void> {
     let seen = this.#activity;
+    let turns = 0;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       await null;
       if (this.#activity === seen) continue;
       seen = this.#activity;
       quiet = 0;
+      if (++turns > MAX_TURNS) throw new Error(`VirtualClock: no rest after ${MAX_TURNS} turns at ${this.#nowMs} ms: something goes round in circles`);
     }
   }
 

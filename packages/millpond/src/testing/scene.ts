@@ -77,8 +77,10 @@ export interface SceneSetup<T, P> {
   readonly seed?: number | string;
 }
 
+type PlainOptions = Omit<PoolOptions<never>, 'factory' | 'clock' | 'random' | 'name' | 'budget'>;
+
 /** A pool that does nothing by itself: two resources, a second to acquire, and everything switched off that acts on its own. */
-export const PLAIN_OPTIONS = {
+export const PLAIN_OPTIONS: PlainOptions = {
   min: 0,
   max: 2,
   maxCreating: Infinity,
@@ -94,7 +96,7 @@ export const PLAIN_OPTIONS = {
   lifetimeJitter: 0,
   strictMax: true,
   idleOrder: 'lifo',
-} as const;
+};
 
 export class Scene<T = ScriptedResource, P extends ScenePool<T> = ScenePool<T>> {
   readonly clock: VirtualClock = new VirtualClock();

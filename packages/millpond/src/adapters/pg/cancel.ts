@@ -13,12 +13,15 @@ import type { PgClientClass, PgConnectOptions } from './types.ts';
 /** `'closed'`: the server took the request and closed. `'unsent'`: it did not leave. `'unknown'`: it left, and nobody knows more. */
 type Outcome = 'closed' | 'unsent' | 'unknown';
 
-/** Cancels what runs on the session. True: the session is at rest and no cancel is under way; false: it must be closed. Never rejects. */
+/**
+ * Cancels what runs on the session. True: the session is at rest and no cancel is under way; false: it must be closed. Never rejects.
+ */
 export async function cancelStatement(session: Session, timeoutMs: number): Promise<boolean> {
   const over = whenOver(session, timeoutMs);
   if (over.isOver()) return session.usable;
   const [outcome, isOver] = await Promise.all([requestCancel(session, timeoutMs, over), over.promise]);
   over.end();
+  if (!isOver) session.silent = true;
   return isOver && outcome !== 'unknown' && session.usable;
 }
 

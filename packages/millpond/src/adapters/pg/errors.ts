@@ -29,7 +29,7 @@ export class ConnectionLostError extends PoolError {
     const why = cause instanceof Error ? cause.message : String(cause);
     super(
       sent
-        ? `Pool "${pool}": the connection was lost during a statement (${why}). Whether it took effect is not known, and it is not repeated.`
+        ? `Pool "${pool}": the connection was lost during a statement (${why}). Whether it took effect is not known; it is not repeated.`
         : `Pool "${pool}": the connection was found dead before anything was sent (${why}), and so were others. The statement did not run.`,
       { code: 'ERR_POOL_CONNECTION_LOST', pool, retryable: !sent, cause },
     );

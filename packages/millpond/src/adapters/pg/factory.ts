@@ -56,9 +56,10 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
     },
 
     destroy(client, { reason, signal }) {
+      const session = sessionOf(client);
       // These did not answer, or are known to be dead: there is nothing to wait for.
-      const dead = reason === 'invalid' || reason === 'stale' || reason === 'broken';
-      return close(sessionOf(client), dead, signal);
+      const dead = session.silent || reason === 'invalid' || reason === 'stale' || reason === 'broken';
+      return close(session, dead, signal);
     },
 
     validate(client) {
@@ -72,19 +73,20 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
       });
     },
 
-    reset(client) {
+    reset(client, context) {
       const session = sessionOf(client);
-      return resetSession(session, settings.reset, discardsAhead.has(session));
+      return resetSession(session, settings.reset, discardsAhead.has(session), context);
     },
 
     isBroken: (client) => !sessionOf(client).usable,
 
     onLost(client, listener) {
       const session = sessionOf(client);
-      session.onLost = listener;
-      if (session.lost) listener(session.cause);
+      const own = (cause: unknown): void => listener(cause);
+      session.lossListeners.add(own);
+      if (session.lost) own(session.cause);
       return () => {
-        session.onLost = undefined;
+        session.lossListeners.delete(own);
       };
     },
 

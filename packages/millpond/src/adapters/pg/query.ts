@@ -51,6 +51,7 @@ export function runStatement<R extends PgRow>(
       return;
     }
     const { writes } = session;
+    let refused = false;
     // Set when the caller has been told, be it by the answer or because it left: node-postgres may call twice, and late.
     let told = false;
     const watch = limit === undefined ? undefined : new Watch(limit, (reason) => {
@@ -66,11 +67,12 @@ export function runStatement<R extends PgRow>(
         lease.release();
         resolve(result);
       } else {
-        void afterError(lease, session, error, session.writes !== writes, pool).then(reject);
+        void afterError(lease, session, error, session.writes !== writes && !refused, pool).then(reject);
       }
     };
     try {
       client.query(submitted(statement.text), statement.values, done);
+      refused = session.refused;
     } catch (error) {
       told = true;
       watch?.end();

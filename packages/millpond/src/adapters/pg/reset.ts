@@ -8,7 +8,9 @@ import type { Session } from './session.ts';
 import type { PgReset } from './types.ts';
 
 /** Returns nothing when it is clean already; rejects or throws when it must not be used again. */
-export function resetSession(session: Session, mode: PgReset, discardAhead: boolean): Promise<void> | undefined {
+export function resetSession(
+  session: Session, mode: PgReset, discardAhead: boolean, context: { readonly signal: AbortSignal },
+): Promise<void> | undefined {
   const { client } = session;
   if (session.lost) throw session.cause;
   if (session.tidying ? isQueued(client) : isBusy(client)) throw new Error('it was given back while a statement was running, or queued');
@@ -20,6 +22,7 @@ export function resetSession(session: Session, mode: PgReset, discardAhead: bool
     session.rest();
     return undefined;
   }
+  context.signal.addEventListener('abort', () => { session.silent = true; }, { once: true });
   return resetSlowly(session, mode, discardAhead);
 }
 

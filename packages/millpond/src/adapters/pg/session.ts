@@ -36,7 +36,7 @@ export class Session {
   lost = false;
   cause: unknown = undefined;
   /** Told once, when the connection is lost. */
-  onLost: ((cause: unknown) => void) | undefined = undefined;
+  readonly lossListeners = new Set<(cause: unknown) => void>();
   /** The pool's generation at its creation. */
   generation = -1;
   /** A write was refused as read-only, and why has not been looked at yet. */
@@ -45,6 +45,8 @@ export class Session {
   readOnlyWanted = false;
   /** DISCARD ALL goes ahead of the next bytes. */
   discardDue = false;
+  /** The server has not answered on it for as long as anybody would wait. */
+  silent = false;
   /** Its cleaning failed; what was sent behind it did not run. */
   resetError: ResetFailedError | undefined = undefined;
   /** Lent to nobody, or lent and nothing sent since. */
@@ -92,7 +94,7 @@ export class Session {
     if (this.lost) return;
     this.lost = true;
     this.cause = cause;
-    this.onLost?.(cause);
+    for (const listener of [...this.lossListeners]) listener(cause);
   }
 
   // ----------------------------------------------------------------------------------------------------------------- listeners
@@ -159,6 +161,12 @@ export class Session {
     if (!this.resting || !this.referenced) return;
     this.referenced = false;
     this.client.connection.stream.unref?.();
+  }
+
+  /** The operating system did not take the last write: nothing of it has left, and the connection is dead. */
+  get refused(): boolean {
+    const { errored } = this.client.connection.stream as { readonly errored?: NodeJS.ErrnoException | null };
+    return errored?.syscall === 'write';
   }
 
   /** From now on DISCARD ALL goes ahead of whatever is sent. */

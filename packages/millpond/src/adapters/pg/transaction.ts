@@ -122,11 +122,14 @@ class Transaction<C extends PgClient> {
     const { session } = this;
     if (!session.usable) throw new NotSent(session.cause ?? new Error('the connection was closed'), true);
     const { writes } = session;
+    let refused = false;
     try {
-      await this.send(sql);
+      const answer = this.send(sql);
+      refused = session.refused;
+      await answer;
     } catch (error) {
       if (session.resetError !== undefined) throw new NotSent(session.resetError, false);
-      if (session.lost && session.writes === writes) throw new NotSent(error, true);
+      if (session.lost && (session.writes === writes || refused)) throw new NotSent(error, true);
       throw error;
     }
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { PoolCase } from './case.ts';
-import { expectFailure, expectServed, expectStats, expectWaiting } from './expect.ts';
+import { expectFailure, expectServed, expectStats, expectWaiting, settled } from './expect.ts';
 
 export const controlCases: readonly PoolCase[] = [
   {
@@ -145,9 +145,10 @@ export const controlCases: readonly PoolCase[] = [
       assert.equal(scene.factory.destroyed(resource), 0);
       await scene.adv(1);
       assert.equal(scene.factory.destroyed(resource), 1);
-      const { abandoned } = await closing;
+      const result = await settled(scene, 'close', closing);
+      assert.equal(result.status, 'fulfilled');
       assert.deepEqual(
-        abandoned.map(({ label, heldMs }) => ({ label, heldMs })),
+        result.value.abandoned.map(({ label, heldMs }) => ({ label, heldMs })),
         [{ label: 'nightly report', heldMs: 700 }],
       );
       assert.equal(request.lease.release(), false);
@@ -165,7 +166,7 @@ export const controlCases: readonly PoolCase[] = [
       scene.factory.pending[0]!.ok();
       await scene.step();
       assert.equal(scene.factory.live, 0);
-      await closing;
+      assert.equal((await settled(scene, 'close', closing)).status, 'fulfilled');
       assert.throws(() => scene.pool.tryAcquire()!.resource, 'a closed pool lent something');
     },
   },

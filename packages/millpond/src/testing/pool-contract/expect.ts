@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { PoolStats } from '../../index.ts';
-import type { Request, ScenePool } from '../scene.ts';
+import type { Request, Scene, ScenePool } from '../scene.ts';
 
 /** Which part of the stats stands how. */
 export function expectStats<T>(pool: ScenePool<T>, expected: Partial<PoolStats>): void {
@@ -33,4 +33,14 @@ export function codeOf(fn: () => unknown): unknown {
     return (error as { code?: unknown } | undefined)?.code ?? error;
   }
   return 'did not throw';
+}
+
+/** What becomes of a promise that must settle without the passing of time. A pool that never settles it fails the case, and does not hang it. */
+export async function settled<T, P extends ScenePool<T>, V>(scene: Scene<T, P>, what: string, promise: Promise<V>): Promise<PromiseSettledResult<V>> {
+  const results: PromiseSettledResult<V>[] = [];
+  void Promise.allSettled([promise]).then(([result]) => results.push(result));
+  await scene.step();
+  const [result] = results;
+  if (result === undefined) throw new Error(`${what} did not settle`);
+  return result;
 }

@@ -110,8 +110,9 @@ export const waitingCases: readonly PoolCase[] = [
       const late = scene.acquire({ timeoutMs: 100 });
       const patient = scene.acquire({ timeoutMs: 10_000 });
       await scene.step();
+      // Overdue together with the deadline, and earlier: when the loop runs again the release comes first.
+      scene.clock.schedule(50, () => held!.release());
       await scene.clock.stall(500);
-      held!.release();
       await scene.step();
       expectFailure(late, 'ERR_POOL_ACQUIRE_TIMEOUT');
       expectServed([patient], ['r1']);

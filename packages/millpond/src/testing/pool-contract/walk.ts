@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { probeCapacity } from '../invariants.ts';
 import type { PlayOptions, PoolCase, PoolScene } from './case.ts';
+import { settled } from './expect.ts';
 import { seededRandom, type SeededRandom } from '../random.ts';
 import type { Request } from '../scene.ts';
 import type { ScriptedResource } from '../factory.ts';
@@ -104,7 +105,7 @@ class Walker {
     await probeCapacity(pool, clock);
     const closing = pool.close();
     await this.#scene.adv(60_000);
-    await closing;
+    assert.equal((await settled(this.#scene, 'close', closing)).status, 'fulfilled');
     assert.equal(factory.live, 0, 'resources left after close');
     assert.equal(clock.pending, 0, 'timers left after close');
   }

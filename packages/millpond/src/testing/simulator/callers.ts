@@ -52,7 +52,7 @@ export class Callers {
     const before = ledger.asks.length;
     const lease = pool.tryAcquire();
     this.#write('tries', lease === undefined ? 'in vain' : 'with success');
-    if (lease !== undefined) ledger.tried(firstLane(world.options), lease, before);
+    if (lease !== undefined && !this.#stage.calledBack) ledger.tried(firstLane(world.options), lease, before);
   }
 
   use(): void {
@@ -208,7 +208,7 @@ export class Callers {
     const { world, ledger } = this.#stage;
     const lane = options.lane ?? firstLane(world.options);
     const timeoutMs = options.timeoutMs ?? world.options.acquireTimeoutMs!;
-    return ledger.open(lane, timeoutMs, options.signal, this.#own);
+    return ledger.open(lane, timeoutMs, options.signal, this.#own, this.#stage.calledBack);
   }
 
   /** The controller of the options drawn last, when it is the asker's own. */

@@ -48,10 +48,10 @@ async function heal(stage: Stage): Promise<void> {
   stage.check();
 }
 
-/** A resource whose life has just ended may be missing while its replacement is on its way. */
+/** A resource whose life has just ended may be missing while its replacement is on its way, or waits for its place. */
 function isWhole({ pool }: Stage): boolean {
-  const { state, min, idle, borrowed, validating, resetting, creating } = pool.stats();
-  return state === 'open' && idle + borrowed + validating + resetting + creating >= min;
+  const { state, min, size } = pool.stats();
+  return state === 'open' && size >= min;
 }
 
 /** Everybody gives back what they get, until nobody waits: nobody may be left. */
@@ -127,7 +127,10 @@ async function checkClosed(stage: Stage, callers: Callers, operators: Operators)
   if (!bounded) for (const call of resources.scripted.script.destroy.pending) call.ok();
   await stage.advance(Math.max(0, operators.closedAt - clock.now()) + 500);
   if (pool.state !== 'closed' || result === undefined) ledger.fault(`I12: ${pool.state} ${clock.now() - operators.closedAt} ms after the deadline, with ${engine.slots.size} resources`);
-  if (!bounded && ledger.leases.size > 0) ledger.fault(`I12: ${ledger.leases.size} leases are live in a closed pool`);
+  for (const lease of ledger.leases) {
+    // Of a detached resource that was shared the pool knows nothing any more.
+    if (!resources.memoryOf(lease.resource).detached) ledger.fault(`I12: a lease of ${String(lease.resource)} is live in a closed pool`);
+  }
   stage.forgetTimers();
   for (const call of resources.pending) call.ok();
   await stage.advance(1_000, 0);

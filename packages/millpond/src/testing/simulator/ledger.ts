@@ -24,6 +24,8 @@ export interface Ask {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly controller: AbortController | undefined;
+  /** Made by a listener or a hook, so in the middle of something: perhaps of an earlier acquire, which it may then be ahead of. */
+  readonly calledBack: boolean;
   state: 'waiting' | 'served' | 'failed';
   settledAt: number;
   /** Its place in the order in which acquires were settled. */
@@ -81,12 +83,12 @@ export class Ledger {
 
   // ------------------------------------------------------------------------- asks
 
-  open(lane: string, timeoutMs: number, signal: AbortSignal | undefined, controller: AbortController | undefined): Ask {
+  open(lane: string, timeoutMs: number, signal: AbortSignal | undefined, controller: AbortController | undefined, calledBack: boolean): Ask {
     const now = this.#clock.now();
     const gone = signal?.aborted === true;
     const order = gone ? this.#order++ : Infinity;
     const id = this.asks.length + 1;
-    const ask: Ask = { id, lane, askedAt: now, timeoutMs: Math.ceil(timeoutMs), signal, controller, state: 'waiting', settledAt: now, order };
+    const ask: Ask = { id, lane, askedAt: now, timeoutMs: Math.ceil(timeoutMs), signal, controller, calledBack, state: 'waiting', settledAt: now, order };
     this.asks.push(ask);
     const queue = this.#queues.get(lane);
     if (queue === undefined) this.#queues.set(lane, [ask]);
@@ -232,7 +234,7 @@ export class Ledger {
           if (ask.askedAt + ask.timeoutMs <= now) this.fault(`I5: ask ${ask.id} of ${ask.askedAt} with ${ask.timeoutMs} ms still waits`);
         }
         if (ask.order > least) this.fault(`I6: ask ${ask.id} in ${lane} was overtaken`);
-        if (ask.state === 'served') least = Math.min(least, ask.order);
+        if (ask.state === 'served' && !ask.calledBack) least = Math.min(least, ask.order);
       }
       this.#queues.set(lane, queue.filter((ask) => ask.state === 'waiting'));
     }

@@ -108,6 +108,7 @@ export class Operators {
     const right = (min ?? Math.min(before.min, max ?? Infinity)) <= (max ?? before.max);
     try {
       pool.resize(size);
+      this.#stage.highestMax = Math.max(this.#stage.highestMax, pool.stats().max);
       if (!right) ledger.fault(`resize accepted ${JSON.stringify(size)}`);
     } catch (error) {
       if (right || codeOf(error) !== 'ERR_POOL_INVALID_OPTION') ledger.fault(`resize refused ${JSON.stringify(size)}: ${codeOf(error)}`);

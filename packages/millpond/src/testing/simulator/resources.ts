@@ -3,7 +3,7 @@
 
 import type { Factory } from '../../index.ts';
 import { ScriptedFactory, type CheckContext, type CreateContext, type DestroyContext, type ScriptedResource } from '../factory.ts';
-import type { HookCall } from '../script.ts';
+import type { Behaviour, HookCall } from '../script.ts';
 import { behaviourOf, ScriptedFailure, type Hook, type Mood } from './weather.ts';
 import type { SeededRandom } from '../random.ts';
 import type { VirtualClock } from '../clock.ts';
@@ -32,8 +32,8 @@ export class Resources {
   mood: Mood;
   /** Called at the start of every hook. */
   onHook: (hook: string, resource: ScriptedResource | undefined) => void = () => {};
-  /** Called at the end of a create that yielded something. */
-  onCreated: (resource: ScriptedResource) => void = () => {};
+  /** Called before a hook returns to the pool. */
+  afterHook: () => void = () => {};
   /** True from the end on: nothing breaks by chance any more. */
   peaceful = false;
   /** True while the simulator itself looks: then nothing may come of it. */
@@ -87,14 +87,13 @@ export class Resources {
     return {
       create: (context) => this.#create(context as CreateContext),
       destroy: (resource, context) => {
-        this.#begin('destroy', resource);
-        return scripted.destroy(resource, context as DestroyContext);
+        return this.#run('destroy', resource, () => scripted.destroy(resource, context as DestroyContext));
       },
       ...(hooks.validate ? { validate: (resource, context) => this.#validate(resource, context as CheckContext) } : {}),
       ...(hooks.reset ? {
         reset: (resource, context) => {
-          this.#begin('reset', resource);
-          return this.#provingLife(resource, context as CheckContext, scripted.reset!(resource, context as CheckContext));
+          const result = this.#run('reset', resource, () => scripted.reset!(resource, context as CheckContext));
+          return this.#provingLife(resource, context as CheckContext, result);
         },
       } : {}),
       ...(hooks.isBroken ? { isBroken: (resource) => this.#isBroken(resource) } : {}),
@@ -103,14 +102,19 @@ export class Resources {
     };
   }
 
-  #begin(hook: Hook, resource: ScriptedResource | undefined): void {
+  #run<R>(hook: Hook, resource: ScriptedResource | undefined, call: () => R): R {
     this.onHook(hook, resource);
-    this.scripted.script[hook].does(behaviourOf(hook, this.mood, this.#random) as never);
+    const dead = hook === 'validate' && this.dead.has(resource!);
+    this.scripted.script[hook].does((dead ? silence(this.#random) : behaviourOf(hook, this.mood, this.#random)) as never);
+    try {
+      return call();
+    } finally {
+      this.afterHook();
+    }
   }
 
   #create(context: CreateContext): Promise<ScriptedResource> | ScriptedResource {
-    this.#begin('create', undefined);
-    const result = this.scripted.create(context);
+    const result = this.#run('create', undefined, () => this.scripted.create(context));
     // Noted before the pool hears of it, so that it is known when it is lent.
     if (result instanceof Promise) result.then((resource) => this.#remember(resource), () => undefined);
     else this.#remember(result);
@@ -120,13 +124,11 @@ export class Resources {
   #remember(resource: ScriptedResource): void {
     const now = this.#clock.now();
     this.#memories.set(resource, { createdAt: now, aliveAt: now, restedAt: now, uses: 0, leases: 0, doomed: undefined, detached: false });
-    this.onCreated(resource);
   }
 
   #validate(resource: ScriptedResource, context: CheckContext): Promise<boolean> | boolean {
-    this.#begin('validate', resource);
-    if (this.dead.has(resource)) this.scripted.script.validate.does(this.#random.pick([() => false, 'manual', { rejects: new ScriptedFailure() }]));
-    return this.#provingLife(resource, context, this.scripted.validate!(resource, context));
+    const result = this.#run('validate', resource, () => this.scripted.validate!(resource, context));
+    return this.#provingLife(resource, context, result);
   }
 
   /** A resource that answers in time is alive. */
@@ -164,4 +166,9 @@ export class Resources {
       if (fails) throw new Error('scripted: unsubscribing fails');
     };
   }
+}
+
+/** What a dead resource does when it is asked whether it is alive. */
+function silence(random: SeededRandom): Behaviour<ScriptedResource, CheckContext, boolean> {
+  return random.pick([() => false, 'manual', { rejects: new ScriptedFailure() }] as const);
 }

@@ -36,6 +36,9 @@ export class Stage {
   orphaned = false;
   /** An eviction with a spread has happened: creates need no waiter. */
   spread = false;
+  /** The highest `max` since the last look. */
+  highestMax = 0;
+  #counted = Infinity;
   readonly #watch: InvariantWatch<ScriptedResource>;
   readonly #timers = new Set<() => void>();
   #depth = 0;
@@ -53,8 +56,8 @@ export class Stage {
     this.resources.onHook = (hook, resource) => {
       this.#note(`${hook}()`, resource === undefined ? '' : String(resource));
       if (hook === 'create') rules.createStarts();
-      this.#misbehave();
     };
+    this.resources.afterHook = () => this.#misbehave();
     const { factory } = this.resources;
     const { budget, clock } = this;
     this.pool = new Pool({ ...this.world.options, ...(budget === undefined ? {} : { budget }), factory, clock, random: random.fork('pool') });
@@ -63,6 +66,11 @@ export class Stage {
     this.ledger = new Ledger(this.world, clock, log, this.resources, this.pool, this.engine);
     rules.begin(this.engine, this.ledger.fault);
     for (const name of EVENTS) this.pool.on(name, (event) => this.#happened(name, event));
+  }
+
+  /** Whether the code that runs was called by the pool. */
+  get calledBack(): boolean {
+    return this.#depth > 0;
   }
 
   /** Runs `fn` once after a time, as a caller's own timer would. */
@@ -105,7 +113,7 @@ export class Stage {
     try {
       for (const fault of checkEngine(this.engine, this.clock.now())) this.ledger.fault(fault);
       this.ledger.check();
-      this.#watch.check();
+      this.#watch.check({ shrinkingFrom: this.#ceiling() });
     } catch (error) {
       if (!(error instanceof InvariantError)) throw error;
       for (const broken of error.broken) if (!this.#excused(broken)) this.ledger.fault(broken);
@@ -116,9 +124,19 @@ export class Stage {
     if (faults.length > 0) throw new Error(faults.join('\n'));
   }
 
+  /** `max` was lowered: more than it may be there still, but no more than there were. */
+  #ceiling(): number {
+    const { size, destroying, max } = this.pool.stats();
+    const counted = (this.world.options.strictMax ?? true) ? size : size - destroying;
+    const ceiling = Math.max(this.highestMax, this.#counted);
+    this.#counted = counted;
+    this.highestMax = max;
+    return ceiling;
+  }
+
   #watchOptions(): ConstructorParameters<typeof InvariantWatch>[2] {
     const { options } = this.world;
-    const limit = (): number => this.budget?.limit ?? Infinity;
+    const limit = (): number => this.engine.limit;
     const backoff = (): boolean => this.engine.backoff.retryAt > this.clock.now();
     const spreading = (): boolean => this.spread;
     return {

@@ -1,0 +1,12 @@
+// Every known way to break the engine. A mutant says in its name what is broken then: `file` (below packages/millpond/src) has `find` in
+// exactly one place, which `replace` takes. `killer` is the file of tests (below tests) that is tried first, because it caught it before.
+// What no test can notice is no mutant: a change without an effect is left out.
+
+import { CREATING } from './creating.mjs';
+import { ENDING } from './ending.mjs';
+import { ORDERS } from './orders.mjs';
+import { RUNTIME } from './runtime.mjs';
+import { SHARES } from './shares.mjs';
+import { WAITING } from './waiting.mjs';
+
+export const CATALOGUE = [...WAITING, ...CREATING, ...ENDING, ...ORDERS, ...SHARES, ...RUNTIME];

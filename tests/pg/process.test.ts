@@ -1,0 +1,136 @@
+// What a pool does to the process it lives in, seen from outside: programs of their own, on a compiled copy of the library.
+
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../support/postgres.ts';
+import { onEachPostgres } from '../support/suite.ts';
+
+const here = createRequire(import.meta.url);
+const library = fileURLToPath(new URL('../../packages/millpond', import.meta.url));
+/** The compiled copy. Nothing is installed beside it, unless a test puts it there. */
+const folder = mkdtempSync(join(tmpdir(), 'millpond-process-'));
+
+beforeAll(async () => {
+  const tsc = join(dirname(here.resolve('typescript/package.json')), 'bin', 'tsc');
+  const off = ['composite', 'incremental', 'declaration', 'declarationMap', 'isolatedDeclarations', 'sourceMap'];
+  await promisify(execFile)(process.execPath, [
+    tsc, '-p', library, '--outDir', join(folder, 'millpond'), '--tsBuildInfoFile', 'null', ...off.flatMap((flag) => [`--${flag}`, 'false']),
+  ]);
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+}, 60_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Program {
+  readonly child: ChildProcess;
+  readonly said: () => string;
+  readonly ended: Promise<number | string | null>;
+}
+
+/** Runs a module that finds createPgPool, pgFactory, pg and the connection string `dsn` at hand. */
+function run(code: string, dsn: string): Program {
+  const module = (path: string): string => JSON.stringify(pathToFileURL(path).href);
+  const source = `import { createPgPool } from ${module(join(folder, 'millpond', 'adapters', 'pg', 'index.js'))};
+import pg from ${module(here.resolve('pg'))};
+const dsn = ${JSON.stringify(dsn)}, { Client } = pg;
+${code}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.on('data', (chunk) => { said += String(chunk); });
+  child.stderr.on('data', (chunk) => { said += String(chunk); });
+  const ended = new Promise<number | string | null>((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve(code ?? signal);
+    });
+  });
+  return { child, said: () => said, ended };
+}
+
+onEachPostgres('a process', (stage) => {
+  const dsn = (application: string): string => `${stage.server.connectionString}?application_name=${application}`;
+
+  it('ends by itself with an idle pool that nobody closed', async () => {
+    for (const reset of ['rollback', 'discard']) {
+      const program = run(`
+        const pool = createPgPool({ connectionString: dsn, Client, min: 2, max: 4, reset: '${reset}', keepaliveIntervalMs: 300 });
+        await pool.ready();
+        await Promise.all([1, 2, 3].map(() => pool.query('SELECT pg_sleep(0.2)')));
+        await pool.query('SELECT pg_sleep(10)', [], { timeoutMs: 50 }).catch(() => {});
+        console.log('done');`, dsn('ends'));
+      expect(await program.ended, program.said()).toBe(0);
+      expect(program.said()).toBe('done\n');
+    }
+    await until('the server to see it', () => stage.observer.count('ends'), (count) => count === 0);
+  });
+
+  it('goes on while a statement runs, or while somebody listens', async () => {
+    const program = run(`
+      const pool = createPgPool({ connectionString: dsn, Client, max: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      pool.use(async (client) => {
+        await client.query('LISTEN carry_on');
+        console.log('listening');
+        await new Promise((resolve) => client.on('notification', resolve));
+        await client.query('SELECT pg_sleep(0.5)');
+        console.log('told');
+      });`, dsn('listens'));
+    await until('it to listen', program.said, (said) => said.includes('listening'));
+    await new Promise((resolve) => { setTimeout(resolve, 1_000); });
+    expect(program.child.exitCode).toBeNull();
+    await stage.observer.query("SELECT pg_notify('carry_on', '')");
+    expect(await program.ended).toBe(0);
+    expect(program.said()).toBe('listening\ntold\n');
+  });
+
+  it('survives the death of every backend, idle and borrowed, without a single listener', async () => {
+    const program = run(`
+      const pool = createPgPool({ connectionString: dsn, Client, min: 2, max: 3 });
+      await pool.ready();
+      const lease = await pool.acquire();
+      const killer = new Client(dsn.replace(/[?].*/, ''));
+      await killer.connect();
+      await killer.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'survives'");
+      await killer.end();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      lease.release();
+      console.log((await pool.query('SELECT 1 AS one')).rows);
+      await pool.close();`, dsn('survives'));
+    expect(await program.ended, program.said()).toBe(0);
+    expect(program.said()).toContain('one: 1');
+  });
+
+  it('that is killed leaves nothing at the server', async () => {
+    const program = run(`
+      const pool = createPgPool({ connectionString: dsn, Client, min: 3, max: 3 });
+      await pool.ready();
+      console.log('ready');
+      setTimeout(() => {}, 60_000);`, dsn('killed'));
+    await until('it to be ready', program.said, (said) => said.includes('ready'));
+    program.child.kill('SIGKILL');
+    await until('the server to see it', () => stage.observer.count('killed'), (count) => count === 0);
+  });
+});
+
+it('without the package pg is told at once what is missing', async () => {
+  const program = run(`
+    try { createPgPool({}); } catch (error) { console.log(error.code, error.message); }
+    createPgPool({ Client });
+    console.log('fine with a class of one\\'s own');`, '');
+  expect(await program.ended).toBe(0);
+  expect(program.said()).toMatch(/^ERR_POOL_DRIVER_MISSING .*npm install pg/);
+  expect(program.said()).toContain('fine with');
+  // With it, nothing needs to be said.
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(dirname(here.resolve('pg/package.json')), join(folder, 'node_modules', 'pg'));
+  const installed = run("createPgPool({}); console.log('found');", '');
+  expect(await installed.ended, installed.said()).toBe(0);
+  expect(installed.said()).toBe('found\n');
+});
