@@ -213,8 +213,8 @@ export const CREATING = [
   },
   {
     name: 'an open breaker lets acquires queue',
-    file: 'engine/engine.ts',
-    find: "    if (this.probeAt !== undefined) return { kind: 'unavailable' };\n",
+    file: 'engine/door.ts',
+    find: "  if (engine.probeAt !== undefined) return { kind: 'unavailable' };\n",
     replace: '',
   },
   {

@@ -10,14 +10,20 @@ export const ENDING = [
   {
     name: 'validateAfterIdleMs is off by one',
     file: 'engine/dispatch.ts',
-    find: 'return silentMs <= engine.settings.validateAfterIdleMs &&',
-    replace: 'return silentMs < engine.settings.validateAfterIdleMs &&',
+    find: 'now - slot.aliveAt <= engine.settings.validateAfterIdleMs &&',
+    replace: 'now - slot.aliveAt < engine.settings.validateAfterIdleMs &&',
   },
   {
     name: 'after a freeze beyond the idle limit everything is taken on trust',
     file: 'engine/dispatch.ts',
-    find: ' && silentMs <= engine.settings.idleTimeoutMs;',
+    find: ' && slot.aliveAt >= engine.distrustBefore;',
     replace: ';',
+  },
+  {
+    name: 'after a freeze whoever asks before the timer runs gets what has expired meanwhile',
+    file: 'engine/engine.ts',
+    find: '    if (now - this.wakeAt > STALL_MS) this.tick(now);\n',
+    replace: '',
   },
   {
     name: 'one waiter has every idle resource validated',
@@ -278,7 +284,7 @@ export const ENDING = [
     replace: 'engine.graceUntil = Infinity;',
   },
   {
-    name: 'tryAcquire destroys what is over age and leaves the rest undone',
+    name: 'what a tryAcquire destroys on the way is not looked after',
     file: 'engine/engine.ts',
     find: '    if (!this.dispatching) this.dirty = true;\n',
     replace: '',

@@ -27,8 +27,8 @@ export const ORDERS = [
   },
   {
     name: 'pause({ reject }) lets those wait who come',
-    file: 'engine/engine.ts',
-    find: "    if (this.paused === 'reject') return { kind: 'paused' };\n",
+    file: 'engine/door.ts',
+    find: "  if (engine.paused === 'reject') return { kind: 'paused' };\n",
     replace: '',
   },
   {
@@ -76,14 +76,14 @@ export const ORDERS = [
   {
     name: 'what was borrowed during an evict comes back into the pool',
     file: 'engine/engine.ts',
-    find: 'if (slot.evicted || slot.generation !== this.generation) return',
-    replace: 'if (slot.evicted) return',
+    find: "    if (slot.generation !== this.generation) return 'evicted';\n",
+    replace: '',
   },
   {
     name: 'what was borrowed during an evict({ where }) comes back into the pool',
     file: 'engine/engine.ts',
-    find: 'if (slot.evicted || slot.generation !== this.generation) return',
-    replace: 'if (slot.generation !== this.generation) return',
+    find: '    if (slot.doom !== undefined) return slot.doom;\n',
+    replace: '',
   },
   {
     name: 'evict leaves the idle until they are wanted',
@@ -153,8 +153,8 @@ export const ORDERS = [
   },
   {
     name: 'a pool that closes lets acquires queue',
-    file: 'engine/engine.ts',
-    find: "    if (this.closing) return { kind: 'closed' };\n",
+    file: 'engine/door.ts',
+    find: "  if (engine.closing) return { kind: 'closed' };\n",
     replace: '',
   },
   {

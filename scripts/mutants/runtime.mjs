@@ -190,7 +190,7 @@ export const RUNTIME = [
   {
     name: 'an idle pool keeps the process alive',
     file: 'runtime/clock.ts',
-    find: '    if (!this.kept) this.timer.unref();\n',
+    find: '    if (!this.kept) timer.unref();\n',
     replace: '',
   },
   {

@@ -44,6 +44,24 @@ export const SHARES = [
     replace: '    if (!this.endHold(hold, now)) return;',
   },
   {
+    name: 'whoever is told of the end of a shared lease gets what is about to be destroyed',
+    file: 'engine/engine.ts',
+    find: "    if (this.settings.sharing > 1 && slot.state === 'lent') this.slots.move(slot, this.slots.leaving, now);\n",
+    replace: '',
+  },
+  {
+    name: 'a lease of a shared resource that was destroyed does not doom it',
+    file: 'engine/engine.ts',
+    find: '    if (slot.leases > 1) slot.doom ??= reason;\n',
+    replace: '',
+  },
+  {
+    name: 'who does not wait passes by whoever waits in another lane',
+    file: 'engine/engine.ts',
+    find: '      if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return undefined;\n',
+    replace: '',
+  },
+  {
     name: 'a lane below its share does not go first',
     file: 'engine/lanes.ts',
     find: 'return this.belowShare(capacity) ?? this.leastUsedBorrower(now, capacity);',
@@ -135,9 +153,9 @@ export const SHARES = [
   },
   {
     name: 'shedding turns away while there is room',
-    file: 'engine/engine.ts',
-    find: 'if (this.shedding === undefined || this.slots.idle.size > 0 || this.counted < this.limit) return undefined;',
-    replace: 'if (this.shedding === undefined) return undefined;',
+    file: 'engine/door.ts',
+    find: 'if (engine.shedding === undefined || engine.slots.idle.size > 0 || engine.counted < engine.limit) return undefined;',
+    replace: 'if (engine.shedding === undefined) return undefined;',
   },
   {
     name: 'shedding lets in whoever cannot be served in time',
@@ -183,15 +201,15 @@ export const SHARES = [
   },
   {
     name: 'the age of the leases that are out does not count',
-    file: 'engine/engine.ts',
+    file: 'engine/door.ts',
     find: 'perMs += 1 / Math.max(mean, now - hold.since);',
     replace: 'perMs += 1 / mean;',
   },
   {
     name: 'shedding takes each lane for the only one',
-    file: 'engine/engine.ts',
-    find: 'pace.perMs * this.lanes.portion(waiter.lane)',
-    replace: 'pace.perMs',
+    file: 'engine/door.ts',
+    find: 'current.perMs * engine.lanes.portion(waiter.lane)',
+    replace: 'current.perMs',
   },
   {
     name: 'the budget is ignored',

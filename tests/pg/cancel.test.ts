@@ -13,7 +13,7 @@ onEachPostgres('cancel', (stage) => {
     const controller = new AbortController();
     const reason = { my: 'reason' };
     const asked = failureOf(pool.query('SELECT pg_sleep(60)', [], { signal: controller.signal }));
-    await until('it to run', () => stage.observer.backends('signal'), ([backend]) => backend?.state === 'active');
+    await stage.observer.running('signal', 'pg_sleep');
     controller.abort(reason);
     expect(await asked).toBe(reason);
     expect(pool.stats().idle).toBe(0); // told at once, and not when the server has let go
@@ -99,7 +99,7 @@ onEachPostgres('cancel', (stage) => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
     await using pool = createPgPool({ ...stage.through(proxy, 'unanswered'), max: 1, cancelTimeoutMs: 200, destroyTimeoutMs: 300 });
     const asked = pool.query('SELECT pg_sleep(60)', [], { timeoutMs: 200 });
-    await until('it to run', () => stage.observer.backends('unanswered'), ([backend]) => backend?.state === 'active');
+    await stage.observer.running('unanswered', 'pg_sleep');
     proxy.silence();
     await expect(asked).rejects.toBeInstanceOf(QueryTimeoutError);
     await until('the connection to be given up', () => pool.stats(), (stats) => stats.borrowed === 0 && stats.size === 0, 3_000);

@@ -29,12 +29,12 @@ onEachPostgres('a backend that is killed', (stage) => {
     await using pool = createPgPool({ ...stage.options('borrowed'), max: 2 });
     const lease = await pool.acquire();
     const running = failureOf(lease.resource.query('SELECT pg_sleep(60)'));
-    const [victim] = await until('it to run', () => stage.observer.backends('borrowed'), ([backend]) => backend?.state === 'active');
-    await stage.observer.terminate(victim?.pid ?? 0);
+    const victim = await stage.observer.running('borrowed', 'pg_sleep');
+    await stage.observer.terminate(victim.pid);
     expect(await running).toMatchObject({ code: '57P01' });
     await expect(lease.resource.query('SELECT 1')).rejects.toThrow();
     expect(lease.release()).toBe(true);
-    expect((await pool.query('SELECT pg_backend_pid() AS pid')).rows).not.toEqual([{ pid: victim?.pid }]);
+    expect((await pool.query('SELECT pg_backend_pid() AS pid')).rows).not.toEqual([{ pid: victim.pid }]);
     expect(pool.stats()).toMatchObject({ borrowed: 0, size: 1 });
     expect(pool.stats().totals.destroyed.broken).toBe(1);
   });
@@ -42,9 +42,9 @@ onEachPostgres('a backend that is killed', (stage) => {
   it('while borrowed, and between two statements, is found out on release', async () => {
     await using pool = createPgPool({ ...stage.options('between'), max: 1 });
     const lease = await pool.acquire();
-    const [victim] = await stage.observer.backends('between');
-    await stage.observer.terminate(victim?.pid ?? 0);
-    await until('it to be gone', () => stage.observer.count('between'), (count) => count === 0);
+    const ended = new Promise<void>((resolve) => { lease.resource.on('end', resolve); });
+    await stage.observer.terminate(lease.resource.processID ?? 0);
+    await ended;
     lease.release();
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
@@ -53,12 +53,12 @@ onEachPostgres('a backend that is killed', (stage) => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
     await using pool = createPgPool({ ...stage.through(proxy, 'during'), max: 1 });
     const killed = failureOf(pool.query('SELECT pg_sleep(60)'));
-    const [victim] = await until('it to run', () => stage.observer.backends('during'), ([backend]) => backend?.state === 'active');
-    await stage.observer.terminate(victim?.pid ?? 0);
+    const victim = await stage.observer.running('during', 'pg_sleep');
+    await stage.observer.terminate(victim.pid);
     expect(await killed).toMatchObject({ code: '57P01' });
 
     const cut = failureOf(pool.query('SELECT pg_sleep(60)'));
-    await until('it to run', () => stage.observer.backends('during'), (all) => all.some(({ state }) => state === 'active'));
+    await stage.observer.running('during', 'pg_sleep', victim.pid);
     proxy.cut();
     const error = await cut;
     expect(error).toBeInstanceOf(ConnectionLostError);
@@ -74,8 +74,8 @@ onEachPostgres('a backend that is killed', (stage) => {
       runs++;
       await client.query('SELECT pg_sleep(60)');
     }, { retry: 3 }));
-    const [victim] = await until('it to run', () => stage.observer.backends('in-tx'), ([backend]) => backend?.state === 'active');
-    await stage.observer.terminate(victim?.pid ?? 0);
+    const victim = await stage.observer.running('in-tx', 'pg_sleep');
+    await stage.observer.terminate(victim.pid);
     expect(await transaction).toMatchObject({ code: '57P01' });
     expect(runs).toBe(1);
     expect(pool.stats()).toMatchObject({ borrowed: 0 });

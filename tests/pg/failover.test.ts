@@ -18,8 +18,9 @@ const pids = async (stage: Stage, application: string): Promise<number[]> =>
 async function setReadOnly(stage: Stage, on: boolean): Promise<void> {
   await stage.observer.query(`ALTER SYSTEM SET default_transaction_read_only = ${on ? 'on' : 'off'}`);
   await stage.observer.query('SELECT pg_reload_conf()');
-  const seen = (): Promise<{ on: boolean }[]> => stage.observer.query("SELECT current_setting('default_transaction_read_only')::bool AS on");
-  await until('the server to take it up', seen, ([row]) => row?.on === on);
+  const seen = (): Promise<{ now: boolean }[]> =>
+    stage.observer.query("SELECT current_setting('default_transaction_read_only')::bool AS now");
+  await until('the server to take it up', seen, ([row]) => row?.now === on);
 }
 
 const write = (pool: PgPool): Promise<unknown> => pool.query('INSERT INTO written VALUES (1)');

@@ -62,7 +62,7 @@ onEachPostgres('release', (stage) => {
       const lease = await pool.acquire();
       const pid = lease.resource.processID;
       const running = lease.resource.query('SELECT pg_sleep(60)').catch((error: unknown) => error);
-      await until('it to run', () => stage.observer.backends(`busy-${reset}`), ([backend]) => backend?.state === 'active');
+      await stage.observer.running(`busy-${reset}`, 'pg_sleep');
       lease.release();
       // max counts at the server: the next connection comes when the last one is gone there, which is when its statement is.
       const [next] = (await pool.query<{ pid: number; others: number }>(`SELECT pg_backend_pid() AS pid,

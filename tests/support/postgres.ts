@@ -42,6 +42,13 @@ export class Observer implements AsyncDisposable {
       'SELECT pid, state, query, application_name FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start', [application]);
   }
 
+  /** Waits until a backend of the application runs a statement with this text in it. `besides`: one that may still be seen dying. */
+  async running(application: string, text: string, besides?: number): Promise<Backend> {
+    const isIt = ({ pid, state, query }: Backend): boolean => state === 'active' && query.includes(text) && pid !== besides;
+    const all = await until(`${application} to run ${text}`, () => this.backends(application), (seen) => seen.some(isIt));
+    return all.find(isIt)!;
+  }
+
   async count(application: string): Promise<number> {
     return (await this.backends(application)).length;
   }

@@ -1,5 +1,5 @@
 // Everything a pool can say no with. Each class has one stable code (or two), tells whether trying again makes sense, and words its message
-// for the person on call. How a refusal of the rules becomes one of these is in runtime/refusals.ts; docs/reference/errors.md has a
+// for the person on call. How a refusal of the rules becomes one of these is in runtime/refusals.ts; docs/reference/errors has a
 // heading per code.
 
 import type { PoolStats } from './stats.ts';

@@ -15,7 +15,7 @@ import type { PoolStats } from './stats.ts';
 export interface KeyedPoolOptions<K, T> extends Omit<PoolOptions<T>, 'factory' | 'budget'> {
   /** The factory for a key; called when the key is first asked for, and again after it was forgotten. */
   readonly factory: (key: K) => Factory<T>;
-  /** What makes two keys the same. Default: the key itself, as a string. */
+  /** What makes two keys the same. Default: the key itself, as a string; keys that are objects need this option. */
   readonly keyOf?: (key: K) => string;
   /** The most resources over all keys. Default Infinity. `max` is the limit per key. */
   readonly maxTotal?: number;
@@ -32,6 +32,14 @@ export interface KeyedPoolStats {
   readonly borrowed: number;
   readonly waiting: number;
   readonly perKey: ReadonlyMap<string, PoolStats>;
+}
+
+/** As strings all objects are the same one, and tenants would share their connections. */
+function primitive(key: unknown, pool: string): string {
+  if ((typeof key === 'object' && key !== null) || typeof key === 'function') {
+    throw new Checker(pool).bad('keyOf', undefined, 'a function when keys are objects');
+  }
+  return String(key);
 }
 
 interface Entry<T> {
@@ -68,7 +76,7 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     this.#forgetAfterMs = check.limit('forgetAfterMs', forgetAfterMs, 60_000);
     this.#clock = options.clock ?? systemClock;
     this.#factory = factory;
-    this.#keyOf = keyOf ?? String;
+    this.#keyOf = keyOf ?? ((key) => primitive(key, this.name));
     // Also what concerns the pools of keys is checked now, not when the first key comes.
     resolveOptions({ ...rest, factory: NO_FACTORY }, this.name);
     this.#options = total === Infinity ? rest : { ...rest, budget: localBudget({ limit: total }) };

@@ -129,7 +129,9 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
   for (const hook of ['validate', 'reset', 'isBroken', 'onLost', 'classify'] as const) {
     check.functionAt(`factory.${hook}`, factory[hook], false);
   }
+  checkPorts(check, options);
   const leakThresholdMs = check.limit('leakThresholdMs', options.leakThresholdMs, Infinity);
+  if (options.reclaim === true && leakThresholdMs === Infinity) throw check.bad('reclaim', true, 'used together with leakThresholdMs');
   const nested = check.oneOf('nested', options.nested, ['allow', 'warn', 'error'], 'allow');
   const stacks = options.captureStacks ?? (leakThresholdMs !== Infinity || nested !== 'allow');
   return {
@@ -156,6 +158,20 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
       canBreak: factory.isBroken !== undefined,
     },
   };
+}
+
+/** What comes from outside as an object with methods, or as a function. */
+function checkPorts<T>(check: Checker, { budget, clock, random }: PoolOptions<T>): void {
+  if (budget !== undefined) {
+    check.object('budget', budget);
+    check.functionAt('budget.join', budget.join, true);
+  }
+  if (clock !== undefined) {
+    check.object('clock', clock);
+    check.functionAt('clock.now', clock.now, true);
+    check.functionAt('clock.schedule', clock.schedule, true);
+  }
+  check.functionAt('random', random, false);
 }
 
 /** Checks a new size for {@link Pool.resize}. */

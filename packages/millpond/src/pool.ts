@@ -252,6 +252,7 @@ export class Pool<T> implements AsyncDisposable {
       if (signal?.aborted === true) {
         driver.engine.totals.acquires++;
         driver.engine.totals.aborted++;
+        driver.noteRefusal(signal.reason, 0);
         return Promise.reject(signal.reason);
       }
       if (this.#nested !== 'allow') this.#checkNesting(meta);
@@ -301,7 +302,9 @@ export class Pool<T> implements AsyncDisposable {
       const { totals } = this.#driver.engine;
       totals.acquires++;
       totals.rejected++;
-      throw withoutStack(() => new NestedAcquireError(message, this.#errorInit('ERR_POOL_NESTED_ACQUIRE')));
+      const error = withoutStack(() => new NestedAcquireError(message, this.#errorInit('ERR_POOL_NESTED_ACQUIRE')));
+      this.#driver.noteRefusal(error, 0);
+      throw error;
     }
     // Once per pair of places: the same line in a loop is one mistake.
     const key = `${firstFrame(outer.stack)}\n${firstFrame(inner)}`;

@@ -49,7 +49,7 @@ export function evictSome<T>(engine: Engine<T>, chosen: readonly Slot<T>[], spre
   if (spreadMs > 0) {
     spread(engine, chosen, spreadMs, now);
   } else {
-    for (const slot of chosen) slot.evicted = true;
+    for (const slot of chosen) slot.doom ??= 'evicted';
     for (const slot of chosen) leaveNow(engine, slot, now);
   }
   dispatch(engine, now);

@@ -104,10 +104,9 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
   }
 }
 
-/** Known to be alive recently enough. After a silence beyond the idle limit (the process was frozen) nothing is taken on trust. */
+/** Known to be alive recently enough. After a freeze, what was silent for longer than the idle limit is not taken on trust. */
 function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
-  const silentMs = now - slot.aliveAt;
-  return silentMs <= engine.settings.validateAfterIdleMs && silentMs <= engine.settings.idleTimeoutMs;
+  return now - slot.aliveAt <= engine.settings.validateAfterIdleMs && slot.aliveAt >= engine.distrustBefore;
 }
 
 /** After a shrink, and at their turn in an eviction with a spread: idle ones go now, borrowed ones when they come back. */

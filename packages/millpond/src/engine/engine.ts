@@ -11,13 +11,14 @@
 
 import { Backoff } from './backoff.ts';
 import { dispatch, pickIdle } from './dispatch.ts';
+import { refusalAtDoor } from './door.ts';
 import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { Shedding } from './shedding.ts';
 import { addHold, removeHold, type Hold, type Slot } from './slot.ts';
 import { Slots } from './slots.ts';
-import { noteArrival, noteReturn, runDue } from './maintenance.ts';
+import { noteArrival, noteReturn, runDue, STALL_MS } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
 import { Deadlines, type Waiter } from './waiter.ts';
 import type { DestroyReason, PoolState } from './words.ts';
@@ -61,6 +62,8 @@ export class Engine<T> {
   maintenanceAt: number = Infinity;
   /** After a stall: no hook is given up before this, so that answers that have arrived can be read. */
   graceUntil: number = -Infinity;
+  /** After a freeze: what was last known to be alive before this is not taken on trust. */
+  distrustBefore: number = -Infinity;
   /** What the runtime was last asked for. */
   wakeAt: number = Infinity;
   /** The resource whose keepalive validation is running. */
@@ -119,6 +122,8 @@ export class Engine<T> {
    */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
     if (this.closing || this.paused !== false || lane.queue.size > 0) return undefined;
+    // The wake-up is overdue: the process was frozen, and this call comes before the timer. What has expired meanwhile goes first.
+    if (now - this.wakeAt > STALL_MS) this.tick(now);
     // The budget may have run out during a silence of the process, when nothing here was running.
     if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
     if (this.lanes.many) {
@@ -163,7 +168,7 @@ export class Engine<T> {
   /** An acquire that could not be served at once. Serves it all the same if dispatching finds a way; refuses it, or lets it wait. */
   enqueue(waiter: Waiter, now: number): void {
     this.totals.acquires++;
-    const refusal = this.refusalAtDoor(waiter, now);
+    const refusal = refusalAtDoor(this, waiter, now);
     if (refusal !== undefined) {
       this.settle(waiter, refusal, now);
       return;
@@ -214,7 +219,7 @@ export class Engine<T> {
   discard(hold: Hold<T>, reason: DestroyReason, cause: unknown, now: number): void {
     const slot = hold.slot;
     slot.error ??= cause;
-    if (slot.leases > 1) slot.broken = true;
+    if (slot.leases > 1) slot.doom ??= reason;
     if (this.endHold(hold, now)) this.destroy(slot, reason, now);
     else if (slot.state === 'lent') {
       this.slots.move(slot, this.slots.leaving, now);
@@ -393,7 +398,8 @@ export class Engine<T> {
   /** Why this resource must not be lent (again), or undefined. */
   unfit(slot: Slot<T>, now: number): DestroyReason | undefined {
     if (slot.broken || (this.settings.canBreak && this.ports.isBroken(slot))) return 'broken';
-    if (slot.evicted || slot.generation !== this.generation) return 'evicted';
+    if (slot.doom !== undefined) return slot.doom;
+    if (slot.generation !== this.generation) return 'evicted';
     if (slot.expiresAt <= now) return 'maxLifetime';
     return undefined;
   }
@@ -433,42 +439,6 @@ export class Engine<T> {
     return true;
   }
 
-  private refusalAtDoor(waiter: Waiter, now: number): Refusal | undefined {
-    if (this.closing) return { kind: 'closed' };
-    if (this.paused === 'reject') return { kind: 'paused' };
-    if (this.paused !== false) return undefined;
-    if (this.probeAt !== undefined) return { kind: 'unavailable' };
-    if (this.shedding === undefined || this.slots.idle.size > 0 || this.counted < this.limit) return undefined;
-    const { queue } = waiter.lane;
-    const pace = this.pace(now);
-    const headDelay = queue.head === undefined ? 0 : now - queue.head.since;
-    const perMs = pace.perMs * this.lanes.portion(waiter.lane);
-    const predicted = this.shedding.verdict(now, queue.size, perMs, pace.meanMs, waiter.timeoutMs, headDelay);
-    return predicted === undefined ? undefined : { kind: 'overloaded', retryAfterMs: Math.max(1, Math.ceil(predicted)) };
-  }
-
-  /**
-   * How many leases end per ms at present, and what they last in the mean: each ends at the mean pace, or slower once it is older than
-   * the mean. So one lease that hangs slows the prediction by its own share and no more.
-   */
-  private pace(now: number): { readonly perMs: number; readonly meanMs: number } {
-    const mean = this.shedding!.meanHoldMs;
-    let perMs = 0;
-    let leases = 0;
-    for (const slot of this.slots.borrowedSlots()) {
-      for (let hold = slot.holds; hold !== undefined; hold = hold.next) {
-        perMs += 1 / Math.max(mean, now - hold.since);
-        leases++;
-      }
-    }
-    const soon = this.slots.resetting.size + this.slots.validating.size + this.slots.creating.size;
-    if (mean > 0) {
-      perMs += soon / mean;
-      leases += soon;
-    }
-    return { perMs, meanMs: leases / perMs };
-  }
-
   /** The turn of the next one may have come meanwhile. */
   private pingEnded(now: number): void {
     this.pinging = undefined;
@@ -500,7 +470,8 @@ export class Engine<T> {
       if (lane !== undefined && this.waiting > backed) this.refuse(lane.queue.head!, refusal, now);
     }
     const retries = this.waiting > 0 || this.slots.alive < this.settings.min || this.probeAt !== undefined;
-    this.ports.createError(error, slot.attempt, retries ? Math.max(0, (this.probeAt ?? retryAt) - now) : undefined);
+    const retryInMs = retries ? Math.max(0, (this.probeAt ?? retryAt) - now) : undefined;
+    this.ports.createError(error, slot.attempt, retryInMs, permanent);
   }
 
   private settle(waiter: Waiter, refusal: Refusal, now: number): void {

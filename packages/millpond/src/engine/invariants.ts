@@ -100,7 +100,7 @@ function checkIdle<T>(engine: Engine<T>, now: number, fault: Fault): void {
   for (const slot of engine.slots.idle.toArray()) {
     if (slot.idleSince < last) fault(`I1: idle is out of order at #${slot.id}`);
     last = slot.idleSince;
-    if (slot.broken || slot.evicted || slot.generation !== engine.generation) fault(`I9: #${slot.id} lies idle and may not be lent`);
+    if (slot.broken || slot.doom !== undefined || slot.generation !== engine.generation) fault(`I9: #${slot.id} lies idle and may not be lent`);
     if (slot.uses >= engine.settings.maxUses) fault(`I9: #${slot.id} lies idle after ${slot.uses} uses`);
     if (slot.aliveAt < slot.idleSince || slot.aliveAt > now) fault(`I9: #${slot.id} was seen alive at ${slot.aliveAt}, idle since ${slot.idleSince}`);
   }
@@ -195,7 +195,7 @@ function mayShare<T>(engine: Engine<T>, now: number): boolean {
   for (let count = 1; count < settings.sharing; count++) {
     for (const slot of slots.lent[count]!.toArray()) {
       const current = slot.generation === engine.generation && slot.expiresAt > now;
-      if (!slot.broken && !slot.evicted && current && slot.uses < settings.maxUses && !(settings.canBreak && engine.ports.isBroken(slot))) return true;
+      if (!slot.broken && slot.doom === undefined && current && slot.uses < settings.maxUses && !(settings.canBreak && engine.ports.isBroken(slot))) return true;
     }
   }
   return false;

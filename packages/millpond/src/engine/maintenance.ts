@@ -9,7 +9,7 @@ import type { List } from './list.ts';
 import { holdsOf, type Slot } from './slot.ts';
 
 /** A wake-up that comes this late means that the event loop stalled or the process was frozen. */
-const STALL_MS = 100;
+export const STALL_MS = 100;
 /** How long hooks get after a stall, so that answers that have arrived meanwhile are read before anything is called dead. */
 const GRACE_MS = 50;
 
@@ -44,7 +44,10 @@ function hookDue<T>(engine: Engine<T>, list: List<Slot<T>>, timeoutMs: number): 
 
 /** Everything that is due, waiters aside: dispatch sees to them. */
 export function runDue<T>(engine: Engine<T>, now: number): void {
-  if (engine.wakeAt !== Infinity && now - engine.wakeAt > STALL_MS) engine.graceUntil = now + GRACE_MS;
+  if (now - engine.wakeAt > STALL_MS) {
+    engine.graceUntil = now + GRACE_MS;
+    engine.distrustBefore = now - engine.settings.idleTimeoutMs;
+  }
   engine.wakeAt = Infinity;
   if (now >= engine.graceUntil) endOverlongHooks(engine, now);
   if (now >= engine.maintenanceAt && !engine.closing) maintain(engine, now);

@@ -46,7 +46,7 @@ export interface Ports<T> {
   revoke(hold: Hold<T>, reason: DestroyReason, now: number): void;
   /** A resource became usable for the first time. */
   createdResource(slot: Slot<T>, now: number): void;
-  createError(error: unknown, attempt: number, retryInMs: number | undefined): void;
+  createError(error: unknown, attempt: number, retryInMs: number | undefined, permanent: boolean): void;
   /** A resource left the pool by being destroyed, or by not getting there within `destroyTimeoutMs`. */
   destroyedResource(slot: Slot<T>, reason: DestroyReason, error: unknown): void;
   /** A released resource is idle, lent again or gone; only called for slots marked as watched. */

@@ -51,8 +51,8 @@ export class Slot<T> implements Linked<Slot<T>> {
   holds: Hold<T> | undefined = undefined;
   /** Died while nobody was looking (`onLost`). */
   broken = false;
-  /** Chosen by evict({ where }). */
-  evicted = false;
+  /** It must end when nobody uses it any more, for this reason: evict({ where }), or a lease of a shared one was destroyed. */
+  doom: DestroyReason | undefined = undefined;
   /** Why it is being destroyed; set with the state `destroying`. */
   reason: DestroyReason | undefined = undefined;
   /** What broke it, where that is known. */

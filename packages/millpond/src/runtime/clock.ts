@@ -113,8 +113,9 @@ class SystemAlarm implements Alarm {
   private arm(atMs: number): void {
     if (this.timer !== undefined) clearTimeout(this.timer);
     this.firesAt = atMs;
-    this.timer = this.scope.runInAsyncScope(setTimeout, undefined, this.onTimer, delayUntil(atMs)) as NodeJS.Timeout;
-    if (!this.kept) this.timer.unref();
+    const timer = this.scope.runInAsyncScope(() => setTimeout(this.onTimer, delayUntil(atMs)));
+    this.timer = timer;
+    if (!this.kept) timer.unref();
   }
 }
 

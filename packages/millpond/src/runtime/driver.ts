@@ -51,7 +51,7 @@ export class Driver<T> implements Ports<T> {
   readonly coarse: () => number;
   /** Called when the state has changed, after the listeners. */
   onState: ((to: PoolState) => void) | undefined = undefined;
-  /** Called after every create that ended, well or badly. */
+  /** Called after every create that ended well, or badly with nobody having given it up. */
   onCreateEnd: ((error: unknown, permanent: boolean) => void) | undefined = undefined;
   /** Called for a lease that the pool ends itself. */
   onRevoke: ((holder: Holder) => void) | undefined = undefined;
@@ -174,10 +174,11 @@ export class Driver<T> implements Ports<T> {
   }
 
   /** What an error says of the pool. */
-  circumstances(waitedMs: number, label: string | undefined): Parameters<typeof refusalError>[1] {
+  circumstances(waitedMs: number, lane: Lane, label: string | undefined): Parameters<typeof refusalError>[1] {
     const { engine } = this;
     const { limit, lastCreateError } = engine;
-    return { stats: this.stats(), waitedMs, label, limit, holders: this.oldestHolders(), lastCreateError };
+    const heldByLane = engine.lanes.many ? { name: lane.name, held: lane.held } : undefined;
+    return { stats: this.stats(), waitedMs, label, lane: heldByLane, limit, holders: this.oldestHolders(), lastCreateError };
   }
 
   // ------------------------------------------------------------------ Ports: hooks
@@ -191,12 +192,9 @@ export class Driver<T> implements Ports<T> {
       slot.resource = resource;
       if (slot.state === 'creating') this.subscribe(slot, attachment);
       this.engine.created(slot, resource, this.clock.now());
-      this.onCreateEnd?.(undefined, false);
     };
     const failed = (error: unknown): void => {
-      const permanent = this.isPermanent(error);
-      this.engine.createFailed(slot, error, permanent, false, this.clock.now());
-      this.onCreateEnd?.(error, permanent);
+      this.engine.createFailed(slot, error, this.isPermanent(error), false, this.clock.now());
     };
     this.inScope(() => runHook(() => this.factory.create(context), done, failed));
   }
@@ -268,8 +266,13 @@ export class Driver<T> implements Ports<T> {
     const ticket = waiter as Ticket;
     this.forget(ticket);
     const waitMs = now - ticket.since;
-    const error = refusal.kind === 'aborted' ? refusal.reason : refusalError(refusal, this.circumstances(waitMs, ticket.meta?.label));
+    const error = refusal.kind === 'aborted' ? refusal.reason : refusalError(refusal, this.circumstances(waitMs, ticket.lane, ticket.meta?.label));
     ticket.reject(error);
+    this.noteRefusal(error, waitMs);
+  }
+
+  /** Tells that an acquire was refused. */
+  noteRefusal(error: unknown, waitMs: number): void {
     if (this.events.wants('acquireError')) this.events.emit('acquireError', { error, waitMs });
   }
 
@@ -298,11 +301,13 @@ export class Driver<T> implements Ports<T> {
   // ------------------------------------------------------- Ports: events and wake-ups
 
   createdResource(slot: Slot<T>, now: number): void {
+    this.onCreateEnd?.(undefined, false);
     if (!this.events.wants('create')) return;
     this.events.emit('create', { resource: slot.resource as T, info: this.infoOf(slot), durationMs: now - attachmentOf(slot).startedAt });
   }
 
-  createError(error: unknown, attempt: number, retryInMs: number | undefined): void {
+  createError(error: unknown, attempt: number, retryInMs: number | undefined, permanent: boolean): void {
+    this.onCreateEnd?.(error, permanent);
     if (this.events.wants('createError')) this.events.emit('createError', { error, attempt, retryInMs });
   }
 

@@ -17,6 +17,8 @@ export interface Circumstances {
   /** Leases that are held, oldest first; as many as are worth naming. */
   readonly holders: readonly Holder[];
   readonly label: string | undefined;
+  /** The caller's lane and how many leases it holds, where there are several lanes. */
+  readonly lane: { readonly name: string; readonly held: number } | undefined;
 }
 
 /** The error for a refusal other than an abort, whose reason is passed on untouched. */
@@ -82,7 +84,7 @@ function failure({ lastCreateError }: Circumstances): string {
   return lastCreateError === undefined ? '' : ` The last create failed: ${reason(lastCreateError)}.`;
 }
 
-function remedy({ stats, limit, lastCreateError, holders }: Circumstances): string {
+function remedy({ stats, waitedMs, limit, lane, lastCreateError, holders }: Circumstances): string {
   if (stats.state === 'paused') return 'The pool is paused: resume() ends it.';
   if (lastCreateError !== undefined && stats.borrowed < limit) {
     return 'Look at why creating fails: address, credentials, the server\'s own limit.';
@@ -91,6 +93,10 @@ function remedy({ stats, limit, lastCreateError, holders }: Circumstances): stri
   if (stats.destroying > 0 && stats.borrowed + stats.destroying >= limit) {
     return 'Destroying is slow and keeps places taken (strictMax, destroyTimeoutMs).';
   }
+  if (lane !== undefined && stats.borrowed < limit) {
+    return `Lane "${lane.name}" holds ${lane.held} and may hold no more now: look at its share, its borrowLimit and the headroom.`;
+  }
+  if (waitedMs === 0 && stats.borrowed < limit) return 'Nothing was idle, and this acquire was not to wait.';
   const names = holders.map(({ label, heldMs, id }) => `#${id}${label === undefined ? '' : ` "${label}"`} for ${ms(heldMs)}`);
   const held = names.length === 0 ? '' : `Held longest: ${names.join(', ')}. `;
   if (limit < stats.max) return `${held}The budget grants ${limit} of max ${stats.max}: others hold the rest, or it is too small.`;

@@ -19,7 +19,7 @@ interface Timer {
 const QUIET_TURNS = 40;
 
 /** So many turns without any passing of time are promises that keep each other busy for ever: a hot loop in real life. */
-const MAX_TURNS = 1_000_000;
+const MAX_TURNS = 200_000;
 
 /** So many firings without any progress of time are a timer that re-arms itself for ever: a busy loop in real life. */
 const MAX_FIRINGS_AT_ONE_TIME = 100_000;
