@@ -9,7 +9,7 @@ import type { ContractPool, ScriptedResource } from 'millpond/testing';
 export const FAULTS = [
   'second release frees the next lease', 'resource readable after release', 'closing does not count', 'destroy timeout ignored', 'failed create keeps its place',
   'last in, first served', 'barging', 'idle first in, first out', 'abort stays in the queue', 'abort wrapped', 'aborted signal still validates',
-  'times out early', 'times out late', 'serves the expired', 'late create dropped', 'own create only', 'ignores maxCreating', 'creates without demand',
+  'times out early', 'times out late', 'serves the expired', 'late create dropped', 'storm after a failure', 'ignores maxCreating', 'creates without demand',
   'ignores maxWaiting', 'maxWaiting counts creates', 'orphans when creates fail', 'backoff never grows', 'retries permanent failures', 'late resource pooled',
   'create timeout ignored', 'hook throws escape', 'min never refilled', 'never validates', 'validates the fresh', 'backs off between stale ones',
   'validation has no deadline', 'lost idle stays', 'lost twice is destroyed twice', 'age cuts leases', 'idle goes below min', 'idle takes the newest',
@@ -435,7 +435,7 @@ export class ToyPool implements ContractPool {
     const delay = Math.min(retry.maxDelayMs ?? 5000, (retry.initialDelayMs ?? 100) * (retry.factor ?? 2) ** step);
     if (this.#retryAt <= this.#now()) {
       this.#failures++;
-      this.#retryAt = this.#now() + delay;
+      this.#retryAt = this.has('storm after a failure') ? -Infinity : this.#now() + delay;
     }
     const permanent = this.#o.factory.classify?.(error) === 'permanent' && !this.has('retries permanent failures');
     if (permanent || this.#o.createRetry === false) {

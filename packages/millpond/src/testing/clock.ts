@@ -18,8 +18,8 @@ interface Timer {
 /** Microtask turns without any use of the clock after which everything is taken to have come to rest. */
 const QUIET_TURNS = 40;
 
-/** So many turns without any passing of time are promises that keep each other busy for ever: a hot loop in real life. */
-const MAX_TURNS = 200_000;
+/** So many events without any passing of time keep each other going for ever: a hot loop in real life. */
+const MAX_STIRS_AT_ONE_TIME = 300_000;
 
 /** So many firings without any progress of time are a timer that re-arms itself for ever: a busy loop in real life. */
 const MAX_FIRINGS_AT_ONE_TIME = 100_000;
@@ -31,6 +31,9 @@ export class VirtualClock implements Clock {
   #keepingAlive = 0;
   /** Grows with every use; draining goes on while it does. */
   #activity = 0;
+  #stirs = 0;
+  #stirredAt = Number.NaN;
+  #stuck = false;
   /** A binary heap by (atMs, order). Cancelled timers stay until they surface. */
   #heap: Timer[] = [];
 
@@ -141,19 +144,27 @@ export class VirtualClock implements Clock {
    */
   async flush(): Promise<void> {
     let seen = this.#activity;
-    let turns = 0;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       await null;
       if (this.#activity === seen) continue;
       seen = this.#activity;
       quiet = 0;
-      if (++turns > MAX_TURNS) throw new Error(`VirtualClock: no rest after ${MAX_TURNS} turns at ${this.#nowMs} ms: something goes round in circles`);
+      if (this.#stuck) throw new Error(`VirtualClock: no rest after ${MAX_STIRS_AT_ONE_TIME} events at ${this.#nowMs} ms: something goes round in circles`);
     }
   }
 
-  /** Something has happened that more may follow from: a flush under way goes on. Scripted factories and scenes call it. */
-  stir(): void {
+  /**
+   * Something has happened that more may follow from: a flush under way goes on. Scripted factories and scenes call it. Returns false when
+   * far too much has happened without any passing of time: whoever calls it should stop then, for a flush can only report it.
+   */
+  stir(): boolean {
     this.#activity++;
+    if (this.#stirredAt !== this.#nowMs) {
+      this.#stirredAt = this.#nowMs;
+      this.#stirs = 0;
+    }
+    if (++this.#stirs > MAX_STIRS_AT_ONE_TIME) this.#stuck = true;
+    return !this.#stuck;
   }
 
   #checkTarget(atMs: number): void {

@@ -86,7 +86,7 @@ export class HookScript<T, C, R> {
   call(resource: T | undefined, context: C): R | Promise<R> {
     const call = new Call<T, C, R>(this.calls.length, resource, context);
     this.calls.push(call);
-    stir(this.#ports.clock);
+    const mayGoOn = stir(this.#ports.clock);
     this.#pending.add(call);
     this.maxConcurrent = Math.max(this.maxConcurrent, this.#pending.size);
     call.onSettle = (value) => {
@@ -95,6 +95,8 @@ export class HookScript<T, C, R> {
       this.#ports.settled(call, value);
     };
     call.defaultValue = () => this.#ports.value(call);
+    // A pool that calls its hooks in circles is stopped by one that never answers; the clock reports it.
+    if (!mayGoOn) return call.promise();
     return this.#run(call, this.#planned.shift() ?? this.behaviour);
   }
 
@@ -142,8 +144,8 @@ export class HookScript<T, C, R> {
 }
 
 /** A virtual clock waits for what follows from this. */
-function stir(clock: (Clock & { stir?(): void }) | undefined): void {
-  clock?.stir?.();
+function stir(clock: (Clock & { stir?(): boolean }) | undefined): boolean {
+  return clock?.stir?.() ?? true;
 }
 
 class Call<T, C, R> implements HookCall<T, C, R> {

@@ -36,7 +36,7 @@ export class Session {
   lost = false;
   cause: unknown = undefined;
   /** Told once, when the connection is lost. */
-  readonly lossListeners = new Set<(cause: unknown) => void>();
+  readonly lossListeners: Set<(cause: unknown) => void> = new Set();
   /** The pool's generation at its creation. */
   generation = -1;
   /** A write was refused as read-only, and why has not been looked at yet. */

@@ -6,12 +6,6 @@ import type { SimPool } from './ledger.ts';
 
 type Events = PoolEvents<ScriptedResource>;
 
-/** What the events do not tell. */
-export interface Context {
-  readonly live: number;
-  readonly abortedBefore: number;
-}
-
 export class EventBooks {
   /** What had happened before anybody could listen. */
   readonly #before: PoolStats['totals'];
@@ -41,7 +35,8 @@ export class EventBooks {
     } else if (name === 'state') this.#stateChanged(event as Events['state']);
   }
 
-  check(stats: PoolStats, context: Context): void {
+  /** `live`: how many leases have not ended. */
+  check(stats: PoolStats, live: number): void {
     const { totals } = stats;
     const before = this.#before;
     const count = this.#count;
@@ -50,10 +45,10 @@ export class EventBooks {
     };
     const refused = totals.timedOut + totals.aborted + totals.rejected - before.timedOut - before.aborted - before.rejected;
     same('served', count.acquire, totals.served - before.served);
-    same('refused', count.acquireError + context.abortedBefore, refused);
+    same('refused', count.acquireError, refused);
     same('create errors', count.createError, totals.createErrors - before.createErrors);
     same('ended twice', count.staleRelease, totals.staleReleases - before.staleReleases);
-    same('leases', count.acquire - count.release, context.live);
+    same('leases', count.acquire - count.release, live);
     same('time waited', this.#waitMs, totals.waitMs - before.waitMs);
     same('time used', this.#useMs, totals.useMs - before.useMs);
     for (const [reason, total] of Object.entries(totals.destroyed) as [DestroyReason, number][]) {

@@ -43,11 +43,11 @@ export class Ledger {
   readonly asks: Ask[] = [];
   readonly events: EventBooks;
   /** Live leases, in the order in which they were given. */
-  readonly leases = new Set<SimLease>();
+  readonly leases: Set<SimLease> = new Set();
   /** Late timers are excused at this time: the clock was stalled until then. */
-  stalledUntil = -Infinity;
-  /** Acquires that were refused without an event, because their signal had aborted before. */
-  abortedBefore = 0;
+  stalledUntil: number = -Infinity;
+  /** After a freeze that the pool noticed: what was last seen alive before this has to be validated. */
+  distrustBefore = -Infinity;
   /** Set once close() was called. */
   closing = false;
   readonly #settledBy = new Map<unknown, Settled>();
@@ -93,7 +93,6 @@ export class Ledger {
     const queue = this.#queues.get(lane);
     if (queue === undefined) this.#queues.set(lane, [ask]);
     else queue.push(ask);
-    if (gone) this.abortedBefore++;
     return ask;
   }
 
@@ -178,8 +177,9 @@ export class Ledger {
     if (memory.uses > (options.maxUses ?? Infinity)) this.fault(`I9: ${name} was lent for the ${memory.uses}th time`);
     if (now - memory.createdAt >= (options.maxLifetimeMs ?? Infinity)) this.fault(`I9: ${name} was lent at the age of ${now - memory.createdAt} ms`);
     if (!hooks.validate || memory.leases > 0) return;
-    const trustMs = Math.min(options.validateAfterIdleMs ?? Infinity, options.idleTimeoutMs ?? Infinity);
-    if (now - memory.aliveAt > trustMs) this.fault(`I9: ${name} was lent unchecked after ${now - memory.aliveAt} ms`);
+    const trustMs = options.validateAfterIdleMs ?? Infinity;
+    const frozen = now > this.stalledUntil && memory.aliveAt < this.distrustBefore;
+    if (frozen || now - memory.aliveAt > trustMs) this.fault(`I9: ${name} was lent unchecked after ${now - memory.aliveAt} ms`);
   }
 
   /** I6: whoever is served above the share of its lane takes nothing from a lane below its own. */
@@ -206,7 +206,7 @@ export class Ledger {
     const stats = this.#pool.stats();
     if (stats.waiting !== waiting) this.fault(`I5: ${waiting} acquires are not settled, the pool says ${stats.waiting}`);
     for (const lease of this.leases) if (lease.ended) this.leases.delete(lease);
-    this.events.check(stats, { live: this.leases.size, abortedBefore: this.abortedBefore });
+    this.events.check(stats, this.leases.size);
     for (const [resource, memory] of this.#resources.known) {
       if (memory.detached && this.#resources.scripted.destroyed(resource) > 0) this.fault(`I8: ${String(resource)} was destroyed after it was detached`);
     }

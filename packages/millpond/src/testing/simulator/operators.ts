@@ -7,9 +7,12 @@ import { MOODS, ScriptedFailure } from './weather.ts';
 
 const UNAVAILABLE_ALONE = new ScriptedFailure();
 
+/** A wake-up that is late by more tells the pool that the process was frozen. */
+const NOTICED_MS = 100;
+
 export class Operators {
   closed: Promise<unknown> | undefined;
-  closedAt = Number.NaN;
+  closedAt: number = Number.NaN;
   closeDeadlineMs = 0;
   readonly #stage: Stage;
   /** `ready()` calls that have not settled, with the time by which they must. */
@@ -40,10 +43,11 @@ export class Operators {
   }
 
   async stall(): Promise<void> {
-    const { clock, random, ledger } = this.#stage;
+    const { clock, random, ledger, engine, world } = this.#stage;
     const ms = random.chance(0.5) ? random.int(1, 100) : random.int(100, 5000);
     this.#write('stalls', `for ${ms} ms`);
     ledger.stalledUntil = clock.now() + ms;
+    if (ledger.stalledUntil - engine.wakeAt > NOTICED_MS) ledger.distrustBefore = ledger.stalledUntil - world.options.idleTimeoutMs!;
     await clock.stall(ms, () => this.answer());
   }
 
