@@ -42,7 +42,7 @@ describe('the documentation', () => {
     expect(Object.keys(code.options)).toEqual(expect.arrayContaining(['max', 'captureStacks', 'keyOf', 'maxTotal', 'forgetAfterMs']));
     expect(code.options).toMatchObject({ max: '10', idleOrder: "'lifo'", name: 'pool-1', factory: 'required', lanes: 'undefined' });
     expect(code.options).toMatchObject({ createRetry: '{ initialDelayMs: 100, maxDelayMs: 5000, factor: 2, jitter: 0.2 }' });
-    expect(code.options).toMatchObject({ keyOf: 'String', maxTotal: 'Infinity', forgetAfterMs: '60000' });
+    expect(code.options).toMatchObject({ keyOf: 'textOf', maxTotal: 'Infinity', forgetAfterMs: '60000' });
     expect(code.errorCodes).toEqual(expect.arrayContaining(['ERR_POOL_QUEUE_FULL', 'ERR_POOL_VALIDATE_TIMEOUT', 'ERR_POOL_ABANDONED']));
     expect(code.events['state']).toEqual(['from', 'to']);
     expect(code.acquireOptions).toEqual(['signal', 'timeoutMs', 'lane', 'label']);

@@ -5,6 +5,7 @@
 import { localBudget } from './budget.ts';
 import type { Clock } from './clock.ts';
 import type { PoolState } from './engine/words.ts';
+import { InvalidOptionError } from './errors.ts';
 import type { Factory } from './factory.ts';
 import type { Lease } from './lease.ts';
 import { Checker, POOL_OPTION_KEYS, resolveOptions, type AcquireOptions, type PoolOptions } from './options.ts';
@@ -34,10 +35,11 @@ export interface KeyedPoolStats {
   readonly perKey: ReadonlyMap<string, PoolStats>;
 }
 
-/** As strings all objects are the same one, and tenants would share their connections. */
-function primitive(key: unknown, pool: string): string {
+/** Objects have no text of their own: as strings they are all the same, and tenants would share their connections. */
+function textOf(key: unknown): string {
   if ((typeof key === 'object' && key !== null) || typeof key === 'function') {
-    throw new Checker(pool).bad('keyOf', undefined, 'a function when keys are objects');
+    throw new InvalidOptionError('keyOf', 'keys that are objects need the option keyOf, which says what makes two of them the same',
+      'keyed');
   }
   return String(key);
 }
@@ -76,7 +78,7 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     this.#forgetAfterMs = check.limit('forgetAfterMs', forgetAfterMs, 60_000);
     this.#clock = options.clock ?? systemClock;
     this.#factory = factory;
-    this.#keyOf = keyOf ?? ((key) => primitive(key, this.name));
+    this.#keyOf = keyOf ?? textOf;
     // Also what concerns the pools of keys is checked now, not when the first key comes.
     resolveOptions({ ...rest, factory: NO_FACTORY }, this.name);
     this.#options = total === Infinity ? rest : { ...rest, budget: localBudget({ limit: total }) };

@@ -105,7 +105,8 @@ export interface AcquireOptions {
 /** Every key of {@link PoolOptions}; adapters use it to tell their own keys from the pool's. */
 export const POOL_OPTION_KEYS: readonly (keyof PoolOptions<unknown>)[] = [
   'factory', 'name', 'min', 'max', 'maxWaiting', 'maxCreating',
-  'acquireTimeoutMs', 'createTimeoutMs', 'validateTimeoutMs', 'resetTimeoutMs', 'destroyTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs', 'lifetimeJitter', 'maxUses', 'validateAfterIdleMs', 'keepaliveIntervalMs',
+  'acquireTimeoutMs', 'createTimeoutMs', 'validateTimeoutMs', 'resetTimeoutMs', 'destroyTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs',
+    'lifetimeJitter', 'maxUses', 'validateAfterIdleMs', 'keepaliveIntervalMs',
   'flushOnStale', 'strictMax', 'idleOrder', 'sharing', 'createRetry', 'breaker', 'shedding', 'lanes', 'headroom', 'leakThresholdMs',
   'reclaim', 'captureStacks', 'nested', 'budget', 'clock', 'random',
 ];

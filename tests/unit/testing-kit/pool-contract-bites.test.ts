@@ -7,7 +7,7 @@ import { FAULTS, ToyPool, type Fault } from './toy-pool.ts';
 const without = ['breaker', 'sharing', 'keepalive', 'leaks'] as const;
 
 function contract(fault?: Fault): ContractCase[] {
-  return poolContract({ name: 'toy', pool: (options) => new ToyPool(options, fault), without, walks: 8 });
+  return poolContract({ name: 'toy', pool: (options) => new ToyPool(options, fault), without, walks: 4 });
 }
 
 test('a pool that keeps the contract passes, whoever wrote it', async () => {

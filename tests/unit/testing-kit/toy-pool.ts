@@ -494,7 +494,10 @@ export class ToyPool implements ContractPool {
       this.#destroyed[reason] = (this.#destroyed[reason] ?? 0) + 1;
       this.#gone(slot);
       this.#endIfEmpty();
-      this.#dispatch();
+      const forgotten = this.has('destroyed lease is not replaced') && reason === 'leaseDestroyed'
+        || this.has('evicted return wakes nobody') && reason === 'evicted'
+        || this.has('backs off between stale ones') && reason === 'invalid';
+      if (!forgotten) this.#dispatch();
     };
     const timeoutMs = this.#o.destroyTimeoutMs ?? 5000;
     if (timeoutMs !== Infinity && !this.has('destroy timeout ignored')) {

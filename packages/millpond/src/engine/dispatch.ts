@@ -47,15 +47,19 @@ function expire<T>(engine: Engine<T>, now: number): void {
 }
 
 function match<T>(engine: Engine<T>, now: number): void {
-  if (engine.paused !== false) return;
   const { slots, settings } = engine;
-  while (slots.idle.size > 0 || settings.sharing > 1) {
-    const lane = engine.lanes.next(now, engine.lanes.many ? engine.capacity : 0);
-    if (lane === undefined) return;
+  while ((slots.idle.size > 0 || settings.sharing > 1) && laneToServe(engine, now) !== undefined) {
     const slot = pickIdle(engine, now, true);
     if (slot === undefined) return;
+    // Asked again: picking may have called hooks, and those the pool.
+    const lane = laneToServe(engine, now);
+    if (lane === undefined) return;
     serveHead(engine, lane, slot, now);
   }
+}
+
+function laneToServe<T>(engine: Engine<T>, now: number): Lane | undefined {
+  return engine.paused === false ? engine.lanes.next(now, engine.lanes.many ? engine.capacity : 0) : undefined;
 }
 
 /** The giver keeps the resource when there is nobody (any more) to take it: it simply stays where it is. */

@@ -117,8 +117,8 @@ export class Engine<T> {
   // ---------------------------------------------------------- acquire and release
 
   /**
-   * A resource for this lane at once, or undefined. It counts as borrowed; the caller attaches a lease in the same step, before anything else
-   * can run, and then calls {@link lookAfter}.
+   * A resource for this lane at once, or undefined. It counts as borrowed; the caller attaches a lease in the same step, before anything
+   * else can run, and then calls {@link lookAfter}.
    */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
     if (this.closing || this.paused !== false || lane.queue.size > 0) return undefined;

@@ -62,17 +62,20 @@ function checkSlots<T>(engine: Engine<T>, now: number, fault: Fault): void {
       if (seen.has(slot.id) || slot.id >= engine.nextId) fault(`I1: the number ${slot.id} is taken twice or was never given`);
       if (slot.since > now) fault(`I1: #${slot.id} is ${list.state} since a time to come`);
       // The deadline of a state's list is that of its head.
-      if (last !== undefined && !isLent(list.state) && list !== slots.idle && last.since > slot.since) fault(`I1: ${list.state} is out of order at #${slot.id}`);
+      if (last !== undefined && !isLent(list.state) && list !== slots.idle && last.since > slot.since)
+        fault(`I1: ${list.state} is out of order at #${slot.id}`);
       seen.add(slot.id);
       last = slot;
       checkHolds(slot, settings.sharing, fault);
     }
   }
   slots.lent.forEach((list, count) => {
-    for (const slot of list.toArray()) if (slot.leases !== count) fault(`I4: #${slot.id} stands among those with ${count} leases, and has ${slot.leases}`);
+    for (const slot of list.toArray()) if (slot.leases !== count)
+      fault(`I4: #${slot.id} stands among those with ${count} leases, and has ${slot.leases}`);
   });
   checkIdle(engine, now, fault);
-  if (engine.pinging !== undefined && engine.pinging.state !== 'validating') fault(`I1: the keepalive waits for #${engine.pinging.id}, which is ${engine.pinging.state}`);
+  if (engine.pinging !== undefined && engine.pinging.state !== 'validating')
+    fault(`I1: the keepalive waits for #${engine.pinging.id}, which is ${engine.pinging.state}`);
 }
 
 function isLent(state: string): boolean {
@@ -88,9 +91,11 @@ function checkHolds<T>(slot: Slot<T>, sharing: number, fault: Fault): void {
     if (hold.next !== undefined && hold.next.prev !== hold) fault(`I4: a link of the leases of #${slot.id} leads nowhere`);
   }
   const lent = isLent(slot.state);
-  if (lent ? holds !== slot.leases || holds < 1 : holds > 0) fault(`I4: #${slot.id} is ${slot.state} with ${holds} leases (${slot.leases} counted)`);
+  if (lent ? holds !== slot.leases || holds < 1 : holds > 0)
+    fault(`I4: #${slot.id} is ${slot.state} with ${holds} leases (${slot.leases} counted)`);
   if (holds > sharing) fault(`I4: #${slot.id} has ${holds} leases of at most ${sharing}`);
-  if (slot.watched && slot.state !== 'resetting' && slot.state !== 'destroying') fault(`I1: #${slot.id} is ${slot.state} and still waited for`);
+  if (slot.watched && slot.state !== 'resetting' && slot.state !== 'destroying')
+    fault(`I1: #${slot.id} is ${slot.state} and still waited for`);
   if (slot.state === 'destroying' && slot.reason === undefined) fault(`I8: #${slot.id} is destroyed without a reason`);
 }
 
@@ -100,18 +105,22 @@ function checkIdle<T>(engine: Engine<T>, now: number, fault: Fault): void {
   for (const slot of engine.slots.idle.toArray()) {
     if (slot.idleSince < last) fault(`I1: idle is out of order at #${slot.id}`);
     last = slot.idleSince;
-    if (slot.broken || slot.doom !== undefined || slot.generation !== engine.generation) fault(`I9: #${slot.id} lies idle and may not be lent`);
+    if (slot.broken || slot.doom !== undefined || slot.generation !== engine.generation)
+      fault(`I9: #${slot.id} lies idle and may not be lent`);
     if (slot.uses >= engine.settings.maxUses) fault(`I9: #${slot.id} lies idle after ${slot.uses} uses`);
-    if (slot.aliveAt < slot.idleSince || slot.aliveAt > now) fault(`I9: #${slot.id} was seen alive at ${slot.aliveAt}, idle since ${slot.idleSince}`);
+    if (slot.aliveAt < slot.idleSince || slot.aliveAt > now)
+      fault(`I9: #${slot.id} was seen alive at ${slot.aliveAt}, idle since ${slot.idleSince}`);
   }
 }
 
 /** I1: never more than may be; a create that is over the limit runs on, an idle resource does not stay. */
 function checkSize<T>(engine: Engine<T>, fault: Fault): void {
   const { slots, settings, limit } = engine;
-  const parts = slots.idle.size + slots.borrowed + slots.creating.size + slots.abandoned.size + slots.validating.size + slots.resetting.size + slots.destroying.size;
+  const parts = slots.idle.size + slots.borrowed + slots.creating.size + slots.abandoned.size + slots.validating.size
+    + slots.resetting.size + slots.destroying.size;
   if (parts !== slots.size) fault(`I1: the states have ${parts} slots, the pool ${slots.size}`);
-  if (!engine.closing && staying(engine) > limit && slots.idle.size > 0) fault(`I1: ${slots.idle.size} idle with ${staying(engine)} of at most ${limit}`);
+  if (!engine.closing && staying(engine) > limit && slots.idle.size > 0)
+    fault(`I1: ${slots.idle.size} idle with ${staying(engine)} of at most ${limit}`);
   if (slots.pending > settings.maxCreating) fault(`I7: ${slots.pending} creates at once`);
 }
 
@@ -150,7 +159,8 @@ function checkWaiters<T>(engine: Engine<T>, now: number, fault: Fault): void {
 function checkDeadline(waiter: Waiter, next: Waiter | undefined, fault: Fault): void {
   if (!waiter.waiting) fault('I5: a deadline is kept for somebody who does not wait');
   if (next !== waiter.later && waiter.later !== undefined) fault('I5: a link of the deadlines leads nowhere');
-  if (waiter.later !== undefined && (waiter.later.deadline < waiter.deadline || waiter.later.sooner !== waiter)) fault('I5: deadlines are out of order');
+  if (waiter.later !== undefined && (waiter.later.deadline < waiter.deadline || waiter.later.sooner !== waiter))
+    fault('I5: deadlines are out of order');
 }
 
 /** I6: what a lane holds is what its leases say. (A pool with one lane does not count.) */
@@ -163,7 +173,8 @@ function checkLanes<T>(engine: Engine<T>, fault: Fault): void {
   for (const lane of engine.lanes.all) {
     // A lease outlives the pool's care when another of the same resource was detached; only then may a lane hold more.
     const counted = held.get(lane) ?? 0;
-    if (lane.held < counted || (engine.totals.detached === 0 && lane.held !== counted)) fault(`I6: ${lane.name} holds ${counted} leases and counts ${lane.held}`);
+    if (lane.held < counted || (engine.totals.detached === 0 && lane.held !== counted))
+      fault(`I6: ${lane.name} holds ${counted} leases and counts ${lane.held}`);
   }
 }
 
@@ -186,8 +197,10 @@ function checkWork<T>(engine: Engine<T>, now: number, fault: Fault): void {
   const backing = slots.creating.size + slots.validating.size;
   const held = now < engine.backoff.retryAt;
   const wanted = Math.ceil(engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0) / settings.sharing);
-  if (wanted > backing && (!held || (!settings.retryForWaiters && !engine.backoff.permanent))) fault(`I3: ${wanted} are wanted, and ${backing} on their way`);
-  if (!held && staying(engine) < Math.min(settings.min, engine.limit)) fault(`I3: ${staying(engine)} of min ${settings.min}, and none on its way`);
+  if (wanted > backing && (!held || (!settings.retryForWaiters && !engine.backoff.permanent)))
+    fault(`I3: ${wanted} are wanted, and ${backing} on their way`);
+  if (!held && staying(engine) < Math.min(settings.min, engine.limit))
+    fault(`I3: ${staying(engine)} of min ${settings.min}, and none on its way`);
 }
 
 function mayShare<T>(engine: Engine<T>, now: number): boolean {
@@ -195,7 +208,8 @@ function mayShare<T>(engine: Engine<T>, now: number): boolean {
   for (let count = 1; count < settings.sharing; count++) {
     for (const slot of slots.lent[count]!.toArray()) {
       const current = slot.generation === engine.generation && slot.expiresAt > now;
-      if (!slot.broken && slot.doom === undefined && current && slot.uses < settings.maxUses && !(settings.canBreak && engine.ports.isBroken(slot))) return true;
+      if (!slot.broken && slot.doom === undefined && current && slot.uses < settings.maxUses
+        && !(settings.canBreak && engine.ports.isBroken(slot))) return true;
     }
   }
   return false;
@@ -214,7 +228,8 @@ function checkSpread<T>(engine: Engine<T>, now: number, fault: Fault): void {
 function checkTotals<T>(engine: Engine<T>, fault: Fault): void {
   const { totals, slots } = engine;
   const settled = totals.served + totals.timedOut + totals.aborted + totals.rejected;
-  if (totals.acquires !== settled + engine.waiting) fault(`I11: ${totals.acquires} acquires, ${settled} settled, ${engine.waiting} waiting`);
+  if (totals.acquires !== settled + engine.waiting)
+    fault(`I11: ${totals.acquires} acquires, ${settled} settled, ${engine.waiting} waiting`);
   const destroyed = Object.values(totals.destroyed).reduce((sum, count) => sum + count, 0);
   const present = slots.size - slots.pending;
   if (totals.created !== destroyed + totals.detached + present) {
@@ -227,7 +242,8 @@ function checkClosing<T>(engine: Engine<T>, fault: Fault): void {
   const { slots } = engine;
   const kept = slots.idle.size + slots.validating.size + slots.resetting.size + slots.creating.size;
   if (engine.waiting > 0) fault(`I12: ${engine.waiting} wait at a pool that closes`);
-  if (kept > 0) fault(`I12: ${slots.idle.size} idle, ${slots.validating.size} validating, ${slots.resetting.size} resetting, ${slots.creating.size} creating`);
+  if (kept > 0)
+    fault(`I12: ${kept} kept: ${slots.idle.size} idle, ${slots.validating.size} validating, ${slots.resetting.size} resetting`);
   if (!engine.closed && slots.size === 0) fault('I12: empty and not closed');
   if (engine.closed && engine.wakeAt !== Infinity && slots.size === 0) fault(`I12: closed, with a wake-up at ${engine.wakeAt}`);
   if (engine.closed && slots.size > slots.destroying.size) fault(`I12: closed, with ${slots.size - slots.destroying.size} resources`);
@@ -280,7 +296,8 @@ function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string
   for (const slot of slots.idle.toArray()) {
     promise(`the retirement of #${slot.id}`, slot.expiresAt);
     if (spare-- > 0) promise(`the idle timeout of #${slot.id}`, slot.idleSince + settings.idleTimeoutMs);
-    if (settings.canValidate && engine.pinging === undefined) promise(`the keepalive of #${slot.id}`, slot.aliveAt + settings.keepaliveIntervalMs);
+    if (settings.canValidate && engine.pinging === undefined)
+      promise(`the keepalive of #${slot.id}`, slot.aliveAt + settings.keepaliveIntervalMs);
   }
   if (engine.closing) return;
   for (const slot of slots.aliveSlots()) {

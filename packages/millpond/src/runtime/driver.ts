@@ -266,7 +266,8 @@ export class Driver<T> implements Ports<T> {
     const ticket = waiter as Ticket;
     this.forget(ticket);
     const waitMs = now - ticket.since;
-    const error = refusal.kind === 'aborted' ? refusal.reason : refusalError(refusal, this.circumstances(waitMs, ticket.lane, ticket.meta?.label));
+    const error = refusal.kind === 'aborted' ? refusal.reason
+      : refusalError(refusal, this.circumstances(waitMs, ticket.lane, ticket.meta?.label));
     ticket.reject(error);
     this.noteRefusal(error, waitMs);
   }

@@ -46,6 +46,22 @@ export const ageingCases: readonly PoolCase[] = [
     },
   },
   {
+    name: 'a resource whose validation hangs is destroyed at validateTimeoutMs, and replaced',
+    async run(play) {
+      const scene = play({ options: { max: 1, validateAfterIdleMs: 100, validateTimeoutMs: 250 } });
+      const [hung] = await scene.fill(1);
+      await scene.adv(5000);
+      scene.factory.script.validate.does('manual');
+      const request = scene.acquire();
+      await scene.adv(249);
+      expectWaiting(request);
+      await scene.adv(1);
+      expectServed([request], ['r2']);
+      assert.equal(scene.factory.destroyed(hung!), 1);
+      assert.equal(scene.factory.script.validate.calls[0]!.context.signal.aborted, true);
+    },
+  },
+  {
     name: 'an idle resource that dies leaves at once; a borrowed one when it comes back, once',
     needs: ['onLost'],
     async run(play) {
