@@ -4,8 +4,8 @@ export const ORDERS = [
   {
     name: 'a pause lends on',
     file: 'engine/dispatch.ts',
-    find: 'function match<T>(engine: Engine<T>, now: number): void {\n  if (engine.paused !== false) return;',
-    replace: 'function match<T>(engine: Engine<T>, now: number): void {',
+    find: 'return engine.paused === false ? engine.lanes.next(',
+    replace: 'return !engine.closing ? engine.lanes.next(',
   },
   {
     name: 'a pause creates on',

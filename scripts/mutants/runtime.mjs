@@ -182,6 +182,12 @@ export const RUNTIME = [
     replace: 'for (const each of [...tickets].slice(0, 1)) this.onAbort(each, signal.reason);',
   },
   {
+    name: 'a signal that aborts while its acquire is on the way in is not seen',
+    file: 'runtime/driver.ts',
+    find: '      if (signal.aborted) {',
+    replace: '      if (signal.aborted && ticket.signal === signal) {',
+  },
+  {
     name: 'a signal that has aborted already is not seen',
     file: 'pool.ts',
     find: '      if (signal?.aborted === true) {\n        driver',

@@ -24,6 +24,17 @@ onEachPostgres('a backend that is killed', (stage) => {
     expect(lost).toContainEqual(['broken', '57P01']);
   });
 
+  it('by the network says so', async () => {
+    await using proxy = await TcpProxy.start({ port: stage.server.port });
+    await using pool = createPgPool({ ...stage.through(proxy, 'network'), min: 1, max: 1 });
+    await pool.ready();
+    const lost: unknown[] = [];
+    pool.on('destroy', ({ reason, error }) => lost.push([reason, (error as { code?: string } | undefined)?.code]));
+    proxy.cut();
+    await until('the loss to be told', () => lost, (all) => all.length > 0);
+    expect(lost[0]).toEqual(['broken', 'ECONNRESET']);
+  });
+
   it('while borrowed fails the statement of its borrower and is not lent again', async () => {
     await using pool = createPgPool({ ...stage.options('borrowed'), max: 2 });
     const lease = await pool.acquire();

@@ -74,6 +74,19 @@ onEachPostgres('release', (stage) => {
     });
   }
 
+  it('while a statement runs that resists its cancel: max is kept at the server, and not only here', async () => {
+    await using pool = createPgPool({ ...stage.options('resists'), max: 1 });
+    const lease = await pool.acquire();
+    const stubborn = 'DO $$ BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(0.7); END $$';
+    const running = lease.resource.query(stubborn).catch((error: unknown) => error);
+    await stage.observer.running('resists', 'pg_sleep');
+    lease.release();
+    const next = pool.query("SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'resists'");
+    expect(pool.stats().destroying).toBe(1);
+    expect((await next).rows).toEqual([{ count: 1 }]);
+    await running;
+  });
+
   it('with statements queued behind the running one ends the connection', async () => {
     await using pool = createPgPool({ ...stage.options('queued'), max: 1 });
     const lease = await pool.acquire();
@@ -150,7 +163,10 @@ onEachPostgres('release', (stage) => {
   it('of a connection that the borrower has ended does not lend it again', async () => {
     await using pool = createPgPool({ ...stage.options('ended'), max: 1 });
     await pool.use((client) => (client as unknown as pg.Client).end());
-    await pool.use((client) => { void (client as unknown as pg.Client).end(); });
+    const lease = await pool.acquire();
+    void (lease.resource as unknown as pg.Client).end();
+    lease.release();
+    expect(pool.stats().idle).toBe(0);
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     expect(pool.stats().totals.created).toBe(3);
   });

@@ -1,7 +1,15 @@
 // Rule 23: a limit that comes from outside and moves.
 
 import { localBudget, Pool, type Budget } from 'millpond';
-import { InvariantWatch, PLAIN_OPTIONS, probeCapacity, ScriptedFactory, seededRandom, VirtualClock, type ScriptedResource } from 'millpond/testing';
+import {
+  InvariantWatch,
+  PLAIN_OPTIONS,
+  probeCapacity,
+  ScriptedFactory,
+  seededRandom,
+  VirtualClock,
+  type ScriptedResource,
+} from 'millpond/testing';
 import { expect, test } from 'vitest';
 import { expectStats, play } from './scenarios/play.ts';
 
@@ -141,7 +149,10 @@ test('a pool leaves its budget when it is closed, once, and listens no more', as
   expect(budget.listeners.size).toBe(0);
 });
 
-function pools(count: number, limit: number): { readonly clock: VirtualClock; readonly scenes: readonly { pool: Pool<ScriptedResource>; factory: ScriptedFactory }[] } {
+function pools(
+  count: number,
+  limit: number,
+): { readonly clock: VirtualClock; readonly scenes: readonly { pool: Pool<ScriptedResource>; factory: ScriptedFactory }[] } {
   const clock = new VirtualClock();
   const budget = localBudget({ limit });
   const scenes = Array.from({ length: count }, () => {
@@ -234,7 +245,8 @@ test('a random life of three pools under one budget loses nothing', async () => 
 
 test('localBudget checks its limit', () => {
   for (const limit of [0, -1, Number.NaN, 1.5, Infinity]) {
-    expect(() => localBudget({ limit }), String(limit)).toThrow(expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option: 'limit' }));
+    expect(() => localBudget({ limit }), String(limit)).toThrow(
+      expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option: 'limit' }),
+    );
   }
 });
-

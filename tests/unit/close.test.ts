@@ -142,7 +142,7 @@ test('resources that are being validated or reset are destroyed too', async () =
   expect(scene.factory.live).toBe(0);
 });
 
-test('a lease that is detached while closing is the caller\'s', async () => {
+test("a lease that is detached while closing is the caller's", async () => {
   const scene = play();
   const [held] = await scene.borrow(1);
   const done = results(scene);
@@ -162,7 +162,10 @@ test('closing a paused or unavailable pool works like any other', async () => {
   expectFailed(waiter, 'ERR_POOL_CLOSED');
   expect(done).toHaveLength(1);
 
-  const broken = play({ breaker: { failures: 1, probeIntervalMs: 100 } }, { prepare: (factory) => factory.failCreates(new Error('refused')) });
+  const broken = play(
+    { breaker: { failures: 1, probeIntervalMs: 100 } },
+    { prepare: (factory) => factory.failCreates(new Error('refused')) },
+  );
   broken.acquire();
   await broken.step();
   const ended = results(broken);

@@ -81,7 +81,18 @@ test('hooks run in the context in which the pool was built, whoever caused them'
 test('listeners may throw: nothing breaks, and somebody is told', async () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   const scene = play({ max: 1, leakThresholdMs: 10 });
-  for (const event of ['create', 'createError', 'acquire', 'acquireError', 'release', 'staleRelease', 'destroy', 'leak', 'unleak', 'state'] as const) {
+  for (const event of [
+    'create',
+    'createError',
+    'acquire',
+    'acquireError',
+    'release',
+    'staleRelease',
+    'destroy',
+    'leak',
+    'unleak',
+    'state',
+  ] as const) {
     scene.pool.on(event, () => {
       throw new Error(`listener of ${event}`);
     });
@@ -151,15 +162,23 @@ test('an onLost that throws, that calls back at once, or that answers with nothi
   };
   for (const [name, onLost] of Object.entries(factories)) {
     const inner = new ScriptedFactory({ onLost: false });
-    const pool = new Pool({ factory: { create: inner.create, destroy: inner.destroy, onLost }, max: 1, acquireTimeoutMs: 50, createRetry: false });
-    const outcome = await pool.acquire().then((lease) => lease.destroy(), (error: unknown) => (error as Error).name);
+    const pool = new Pool({
+      factory: { create: inner.create, destroy: inner.destroy, onLost },
+      max: 1,
+      acquireTimeoutMs: 50,
+      createRetry: false,
+    });
+    const outcome = await pool.acquire().then(
+      (lease) => lease.destroy(),
+      (error: unknown) => (error as Error).name,
+    );
     expect([true, 'AcquireTimeoutError', 'CreateError'], name).toContain(outcome);
     await pool.close();
     expect(inner.live, name).toBe(0);
   }
 });
 
-test('hooks whose promise rejects after they were given up are nobody\'s unhandled rejection', async () => {
+test("hooks whose promise rejects after they were given up are nobody's unhandled rejection", async () => {
   const scene = play(
     { max: 1, createTimeoutMs: 50, validateTimeoutMs: 50, resetTimeoutMs: 50, destroyTimeoutMs: 50, validateAfterIdleMs: 0 },
     { factory: { reset: true } },

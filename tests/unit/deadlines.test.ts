@@ -96,7 +96,10 @@ test('with createRetry a permanent failure rejects at once, and a transient one 
 });
 
 test('a permanent failure does not become a storm when min asks for resources', async () => {
-  const scene = play({ min: 5, max: 5, createRetry: {} }, { factory: { classify: () => 'permanent' }, prepare: (factory) => factory.failCreates(E) });
+  const scene = play(
+    { min: 5, max: 5, createRetry: {} },
+    { factory: { classify: () => 'permanent' }, prepare: (factory) => factory.failCreates(E) },
+  );
   await scene.adv(60_000);
   // Five at the start, then at the slowest pace: locking an account takes few attempts.
   expect(scene.factory.creates).toBeLessThanOrEqual(5 + 5 * 13);

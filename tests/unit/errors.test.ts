@@ -1,8 +1,18 @@
 // The errors: codes, classes, whether to try again, and what they tell the person on call.
 
 import {
-  AcquireError, AcquireTimeoutError, CreateError, InvalidOptionError, LeaseEndedError, NestedAcquireError, OverloadedError, PoolClosedError, PoolError,
-  PoolPausedError, PoolUnavailableError, QueueFullError,
+  AcquireError,
+  AcquireTimeoutError,
+  CreateError,
+  InvalidOptionError,
+  LeaseEndedError,
+  NestedAcquireError,
+  OverloadedError,
+  PoolClosedError,
+  PoolError,
+  PoolPausedError,
+  PoolUnavailableError,
+  QueueFullError,
 } from 'millpond';
 import { expect, test } from 'vitest';
 import { play, type Stage } from './scenarios/play.ts';
@@ -28,7 +38,9 @@ const named = { name: 'orders' } as const;
 
 const ACQUIRE_ERRORS: Record<string, Expected> = {
   AcquireTimeoutError: {
-    type: AcquireTimeoutError, code: 'ERR_POOL_ACQUIRE_TIMEOUT', retryable: true,
+    type: AcquireTimeoutError,
+    code: 'ERR_POOL_ACQUIRE_TIMEOUT',
+    retryable: true,
     make: async () => {
       const scene = play({ ...named, max: 1 });
       await scene.borrow(1);
@@ -36,7 +48,9 @@ const ACQUIRE_ERRORS: Record<string, Expected> = {
     },
   },
   QueueFullError: {
-    type: QueueFullError, code: 'ERR_POOL_QUEUE_FULL', retryable: true,
+    type: QueueFullError,
+    code: 'ERR_POOL_QUEUE_FULL',
+    retryable: true,
     make: async () => {
       const scene = play({ ...named, max: 1, maxWaiting: 0 });
       await scene.borrow(1);
@@ -44,7 +58,9 @@ const ACQUIRE_ERRORS: Record<string, Expected> = {
     },
   },
   OverloadedError: {
-    type: OverloadedError, code: 'ERR_POOL_OVERLOADED', retryable: true,
+    type: OverloadedError,
+    code: 'ERR_POOL_OVERLOADED',
+    retryable: true,
     make: async () => {
       const scene = play({ ...named, max: 1, shedding: true });
       await scene.borrow(1);
@@ -53,7 +69,9 @@ const ACQUIRE_ERRORS: Record<string, Expected> = {
     },
   },
   PoolPausedError: {
-    type: PoolPausedError, code: 'ERR_POOL_PAUSED', retryable: true,
+    type: PoolPausedError,
+    code: 'ERR_POOL_PAUSED',
+    retryable: true,
     make: async () => {
       const scene = play(named);
       scene.pool.pause({ reject: true });
@@ -61,7 +79,10 @@ const ACQUIRE_ERRORS: Record<string, Expected> = {
     },
   },
   PoolUnavailableError: {
-    type: PoolUnavailableError, code: 'ERR_POOL_UNAVAILABLE', retryable: true, cause: E,
+    type: PoolUnavailableError,
+    code: 'ERR_POOL_UNAVAILABLE',
+    retryable: true,
+    cause: E,
     make: async () => {
       const scene = play({ ...named, breaker: { failures: 1, probeIntervalMs: 1000 } }, { prepare: (factory) => factory.failCreates(E) });
       await failing(scene);
@@ -69,7 +90,9 @@ const ACQUIRE_ERRORS: Record<string, Expected> = {
     },
   },
   PoolClosedError: {
-    type: PoolClosedError, code: 'ERR_POOL_CLOSED', retryable: false,
+    type: PoolClosedError,
+    code: 'ERR_POOL_CLOSED',
+    retryable: false,
     make: async () => {
       const scene = play(named);
       void scene.pool.close();
@@ -77,19 +100,29 @@ const ACQUIRE_ERRORS: Record<string, Expected> = {
     },
   },
   CreateError: {
-    type: CreateError, code: 'ERR_POOL_CREATE_FAILED', retryable: true, cause: E,
+    type: CreateError,
+    code: 'ERR_POOL_CREATE_FAILED',
+    retryable: true,
+    cause: E,
     make: async () => failing(play(named, { prepare: (factory) => factory.failCreates(E) })),
   },
   'CreateError, permanent': {
-    type: CreateError, code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: E,
+    type: CreateError,
+    code: 'ERR_POOL_CREATE_FAILED',
+    retryable: false,
+    cause: E,
     make: async () => failing(play(named, { factory: { classify: () => 'permanent' }, prepare: (factory) => factory.failCreates(E) })),
   },
   'CreateError, timeout': {
-    type: CreateError, code: 'ERR_POOL_CREATE_TIMEOUT', retryable: true,
+    type: CreateError,
+    code: 'ERR_POOL_CREATE_TIMEOUT',
+    retryable: true,
     make: async () => failing(play({ ...named, createTimeoutMs: 100 }, { prepare: (factory) => (factory.auto = false) }), {}, 100),
   },
   NestedAcquireError: {
-    type: NestedAcquireError, code: 'ERR_POOL_NESTED_ACQUIRE', retryable: false,
+    type: NestedAcquireError,
+    code: 'ERR_POOL_NESTED_ACQUIRE',
+    retryable: false,
     make: async () => {
       const scene = play({ ...named, nested: 'error' });
       return scene.pool.use(() => failing(scene));
@@ -159,7 +192,9 @@ test('making an error does not change how stacks are captured elsewhere', async 
 });
 
 test('PoolError.is knows errors of other copies of the package, and nothing else', async () => {
-  const foreign = Object.create(Object.getPrototypeOf(Object.getPrototypeOf(await ACQUIRE_ERRORS['QueueFullError']!.make())) as object) as unknown;
+  const foreign = Object.create(
+    Object.getPrototypeOf(Object.getPrototypeOf(await ACQUIRE_ERRORS['QueueFullError']!.make())) as object,
+  ) as unknown;
   expect(PoolError.is(foreign)).toBe(true);
   for (const value of [undefined, null, 7, 'ERR_POOL_CLOSED', new Error('x'), Object.assign(new Error('x'), { code: 'ERR_POOL_CLOSED' })]) {
     expect(PoolError.is(value)).toBe(false);

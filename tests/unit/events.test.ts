@@ -7,7 +7,18 @@ import { expect, test } from 'vitest';
 import { play, type Stage } from './scenarios/play.ts';
 
 const E = new Error('refused');
-const NAMES = ['create', 'createError', 'acquire', 'acquireError', 'release', 'staleRelease', 'destroy', 'leak', 'unleak', 'state'] as const;
+const NAMES = [
+  'create',
+  'createError',
+  'acquire',
+  'acquireError',
+  'release',
+  'staleRelease',
+  'destroy',
+  'leak',
+  'unleak',
+  'state',
+] as const;
 
 function record(scene: Stage): [string, Record<string, unknown>][] {
   const seen: [string, Record<string, unknown>][] = [];
@@ -36,9 +47,15 @@ test('every event tells what happened, with its numbers', async () => {
   const seen = record(scene);
   await live(scene);
   const [r1] = scene.factory.resources;
-  const info = { id: expect.any(Number), ageMs: expect.any(Number), idleMs: expect.any(Number), uses: expect.any(Number), generation: expect.any(Number) };
+  const info = {
+    id: expect.any(Number),
+    ageMs: expect.any(Number),
+    idleMs: expect.any(Number),
+    uses: expect.any(Number),
+    generation: expect.any(Number),
+  };
   // Which of the two errors is told first is not part of the contract.
-  expect(seen.slice(0, 2).sort()).toEqual([
+  expect(seen.slice(0, 2).sort(([a], [b]) => (a < b ? -1 : 1))).toEqual([
     ['acquireError', { error: expect.objectContaining({ code: 'ERR_POOL_CREATE_FAILED' }), waitMs: 0 }],
     ['createError', { error: E, attempt: 1, retryInMs: undefined }],
   ]);
@@ -96,7 +113,12 @@ test('the same events go to node:diagnostics_channel, with the name of the pool'
   await live(scene);
   for (const [name, listener] of listeners) unsubscribe(`millpond:${name}`, listener);
   const mine = seen.filter(([, message]) => message['pool'] === 'channelled');
-  expect(mine.slice(0, 2).map(([name]) => name).sort()).toEqual(['acquireError', 'createError']);
+  expect(
+    mine
+      .slice(0, 2)
+      .map(([name]) => name)
+      .sort(),
+  ).toEqual(['acquireError', 'createError']);
   expect(mine.slice(2).map(([name]) => name)).toEqual(['create', 'acquire', 'leak', 'unleak', 'release', 'staleRelease', 'destroy']);
   expect(mine.find(([name]) => name === 'createError')![1]).toMatchObject({ error: E, attempt: 1 });
 });
@@ -109,63 +131,78 @@ test('the reason of a create failure is told although nobody waits', async () =>
 });
 
 /** How each ending comes about: one way for each reason of the closed list. */
-const ENDINGS: Record<DestroyReason, (end: (reason: DestroyReason, scene: Stage, play: () => Promise<void>) => Promise<void>) => Promise<void>> = {
-  idleTimeout: (end) => run(end, 'idleTimeout', play({ idleTimeoutMs: 100 }), async (scene) => {
-    await scene.fill(1);
-    await scene.adv(100);
-  }),
-  maxLifetime: (end) => run(end, 'maxLifetime', play({ maxLifetimeMs: 100 }), async (scene) => {
-    await scene.fill(1);
-    await scene.adv(100);
-  }),
-  maxUses: (end) => run(end, 'maxUses', play({ maxUses: 1 }), async (scene) => {
-    await scene.fill(1);
-  }),
-  invalid: (end) => run(end, 'invalid', play({ validateAfterIdleMs: 0 }), async (scene) => {
-    await scene.fill(1);
-    await scene.adv(1);
-    scene.factory.script.validate.next({ rejects: E });
-    await scene.borrow(1);
-  }),
-  stale: (end) => run(end, 'stale', play({ validateAfterIdleMs: 0 }), async (scene) => {
-    await scene.fill(2);
-    await scene.adv(1);
-    scene.factory.script.validate.next({ rejects: E });
-    await scene.borrow(1);
-  }),
-  broken: (end) => run(end, 'broken', play(), async (scene) => {
-    const [r1] = await scene.fill(1);
-    scene.factory.lost(r1!, E);
-    await scene.step();
-  }),
-  resetFailed: (end) => run(end, 'resetFailed', play({}, { factory: { reset: true } }), async (scene) => {
-    scene.factory.script.reset.next({ rejects: E });
-    await scene.fill(1);
-  }),
-  evicted: (end) => run(end, 'evicted', play(), async (scene) => {
-    await scene.fill(1);
-    scene.pool.evict();
-    await scene.step();
-  }),
-  leaseDestroyed: (end) => run(end, 'leaseDestroyed', play(), async (scene) => {
-    (await scene.borrow(1))[0]!.lease.destroy(E);
-    await scene.step();
-  }),
-  reclaimed: (end) => run(end, 'reclaimed', play({ leakThresholdMs: 100, reclaim: true }), async (scene) => {
-    await scene.borrow(1);
-    await scene.adv(100);
-  }),
-  late: (end) => run(end, 'late', play({ createTimeoutMs: 100 }, { prepare: (factory) => (factory.auto = false) }), async (scene) => {
-    scene.acquire();
-    await scene.adv(100);
-    scene.factory.pending[0]!.ok();
-    await scene.step();
-  }),
-  overSize: (end) => run(end, 'overSize', play({ max: 2 }), async (scene) => {
-    await scene.fill(2);
-    scene.pool.resize({ max: 1 });
-    await scene.step();
-  }),
+const ENDINGS: Record<
+  DestroyReason,
+  (end: (reason: DestroyReason, scene: Stage, play: () => Promise<void>) => Promise<void>) => Promise<void>
+> = {
+  idleTimeout: (end) =>
+    run(end, 'idleTimeout', play({ idleTimeoutMs: 100 }), async (scene) => {
+      await scene.fill(1);
+      await scene.adv(100);
+    }),
+  maxLifetime: (end) =>
+    run(end, 'maxLifetime', play({ maxLifetimeMs: 100 }), async (scene) => {
+      await scene.fill(1);
+      await scene.adv(100);
+    }),
+  maxUses: (end) =>
+    run(end, 'maxUses', play({ maxUses: 1 }), async (scene) => {
+      await scene.fill(1);
+    }),
+  invalid: (end) =>
+    run(end, 'invalid', play({ validateAfterIdleMs: 0 }), async (scene) => {
+      await scene.fill(1);
+      await scene.adv(1);
+      scene.factory.script.validate.next({ rejects: E });
+      await scene.borrow(1);
+    }),
+  stale: (end) =>
+    run(end, 'stale', play({ validateAfterIdleMs: 0 }), async (scene) => {
+      await scene.fill(2);
+      await scene.adv(1);
+      scene.factory.script.validate.next({ rejects: E });
+      await scene.borrow(1);
+    }),
+  broken: (end) =>
+    run(end, 'broken', play(), async (scene) => {
+      const [r1] = await scene.fill(1);
+      scene.factory.lost(r1!, E);
+      await scene.step();
+    }),
+  resetFailed: (end) =>
+    run(end, 'resetFailed', play({}, { factory: { reset: true } }), async (scene) => {
+      scene.factory.script.reset.next({ rejects: E });
+      await scene.fill(1);
+    }),
+  evicted: (end) =>
+    run(end, 'evicted', play(), async (scene) => {
+      await scene.fill(1);
+      scene.pool.evict();
+      await scene.step();
+    }),
+  leaseDestroyed: (end) =>
+    run(end, 'leaseDestroyed', play(), async (scene) => {
+      (await scene.borrow(1))[0]!.lease.destroy(E);
+      await scene.step();
+    }),
+  reclaimed: (end) =>
+    run(end, 'reclaimed', play({ leakThresholdMs: 100, reclaim: true }), async (scene) => {
+      await scene.borrow(1);
+      await scene.adv(100);
+    }),
+  late: (end) =>
+    run(end, 'late', play({ createTimeoutMs: 100 }, { prepare: (factory) => (factory.auto = false) }), async (scene) => {
+      scene.acquire();
+      await scene.adv(100);
+      scene.factory.pending[0]!.ok();
+      await scene.step();
+    }),
+  overSize: (end) =>
+    run(end, 'overSize', play({ max: 2 }), async (scene) => {
+      await scene.fill(2);
+      scene.pool.resize({ max: 1 });
+      await scene.step();
+    }),
   recalled: async (end) => {
     let limit = 2;
     let listener: () => void = () => undefined;
@@ -189,11 +226,12 @@ const ENDINGS: Record<DestroyReason, (end: (reason: DestroyReason, scene: Stage,
       await scene.step();
     });
   },
-  poolClosed: (end) => run(end, 'poolClosed', play(), async (scene) => {
-    await scene.fill(1);
-    void scene.pool.close();
-    await scene.step();
-  }),
+  poolClosed: (end) =>
+    run(end, 'poolClosed', play(), async (scene) => {
+      await scene.fill(1);
+      void scene.pool.close();
+      await scene.step();
+    }),
 };
 
 function run(

@@ -37,10 +37,12 @@ test('using releases at the end of the block, also when it is left by a throw', 
     expectStats(scene, { borrowed: 1 });
   }
   expectStats(scene, { idle: 1 });
-  await expect((async () => {
-    using _lease = await scene.pool.acquire();
-    throw E;
-  })()).rejects.toBe(E);
+  await expect(
+    (async () => {
+      using _lease = await scene.pool.acquire();
+      throw E;
+    })(),
+  ).rejects.toBe(E);
   expectStats(scene, { idle: 1 });
   await scene.step();
 });
@@ -176,7 +178,10 @@ test('a resource that dies in its reset or validation is destroyed once, and its
 });
 
 test('a hook that ends well keeps its signal: nothing aborts it afterwards', async () => {
-  const scene = play({ max: 1, validateAfterIdleMs: 0, createTimeoutMs: 100, validateTimeoutMs: 100, resetTimeoutMs: 100 }, { factory: { reset: true } });
+  const scene = play(
+    { max: 1, validateAfterIdleMs: 0, createTimeoutMs: 100, validateTimeoutMs: 100, resetTimeoutMs: 100 },
+    { factory: { reset: true } },
+  );
   await scene.fill(1);
   await scene.adv(1);
   const [held] = await scene.borrow(1);

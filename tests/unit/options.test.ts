@@ -10,7 +10,7 @@ const nothing = (): void => undefined;
 
 function refusal(options: object): InvalidOptionError {
   try {
-    void new Pool({ factory, ...options } as never);
+    void new Pool({ factory, ...options });
   } catch (error) {
     expect(error).toBeInstanceOf(InvalidOptionError);
     return error as InvalidOptionError;
@@ -20,8 +20,16 @@ function refusal(options: object): InvalidOptionError {
 
 const COUNTS = ['min', 'max', 'maxWaiting', 'maxCreating', 'maxUses', 'sharing'];
 const DURATIONS = [
-  'acquireTimeoutMs', 'createTimeoutMs', 'validateTimeoutMs', 'resetTimeoutMs', 'destroyTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs',
-  'validateAfterIdleMs', 'keepaliveIntervalMs', 'leakThresholdMs',
+  'acquireTimeoutMs',
+  'createTimeoutMs',
+  'validateTimeoutMs',
+  'resetTimeoutMs',
+  'destroyTimeoutMs',
+  'idleTimeoutMs',
+  'maxLifetimeMs',
+  'validateAfterIdleMs',
+  'keepaliveIntervalMs',
+  'leakThresholdMs',
 ];
 const PARTS = ['lifetimeJitter', 'headroom', 'captureStacks'];
 const FLAGS = ['flushOnStale', 'strictMax', 'reclaim'];
@@ -110,9 +118,25 @@ test('no options at all are a mistake too, not a crash', () => {
 });
 
 test('undefined means the default, for every option', () => {
-  const none = Object.fromEntries([...COUNTS, ...DURATIONS, ...PARTS, ...FLAGS, 'name', 'idleOrder', 'createRetry', 'breaker', 'shedding', 'lanes',
-    'nested', 'budget', 'clock', 'random'].map((key) => [key, undefined]));
-  const pool = new Pool({ factory, ...none } as never);
+  const none = Object.fromEntries(
+    [
+      ...COUNTS,
+      ...DURATIONS,
+      ...PARTS,
+      ...FLAGS,
+      'name',
+      'idleOrder',
+      'createRetry',
+      'breaker',
+      'shedding',
+      'lanes',
+      'nested',
+      'budget',
+      'clock',
+      'random',
+    ].map((key) => [key, undefined]),
+  );
+  const pool = new Pool({ factory, ...none });
   expect(pool.stats()).toMatchObject({ min: 0, max: 10 });
 });
 
@@ -122,7 +146,11 @@ test('the defaults are those of the documentation', async () => {
   const pool = new Pool({ factory: own, clock, random: () => 0.5 });
   const outcome: unknown[] = [];
   own.auto = false;
-  for (let i = 0; i < 12; i++) pool.acquire().then(() => outcome.push('served'), (error: unknown) => outcome.push(error));
+  for (let i = 0; i < 12; i++)
+    pool.acquire().then(
+      () => outcome.push('served'),
+      (error: unknown) => outcome.push(error),
+    );
   await clock.flush();
   expect(own.maxConcurrentCreates).toBe(2);
   own.auto = true;
@@ -132,7 +160,10 @@ test('the defaults are those of the documentation', async () => {
   await clock.advance(4999);
   expect(outcome).toHaveLength(10);
   await clock.advance(1);
-  expect(outcome.slice(10)).toEqual([expect.objectContaining({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' }), expect.objectContaining({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' })]);
+  expect(outcome.slice(10)).toEqual([
+    expect.objectContaining({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' }),
+    expect.objectContaining({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' }),
+  ]);
 });
 
 test('idle resources live ten minutes, any resource half an hour less up to a quarter', async () => {
@@ -154,8 +185,15 @@ test('idle resources live ten minutes, any resource half an hour less up to a qu
 
 test.each([0, Infinity])('limits are off at %s', async (off) => {
   const scene = play({
-    max: 1, createTimeoutMs: off, validateTimeoutMs: off, resetTimeoutMs: off, destroyTimeoutMs: off, idleTimeoutMs: off, maxLifetimeMs: off,
-    keepaliveIntervalMs: off, leakThresholdMs: off,
+    max: 1,
+    createTimeoutMs: off,
+    validateTimeoutMs: off,
+    resetTimeoutMs: off,
+    destroyTimeoutMs: off,
+    idleTimeoutMs: off,
+    maxLifetimeMs: off,
+    keepaliveIntervalMs: off,
+    leakThresholdMs: off,
   });
   const seen: unknown[] = [];
   scene.pool.on('leak', (event) => seen.push(event));

@@ -46,7 +46,10 @@ test('it rejects at its timeout with the last create error as the cause, and lea
 });
 
 test('a permanent failure ends it at once', async () => {
-  const scene = play({ min: 1, createRetry: {} }, { factory: { classify: () => 'permanent' }, prepare: (factory) => factory.failCreates(E) });
+  const scene = play(
+    { min: 1, createRetry: {} },
+    { factory: { classify: () => 'permanent' }, prepare: (factory) => factory.failCreates(E) },
+  );
   await expect(scene.pool.ready()).rejects.toMatchObject({ cause: E });
 });
 

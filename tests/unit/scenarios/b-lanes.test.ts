@@ -16,7 +16,7 @@ interface Outcome {
   readonly highWaits: number[];
 }
 
-/** `load`: what high asks for, in parts of what its share of the pool can do. Arrivals are random (Poisson): evenly spaced ones never queue. */
+/** `load`: what high asks for, in parts of what its share of the pool can do. Arrivals are random (Poisson): even ones never queue. */
 async function simulate(load: number, durationMs: number): Promise<Outcome> {
   const scene = play({ max: MAX, lanes: LANES, acquireTimeoutMs: 2000 });
   const random = seededRandom(`26a at ${load}`);

@@ -21,7 +21,10 @@ test('24: aborting a hundred thousand waiters from the last to the first is line
 });
 
 test('24: nor does it matter that they have a thousand different timeouts', async () => {
-  const [small, large] = [await best(() => abortAll(SMALL, (i) => 60_000 + (i % 1000))), await best(() => abortAll(LARGE, (i) => 60_000 + (i % 1000)))];
+  const [small, large] = [
+    await best(() => abortAll(SMALL, (i) => 60_000 + (i % 1000))),
+    await best(() => abortAll(LARGE, (i) => 60_000 + (i % 1000))),
+  ];
   expect(large / small).toBeLessThan(MOST);
 });
 

@@ -76,17 +76,20 @@ test('38: one that resolves false is as dead as one that rejects; those used lat
 test.each([
   [true, 250, 'served'],
   [false, 600, 'failed'],
-] as const)('39: validations that hang do not hold a caller beyond its deadline (flushOnStale %s)', async (flushOnStale, settledAfter, state) => {
-  const scene = play({ max: 5, validateAfterIdleMs: 100, validateTimeoutMs: 250, acquireTimeoutMs: 600, flushOnStale });
-  await scene.fill(5);
-  await scene.adv(10_000);
-  scene.factory.script.validate.does('manual');
-  const request = scene.acquire();
-  await scene.adv(600);
-  expect(request.state).toBe(state);
-  expect(request.waitedMs).toBe(settledAfter);
-  expect(scene.factory.script.validate.calls[0]!.context.signal.aborted).toBe(true);
-});
+] as const)(
+  '39: validations that hang do not hold a caller beyond its deadline (flushOnStale %s)',
+  async (flushOnStale, settledAfter, state) => {
+    const scene = play({ max: 5, validateAfterIdleMs: 100, validateTimeoutMs: 250, acquireTimeoutMs: 600, flushOnStale });
+    await scene.fill(5);
+    await scene.adv(10_000);
+    scene.factory.script.validate.does('manual');
+    const request = scene.acquire();
+    await scene.adv(600);
+    expect(request.state).toBe(state);
+    expect(request.waitedMs).toBe(settledAfter);
+    expect(scene.factory.script.validate.calls[0]!.context.signal.aborted).toBe(true);
+  },
+);
 
 test('39: an answer that comes after validateTimeoutMs changes nothing', async () => {
   const scene = play({ max: 1, validateAfterIdleMs: 100, validateTimeoutMs: 250 });
@@ -176,7 +179,11 @@ test('42: keepalive pings the idle at its interval, never the borrowed', async (
   scene.factory.observe((hook, resource) => void (hook === 'validate' && pinged.push([resource!.name, scene.clock.now()])));
   await scene.adv(950);
   const idle = held!.resource.name === 'r1' ? 'r2' : 'r1';
-  expect(pinged).toEqual([[idle, 300], [idle, 600], [idle, 900]]);
+  expect(pinged).toEqual([
+    [idle, 300],
+    [idle, 600],
+    [idle, 900],
+  ]);
 });
 
 test('42: it is out of reach only while the ping runs', async () => {

@@ -52,9 +52,11 @@ test('51: use passes on what fn returns, throws or rejects with, and releases on
   await expect(scene.pool.use(async (resource) => `async ${resource.name}`)).resolves.toBe('async r1');
   expect(releases).toBe(2);
   const error = new Error('of the caller');
-  await expect(scene.pool.use(() => {
-    throw error;
-  })).rejects.toBe(error);
+  await expect(
+    scene.pool.use(() => {
+      throw error;
+    }),
+  ).rejects.toBe(error);
   await expect(scene.pool.use(() => Promise.reject(error))).rejects.toBe(error);
   expect(releases).toBe(4);
   await scene.step();
@@ -249,7 +251,14 @@ test('54: after a random script the totals conserve, and the sums of times are t
 
 test('55: the wall clock may jump by an hour: nothing expires and no age is negative', async () => {
   const factory = new ScriptedFactory();
-  const pool = new Pool({ factory, max: 2, idleTimeoutMs: 60_000, maxLifetimeMs: 120_000, validateAfterIdleMs: 30_000, leakThresholdMs: 60_000 });
+  const pool = new Pool({
+    factory,
+    max: 2,
+    idleTimeoutMs: 60_000,
+    maxLifetimeMs: 120_000,
+    validateAfterIdleMs: 30_000,
+    leakThresholdMs: 60_000,
+  });
   const leaks: unknown[] = [];
   pool.on('leak', (event) => leaks.push(event));
   const [one, two] = await Promise.all([pool.acquire(), pool.acquire()]);

@@ -34,7 +34,10 @@ export function expectStats(scene: Stage, expected: Partial<ReturnType<Stage['po
   expect(scene.pool.stats()).toMatchObject(expected);
 }
 
-export function expectFailed(requests: { readonly state: string; readonly error: unknown } | readonly { readonly state: string; readonly error: unknown }[], code: string): void {
+export function expectFailed(
+  requests: { readonly state: string; readonly error: unknown } | readonly { readonly state: string; readonly error: unknown }[],
+  code: string,
+): void {
   for (const request of [requests].flat()) {
     expect(request.state).toBe('failed');
     expect(request.error).toMatchObject({ code });

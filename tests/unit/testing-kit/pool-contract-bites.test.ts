@@ -2,7 +2,8 @@
 
 import { poolContract, runCases, type ContractCase } from 'millpond/testing';
 import { expect, test } from 'vitest';
-import { FAULTS, ToyPool, type Fault } from './toy-pool.ts';
+import { FAULTS, type Fault } from './toy-parts.ts';
+import { ToyPool } from './toy-pool.ts';
 
 const without = ['breaker', 'sharing', 'keepalive', 'leaks'] as const;
 

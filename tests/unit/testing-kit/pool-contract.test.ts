@@ -4,4 +4,4 @@ import { Pool } from 'millpond';
 import { defineCases, poolContract } from 'millpond/testing';
 import { test } from 'vitest';
 
-defineCases(poolContract({ name: 'Pool', pool: (options) => new Pool(options), walks: 100 }), test);
+defineCases(poolContract({ name: 'Pool', pool: (options) => new Pool(options), walks: 40 }), test);

@@ -3,101 +3,19 @@
 // the contract asks for.
 
 import { AsyncResource } from 'node:async_hooks';
-import type { AcquireOptions, CloseResult, DestroyReason, Lease, PoolEvents, PoolOptions, PoolState, PoolStats, ResourceInfo } from 'millpond';
+import type {
+  AcquireOptions,
+  CloseResult,
+  DestroyReason,
+  Lease,
+  PoolEvents,
+  PoolOptions,
+  PoolState,
+  PoolStats,
+  ResourceInfo,
+} from 'millpond';
 import type { ContractPool, ScriptedResource } from 'millpond/testing';
-
-export const FAULTS = [
-  'second release frees the next lease', 'resource readable after release', 'closing does not count', 'destroy timeout ignored', 'failed create keeps its place',
-  'last in, first served', 'barging', 'idle first in, first out', 'abort stays in the queue', 'abort wrapped', 'aborted signal still validates',
-  'times out early', 'times out late', 'serves the expired', 'late create dropped', 'storm after a failure', 'ignores maxCreating', 'creates without demand',
-  'ignores maxWaiting', 'maxWaiting counts creates', 'orphans when creates fail', 'backoff never grows', 'retries permanent failures', 'late resource pooled',
-  'create timeout ignored', 'hook throws escape', 'min never refilled', 'never validates', 'validates the fresh', 'backs off between stale ones',
-  'validation has no deadline', 'lost idle stays', 'lost twice is destroyed twice', 'age cuts leases', 'idle goes below min', 'idle takes the newest',
-  'maxUses off by one', 'use leaks on throw', 'reset after serving', 'reset failure ignored', 'destroyed lease is not replaced', 'broken is pooled',
-  'evict forgets the borrowed', 'evict keeps the create under way', 'evicted return wakes nobody', 'shrink kills leases', 'growth waits for a release',
-  'pause still lends', 'pause reject keeps waiters', 'close forgets waiters', 'close does not wait for destroys', 'close waits for ever', 'late create after close pooled',
-  'close leaves timers', 'stats drift', 'aborted acquires uncounted', 'dead listeners stay',
-] as const;
-export type Fault = (typeof FAULTS)[number];
-
-interface Slot {
-  readonly id: number;
-  readonly generation: number;
-  state: 'creating' | 'idle' | 'validating' | 'borrowed' | 'resetting' | 'destroying' | 'gone';
-  resource: ScriptedResource;
-  createdAt: number;
-  idleSince: number;
-  aliveAt: number;
-  expiresAt: number;
-  uses: number;
-  broken: boolean;
-  stop: AbortController;
-  stopListening: () => void;
-  lease: ToyLease | undefined;
-}
-
-interface Waiter {
-  readonly since: number;
-  readonly deadline: number;
-  readonly label: string | undefined;
-  resolve(lease: ToyLease): void;
-  reject(error: unknown): void;
-  clean(): void;
-}
-
-class ToyError extends Error {
-  readonly code: string;
-  constructor(code: string, cause?: unknown) {
-    super(code, cause === undefined ? undefined : { cause });
-    this.code = code;
-  }
-}
-
-class ToyLease implements Lease<ScriptedResource> {
-  ended = false;
-  readonly since: number;
-  readonly label: string | undefined;
-  readonly slot: Slot;
-  readonly #pool: ToyPool;
-
-  constructor(pool: ToyPool, slot: Slot, since: number, label: string | undefined) {
-    this.#pool = pool;
-    this.slot = slot;
-    this.since = since;
-    this.label = label;
-  }
-
-  get resource(): ScriptedResource {
-    if (this.ended && !this.#pool.has('resource readable after release')) throw new ToyError('ERR_POOL_LEASE_ENDED');
-    return this.slot.resource;
-  }
-
-  get info(): ResourceInfo {
-    return this.#pool.infoOf(this.slot);
-  }
-
-  release(): boolean {
-    return this.#pool.end(this, undefined);
-  }
-
-  destroy(): boolean {
-    return this.#pool.end(this, 'leaseDestroyed');
-  }
-
-  detach(): ScriptedResource {
-    const { resource } = this;
-    this.#pool.detach(this);
-    return resource;
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.release();
-  }
-}
+import { NOTHING_DESTROYED, newCounts, Timers, ToyError, ToyLease, type Fault, type Slot, type Waiter } from './toy-parts.ts';
 
 export class ToyPool implements ContractPool {
   readonly #o: PoolOptions<ScriptedResource>;
@@ -107,8 +25,8 @@ export class ToyPool implements ContractPool {
   readonly #idle: Slot[] = [];
   readonly #waiters: Waiter[] = [];
   readonly #listeners = new Map<string, Set<(event: never) => void>>();
-  readonly #timers = new Map<string | object, () => void>();
-  readonly #counts = { acquires: 0, served: 0, timedOut: 0, aborted: 0, rejected: 0, staleReleases: 0, created: 0, createErrors: 0, destroyTimeouts: 0, detached: 0, waitMs: 0, useMs: 0 };
+  readonly #timers: Timers;
+  readonly #counts = newCounts();
   readonly #destroyed: Partial<Record<DestroyReason, number>> = {};
   readonly #scope = new AsyncResource('ToyPool');
   #min: number;
@@ -126,6 +44,7 @@ export class ToyPool implements ContractPool {
 
   constructor(options: PoolOptions<ScriptedResource>, fault?: Fault) {
     this.#o = options;
+    this.#timers = new Timers(options.clock!);
     this.#fault = fault;
     this.#min = options.min ?? 0;
     this.#max = options.max ?? 10;
@@ -146,7 +65,8 @@ export class ToyPool implements ContractPool {
     const { signal, label } = options;
     if (signal?.aborted === true) {
       if (!this.has('aborted acquires uncounted')) this.#counts.aborted++;
-      if (this.has('aborted signal still validates') && this.#idle.length > 0) void this.#o.factory.validate?.(this.#idle[0]!.resource, { ...this.infoOf(this.#idle[0]!), signal });
+      if (this.has('aborted signal still validates') && this.#idle.length > 0)
+        void this.#o.factory.validate?.(this.#idle[0]!.resource, { ...this.infoOf(this.#idle[0]!), signal });
       return Promise.reject(signal.reason);
     }
     if (this.#closing !== undefined) return this.#refuse('ERR_POOL_CLOSED');
@@ -162,20 +82,28 @@ export class ToyPool implements ContractPool {
         this.#dispatch();
       };
       const waiter: Waiter = {
-        since, label, deadline: since + timeoutMs, resolve, reject,
+        since,
+        label,
+        deadline: since + timeoutMs,
+        resolve,
+        reject,
         clean: () => {
-          this.#cancel(waiter);
+          this.#timers.cancel(waiter);
           signal?.removeEventListener('abort', onAbort);
         },
       };
       signal?.addEventListener('abort', onAbort);
       const shift = this.has('times out early') ? -1 : this.has('times out late') ? 1 : 0;
-      if (timeoutMs !== Infinity) this.#arm(waiter, since + timeoutMs + shift, () => this.#expire(waiter));
+      if (timeoutMs !== Infinity) this.#timers.arm(waiter, since + timeoutMs + shift, () => this.#expire(waiter));
       if (this.has('last in, first served')) this.#waiters.unshift(waiter);
       else this.#waiters.push(waiter);
       this.#dispatch();
       const backed = this.has('maxWaiting counts creates') ? 0 : this.#count('creating') + this.#count('validating');
-      if (this.#waiters.includes(waiter) && this.#waiters.length > (this.#o.maxWaiting ?? Infinity) + backed && !this.has('ignores maxWaiting')) {
+      if (
+        this.#waiters.includes(waiter) &&
+        this.#waiters.length > (this.#o.maxWaiting ?? Infinity) + backed &&
+        !this.has('ignores maxWaiting')
+      ) {
         this.#fail(waiter, 'rejected', new ToyError('ERR_POOL_QUEUE_FULL'));
       }
     });
@@ -205,14 +133,15 @@ export class ToyPool implements ContractPool {
 
   on<K extends keyof PoolEvents<ScriptedResource>>(name: K, listener: (event: PoolEvents<ScriptedResource>[K]) => void): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(listener as (event: never) => void));
-    return () => void listeners.delete(listener as (event: never) => void);
+    this.#listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
   }
 
   evict(): number {
     if (!this.has('evict keeps the create under way')) this.#generation++;
     for (const slot of [...this.#idle]) this.#destroy(slot, 'evicted');
-    if (this.has('evict forgets the borrowed')) for (const slot of this.#slots) if (slot.state === 'borrowed') (slot as { generation: number }).generation = this.#generation;
+    if (this.has('evict forgets the borrowed'))
+      for (const slot of this.#slots) if (slot.state === 'borrowed') (slot as { generation: number }).generation = this.#generation;
     this.#dispatch();
     return this.#slots.size;
   }
@@ -220,14 +149,16 @@ export class ToyPool implements ContractPool {
   resize({ min, max }: { readonly min?: number; readonly max?: number }): void {
     this.#min = Math.min(min ?? this.#min, max ?? Infinity);
     this.#max = max ?? this.#max;
-    if (this.has('shrink kills leases')) for (const slot of [...this.#slots]) if (this.#slots.size > this.#max && slot.lease !== undefined) this.end(slot.lease, 'overSize');
+    if (this.has('shrink kills leases'))
+      for (const slot of [...this.#slots]) if (this.#slots.size > this.#max && slot.lease !== undefined) this.end(slot.lease, 'overSize');
     if (!this.has('growth waits for a release')) this.#dispatch();
   }
 
   pause({ reject = false }: { readonly reject?: boolean } = {}): void {
     if (this.#closing !== undefined || this.has('pause still lends')) return;
     this.#paused = reject ? 'reject' : 'hold';
-    if (reject && !this.has('pause reject keeps waiters')) for (const waiter of [...this.#waiters]) this.#fail(waiter, 'rejected', new ToyError('ERR_POOL_PAUSED'));
+    if (reject && !this.has('pause reject keeps waiters'))
+      for (const waiter of [...this.#waiters]) this.#fail(waiter, 'rejected', new ToyError('ERR_POOL_PAUSED'));
   }
 
   resume(): void {
@@ -239,13 +170,14 @@ export class ToyPool implements ContractPool {
     if (this.#closing !== undefined) return this.#closing;
     this.#closing = new Promise((resolve) => (this.#closed = resolve));
     this.#paused = false;
-    if (!this.has('close forgets waiters')) for (const waiter of [...this.#waiters]) this.#fail(waiter, 'rejected', new ToyError('ERR_POOL_CLOSED'));
-    if (!this.has('close leaves timers')) for (const key of [...this.#timers.keys()]) if (typeof key === 'string') this.#cancel(key);
+    if (!this.has('close forgets waiters'))
+      for (const waiter of [...this.#waiters]) this.#fail(waiter, 'rejected', new ToyError('ERR_POOL_CLOSED'));
+    if (!this.has('close leaves timers')) for (const key of this.#timers.keys()) if (typeof key === 'string') this.#timers.cancel(key);
     for (const slot of [...this.#slots]) {
       if (slot.state === 'creating' && !this.has('late create after close pooled')) slot.stop.abort(new Error('closing'));
       if (slot.state === 'idle' || slot.state === 'validating' || slot.state === 'resetting') this.#destroy(slot, 'poolClosed');
     }
-    if (!this.has('close waits for ever')) this.#arm('close', this.#now() + deadlineMs, () => this.#closeNow());
+    if (!this.has('close waits for ever')) this.#timers.arm('close', this.#now() + deadlineMs, () => this.#closeNow());
     this.#endIfEmpty();
     return this.#closing;
   }
@@ -254,16 +186,32 @@ export class ToyPool implements ContractPool {
     const count = (state: Slot['state']): number => this.#count(state);
     const drift = this.has('stats drift') && this.#counts.created > 0 ? 1 : 0;
     return {
-      name: 'toy', state: this.state, min: this.#min, max: this.#max, size: this.#slots.size + drift, idle: count('idle'), borrowed: count('borrowed'),
-      creating: count('creating'), validating: count('validating'), resetting: count('resetting'), destroying: count('destroying'),
-      waiting: this.#waiters.length, generation: this.#generation,
+      name: 'toy',
+      state: this.state,
+      min: this.#min,
+      max: this.#max,
+      size: this.#slots.size + drift,
+      idle: count('idle'),
+      borrowed: count('borrowed'),
+      creating: count('creating'),
+      validating: count('validating'),
+      resetting: count('resetting'),
+      destroying: count('destroying'),
+      waiting: this.#waiters.length,
+      generation: this.#generation,
       totals: { ...this.#counts, destroyed: { ...NOTHING_DESTROYED, ...this.#destroyed } },
     };
   }
 
   infoOf(slot: Slot): ResourceInfo {
     const now = this.#now();
-    return { id: slot.id, ageMs: now - slot.createdAt, idleMs: slot.state === 'idle' ? now - slot.idleSince : 0, uses: slot.uses, generation: slot.generation };
+    return {
+      id: slot.id,
+      ageMs: now - slot.createdAt,
+      idleMs: slot.state === 'idle' ? now - slot.idleSince : 0,
+      uses: slot.uses,
+      generation: slot.generation,
+    };
   }
 
   end(lease: ToyLease, reason: DestroyReason | undefined): boolean {
@@ -285,7 +233,11 @@ export class ToyPool implements ContractPool {
     else if (this.#o.factory.reset === undefined) this.#toIdle(slot);
     else this.#reset(slot);
     if (this.has('barging')) queueMicrotask(() => this.#dispatch());
-    else if (!(this.has('destroyed lease is not replaced') && reason !== undefined) && !(this.has('evicted return wakes nobody') && unfit === 'evicted')) this.#dispatch();
+    else if (
+      !(this.has('destroyed lease is not replaced') && reason !== undefined) &&
+      !(this.has('evicted return wakes nobody') && unfit === 'evicted')
+    )
+      this.#dispatch();
     return true;
   }
 
@@ -308,10 +260,15 @@ export class ToyPool implements ContractPool {
       waiter.resolve(this.#lend(slot, this.#now() - waiter.since, waiter.label));
     }
     while (this.#idle.length > 0 && this.#staying() > this.#max) this.#destroy(this.#idle[0]!, 'overSize');
-    while (this.#wanted() > 0 && this.#counted() < this.#max && (this.#count('creating') < (this.#o.maxCreating ?? 2) || this.has('ignores maxCreating'))) this.#create();
+    while (
+      this.#wanted() > 0 &&
+      this.#counted() < this.#max &&
+      (this.#count('creating') < (this.#o.maxCreating ?? 2) || this.has('ignores maxCreating'))
+    )
+      this.#create();
     this.#busy = false;
-    if (this.#wanted(true) > 0 && this.#retryAt > this.#now()) this.#arm('retry', this.#retryAt, () => this.#dispatch());
-    else this.#cancel('retry');
+    if (this.#wanted(true) > 0 && this.#retryAt > this.#now()) this.#timers.arm('retry', this.#retryAt, () => this.#dispatch());
+    else this.#timers.cancel('retry');
   }
 
   #next(): Slot | undefined {
@@ -321,7 +278,7 @@ export class ToyPool implements ContractPool {
 
   #pick(forWaiter: boolean): Slot | undefined {
     for (;;) {
-      const fifo = this.#o.idleOrder === 'fifo' !== this.has('idle first in, first out');
+      const fifo = (this.#o.idleOrder === 'fifo') !== this.has('idle first in, first out');
       const slot = fifo ? this.#idle[0] : this.#idle.at(-1);
       if (slot === undefined) return undefined;
       const reason = this.#unfit(slot);
@@ -343,7 +300,8 @@ export class ToyPool implements ContractPool {
     const waiting = held && this.#o.createRetry !== false ? 0 : this.#waiters.length;
     const served = this.#count('validating') + this.#idle.length;
     const alive = this.#slots.size - this.#count('creating') - this.#count('destroying');
-    const missing = held || this.has('min never refilled') && this.#counts.created >= this.#min ? 0 : Math.min(this.#min, this.#max) - alive;
+    const missing =
+      held || (this.has('min never refilled') && this.#counts.created >= this.#min) ? 0 : Math.min(this.#min, this.#max) - alive;
     const running = [...this.#slots].filter((slot) => slot.state === 'creating' && slot.generation === this.#generation).length;
     const extra = this.has('creates without demand') && this.#counts.created > 0 ? 1 : 0;
     return Math.max(waiting - served, missing) + extra - running;
@@ -369,7 +327,7 @@ export class ToyPool implements ContractPool {
   }
 
   #unfit(slot: Slot): DestroyReason | undefined {
-    if (slot.broken || this.#o.factory.isBroken?.(slot.resource) === true && !this.has('broken is pooled')) return 'broken';
+    if (slot.broken || (this.#o.factory.isBroken?.(slot.resource) === true && !this.has('broken is pooled'))) return 'broken';
     if (slot.generation !== this.#generation) return 'evicted';
     return slot.expiresAt <= this.#now() ? 'maxLifetime' : undefined;
   }
@@ -386,8 +344,19 @@ export class ToyPool implements ContractPool {
 
   #create(): void {
     const slot: Slot = {
-      id: ++this.#ids, generation: this.#generation, state: 'creating', resource: undefined as never, createdAt: this.#now(), idleSince: 0, aliveAt: 0,
-      expiresAt: Infinity, uses: 0, broken: false, stop: new AbortController(), stopListening: () => {}, lease: undefined,
+      id: ++this.#ids,
+      generation: this.#generation,
+      state: 'creating',
+      resource: undefined as never,
+      createdAt: this.#now(),
+      idleSince: 0,
+      aliveAt: 0,
+      expiresAt: Infinity,
+      uses: 0,
+      broken: false,
+      stop: new AbortController(),
+      stopListening: () => {},
+      lease: undefined,
     };
     this.#slots.add(slot);
     const fail = (error: unknown, code = 'ERR_POOL_CREATE_FAILED'): void => {
@@ -397,8 +366,15 @@ export class ToyPool implements ContractPool {
       else this.#gone(slot);
       this.#createFailed(error, code);
     };
-    this.#limit(slot, this.has('create timeout ignored') ? undefined : this.#o.createTimeoutMs, () => fail(new Error('timeout'), 'ERR_POOL_CREATE_TIMEOUT'));
-    this.#run(() => this.#o.factory.create({ signal: slot.stop.signal, attempt: this.#failures + 1 }), (resource) => this.#created(slot, resource), fail, slot);
+    this.#limit(slot, this.has('create timeout ignored') ? undefined : this.#o.createTimeoutMs, () =>
+      fail(new Error('timeout'), 'ERR_POOL_CREATE_TIMEOUT'),
+    );
+    this.#run(
+      () => this.#o.factory.create({ signal: slot.stop.signal, attempt: this.#failures + 1 }),
+      (resource) => this.#created(slot, resource),
+      fail,
+      slot,
+    );
   }
 
   #created(slot: Slot, resource: ScriptedResource): void {
@@ -416,10 +392,10 @@ export class ToyPool implements ContractPool {
     this.#slots.add(slot);
     slot.expiresAt = now + (this.#o.maxLifetimeMs ?? Infinity);
     slot.stopListening = this.#o.factory.onLost?.(resource, () => this.#lost(slot)) ?? slot.stopListening;
-    if (slot.expiresAt !== Infinity) this.#arm(slot, slot.expiresAt, () => this.#aged(slot));
+    if (slot.expiresAt !== Infinity) this.#timers.arm(slot, slot.expiresAt, () => this.#aged(slot));
     const closing = this.#closing !== undefined && !this.has('late create after close pooled');
     const outdated = slot.generation !== this.#generation;
-    if (closing || outdated || this.#staying() > this.#max || this.has('late create dropped') && this.#waiters.length === 0) {
+    if (closing || outdated || this.#staying() > this.#max || (this.has('late create dropped') && this.#waiters.length === 0)) {
       slot.state = 'idle';
       this.#destroy(slot, closing ? 'poolClosed' : outdated ? 'evicted' : 'overSize');
     } else {
@@ -451,17 +427,22 @@ export class ToyPool implements ContractPool {
     slot.state = 'validating';
     const done = (alive: boolean): void => {
       if (slot.state !== 'validating') return;
-      this.#cancel(slot.stop);
+      this.#timers.cancel(slot.stop);
       slot.aliveAt = this.#now();
       if (alive) this.#toIdle(slot);
       else this.#destroy(slot, 'invalid');
-      if (!alive && this.has('backs off between stale ones')) this.#arm('stale', this.#now() + 50, () => this.#dispatch());
+      if (!alive && this.has('backs off between stale ones')) this.#timers.arm('stale', this.#now() + 50, () => this.#dispatch());
       else this.#dispatch();
     };
     slot.stop = new AbortController();
     this.#limit(slot, this.has('validation has no deadline') ? undefined : this.#o.validateTimeoutMs, () => done(false));
     const context = { ...this.infoOf(slot), signal: slot.stop.signal };
-    this.#run(() => this.#o.factory.validate!(slot.resource, context), (alive) => done(alive !== false), () => done(false), slot);
+    this.#run(
+      () => this.#o.factory.validate!(slot.resource, context),
+      (alive) => done(alive !== false),
+      () => done(false),
+      slot,
+    );
   }
 
   #reset(slot: Slot): void {
@@ -477,31 +458,37 @@ export class ToyPool implements ContractPool {
     this.#limit(slot, this.#o.resetTimeoutMs, () => done(false));
     const context = { ...this.infoOf(slot), signal: slot.stop.signal };
     if (this.has('reset after serving')) done(true);
-    this.#run(() => this.#o.factory.reset!(slot.resource, context), () => done(true), () => done(false), slot);
+    this.#run(
+      () => this.#o.factory.reset!(slot.resource, context),
+      () => done(true),
+      () => done(false),
+      slot,
+    );
   }
 
   #destroy(slot: Slot, reason: DestroyReason): void {
     this.#leaveIdle(slot);
-    this.#cancel(slot);
-    this.#cancel(slot.stop);
+    this.#timers.cancel(slot);
+    this.#timers.cancel(slot.stop);
     if (slot.state === 'validating' || slot.state === 'resetting') slot.stop.abort(new Error('given up'));
     if (!this.has('dead listeners stay')) slot.stopListening();
     slot.state = 'destroying';
     const stop = new AbortController();
     const done = (): void => {
       if (slot.state !== 'destroying') return;
-      this.#cancel(stop);
+      this.#timers.cancel(stop);
       this.#destroyed[reason] = (this.#destroyed[reason] ?? 0) + 1;
       this.#gone(slot);
       this.#endIfEmpty();
-      const forgotten = this.has('destroyed lease is not replaced') && reason === 'leaseDestroyed'
-        || this.has('evicted return wakes nobody') && reason === 'evicted'
-        || this.has('backs off between stale ones') && reason === 'invalid';
+      const forgotten =
+        (this.has('destroyed lease is not replaced') && reason === 'leaseDestroyed') ||
+        (this.has('evicted return wakes nobody') && reason === 'evicted') ||
+        (this.has('backs off between stale ones') && reason === 'invalid');
       if (!forgotten) this.#dispatch();
     };
     const timeoutMs = this.#o.destroyTimeoutMs ?? 5000;
     if (timeoutMs !== Infinity && !this.has('destroy timeout ignored')) {
-      this.#arm(stop, this.#now() + timeoutMs, () => {
+      this.#timers.arm(stop, this.#now() + timeoutMs, () => {
         this.#counts.destroyTimeouts++;
         stop.abort(new Error('took too long'));
         done();
@@ -513,10 +500,12 @@ export class ToyPool implements ContractPool {
   /** Runs a hook; `slot`: whose running hook it is, to be timed. */
   #run<R>(hook: () => R | Promise<R>, ok: (value: R) => void, failed: (error: unknown) => void, slot?: Slot): void {
     const stop = slot?.stop;
-    const finish = <V>(then: (value: V) => void) => (value: V): void => {
-      if (stop !== undefined) this.#cancel(stop);
-      then(value);
-    };
+    const finish =
+      <V>(then: (value: V) => void) =>
+      (value: V): void => {
+        if (stop !== undefined) this.#timers.cancel(stop);
+        then(value);
+      };
     let result: R | Promise<R>;
     try {
       result = this.#scope.runInAsyncScope(hook);
@@ -532,7 +521,7 @@ export class ToyPool implements ContractPool {
   #limit(slot: Slot, timeoutMs: number | undefined, onTimeout: () => void): void {
     if (timeoutMs === undefined || timeoutMs === Infinity) return;
     const { stop } = slot;
-    this.#arm(stop, this.#now() + timeoutMs, () => {
+    this.#timers.arm(stop, this.#now() + timeoutMs, () => {
       stop.abort(new Error('took too long'));
       onTimeout();
     });
@@ -545,15 +534,18 @@ export class ToyPool implements ContractPool {
     const before = this.#idle.findIndex((other) => other.idleSince > slot.idleSince);
     this.#idle.splice(before === -1 ? this.#idle.length : before, 0, slot);
     const { idleTimeoutMs = 600_000 } = this.#o;
-    if (idleTimeoutMs !== Infinity && !this.#timers.has('idle')) this.#arm('idle', slot.idleSince + idleTimeoutMs, () => this.#sweep(idleTimeoutMs));
+    if (idleTimeoutMs !== Infinity && !this.#timers.has('idle'))
+      this.#timers.arm('idle', slot.idleSince + idleTimeoutMs, () => this.#sweep(idleTimeoutMs));
   }
 
   #sweep(idleTimeoutMs: number): void {
     const spare = (): boolean => this.has('idle goes below min') || this.#staying() - this.#count('creating') > this.#min;
     const due = (): Slot | undefined => (this.has('idle takes the newest') ? this.#idle.at(-1) : this.#idle[0]);
-    for (let slot = due(); slot !== undefined && slot.idleSince + idleTimeoutMs <= this.#now() && spare(); slot = due()) this.#destroy(slot, 'idleTimeout');
+    for (let slot = due(); slot !== undefined && slot.idleSince + idleTimeoutMs <= this.#now() && spare(); slot = due())
+      this.#destroy(slot, 'idleTimeout');
     const next = this.#idle[0];
-    if (next !== undefined) this.#arm('idle', Math.max(next.idleSince + idleTimeoutMs, this.#now() + 1), () => this.#sweep(idleTimeoutMs));
+    if (next !== undefined)
+      this.#timers.arm('idle', Math.max(next.idleSince + idleTimeoutMs, this.#now() + 1), () => this.#sweep(idleTimeoutMs));
     this.#dispatch();
   }
 
@@ -589,13 +581,13 @@ export class ToyPool implements ContractPool {
     if (this.#slots.size > 0 && !(this.has('close does not wait for destroys') && this.#count('borrowed') === 0)) return;
     const resolve = this.#closed;
     this.#closed = undefined;
-    for (const key of [...this.#timers.keys()]) if (!this.has('close leaves timers')) this.#cancel(key);
+    for (const key of this.#timers.keys()) if (!this.has('close leaves timers')) this.#timers.cancel(key);
     resolve({ abandoned: this.#abandoned });
   }
 
   #gone(slot: Slot): void {
-    this.#cancel(slot);
-    if (slot.state !== 'creating') this.#cancel(slot.stop);
+    this.#timers.cancel(slot);
+    if (slot.state !== 'creating') this.#timers.cancel(slot.stop);
     if (!this.has('dead listeners stay')) slot.stopListening();
     slot.state = 'gone';
     this.#slots.delete(slot);
@@ -646,23 +638,4 @@ export class ToyPool implements ContractPool {
   #now(): number {
     return this.#o.clock!.now();
   }
-
-  #arm(key: string | object, atMs: number, callback: () => void): void {
-    this.#cancel(key);
-    const cancel = this.#o.clock!.schedule(atMs, () => {
-      this.#timers.delete(key);
-      callback();
-    });
-    this.#timers.set(key, cancel);
-  }
-
-  #cancel(key: string | object): void {
-    this.#timers.get(key)?.();
-    this.#timers.delete(key);
-  }
 }
-
-const NOTHING_DESTROYED: Record<DestroyReason, number> = {
-  idleTimeout: 0, maxLifetime: 0, maxUses: 0, invalid: 0, stale: 0, broken: 0, resetFailed: 0, evicted: 0, leaseDestroyed: 0, reclaimed: 0, late: 0, overSize: 0,
-  recalled: 0, poolClosed: 0,
-};

@@ -385,9 +385,10 @@ export class Engine<T> {
     this.settle(waiter, refusal, now);
   }
 
+  /** Refuses those who wait now. Who asks because of that (a listener of the refusal) is not one of them. */
   refuseAll(refusal: Refusal, now: number): void {
-    for (const lane of this.lanes.all) {
-      while (lane.queue.head !== undefined) this.refuse(lane.queue.head, refusal, now);
+    for (const waiter of this.lanes.all.flatMap((lane) => lane.queue.toArray())) {
+      if (waiter.waiting) this.refuse(waiter, refusal, now);
     }
   }
 

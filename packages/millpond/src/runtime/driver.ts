@@ -106,6 +106,11 @@ export class Driver<T> implements Ports<T> {
       if (!ticket.waiting) return;
       this.alarm.keepAlive(true);
       if (signal === undefined) return;
+      if (signal.aborted) {
+        // By a hook or a listener that was called on the way here; it will not tell again.
+        this.engine.abort(ticket, signal.reason, this.clock.now());
+        return;
+      }
       ticket.signal = signal;
       this.aborts.add(signal, ticket);
     });

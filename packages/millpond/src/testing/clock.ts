@@ -149,7 +149,10 @@ export class VirtualClock implements Clock {
       if (this.#activity === seen) continue;
       seen = this.#activity;
       quiet = 0;
-      if (this.#stuck) throw new Error(`VirtualClock: no rest after ${MAX_STIRS_AT_ONE_TIME} events at ${this.#nowMs} ms: something goes round in circles`);
+      if (this.#stuck)
+        throw new Error(
+          `VirtualClock: no rest after ${MAX_STIRS_AT_ONE_TIME} events at ${this.#nowMs} ms: something goes round in circles`,
+        );
     }
   }
 

@@ -12,7 +12,11 @@ export interface ContractCase {
  * Registers every case with a test framework: `defineCases(poolContract(...), test)` works with `test` of Vitest, Jest and node:test alike.
  * `skip` names cases that are known not to hold; a name that no case has is an error, so that such a list cannot outlive its reasons.
  */
-export function defineCases(cases: readonly ContractCase[], test: (name: string, run: () => Promise<void>) => unknown, skip: readonly string[] = []): void {
+export function defineCases(
+  cases: readonly ContractCase[],
+  test: (name: string, run: () => Promise<void>) => unknown,
+  skip: readonly string[] = [],
+): void {
   for (const name of skip) {
     if (!cases.some((each) => each.name === name)) throw new Error(`defineCases: no case is called '${name}'`);
   }

@@ -2,6 +2,7 @@
 // a server of their own.
 
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import type { DestroyReason, Factory, ResourceInfo } from '../index.ts';
 import type { ContractCase } from './contract.ts';
 
@@ -24,6 +25,9 @@ export interface FactoryContractSetup<T> {
   /** How long the other end may take to notice something. Default 5 000. */
   readonly patienceMs?: number;
 }
+
+/** How often the other end is looked at while something is to become visible there. */
+const POLL_MS = 5;
 
 /** One case: the factory of its own, and what it needs to play its part. */
 interface Stage<T> extends FactoryContractSetup<T> {
@@ -50,7 +54,14 @@ interface Case<T> {
  * hook is optional.
  */
 export function factoryContract<T>(setup: FactoryContractSetup<T>): ContractCase[] {
-  const cases: Case<T>[] = [...lifeCases<T>(), ...abortCases<T>(), ...deathCases<T>(), ...failureCases<T>()];
+  const cases: Case<T>[] = [
+    ...lifeCases<T>(),
+    ...resetCases<T>(),
+    ...abortCases<T>(),
+    ...deathCases<T>(),
+    ...neighbourCases<T>(),
+    ...failureCases<T>(),
+  ];
   return cases
     .filter((each) => (each.needs ?? []).every((part) => setup[part] !== undefined))
     .map((each) => ({
@@ -97,6 +108,32 @@ function lifeCases<T>(): Case<T>[] {
       },
     },
     {
+      name: 'a second destroy does no harm',
+      async run(stage) {
+        const resource = await stage.create();
+        const other = await stage.create();
+        await stage.destroy(resource);
+        await settles(stage, 'the second destroy', () => stage.made.destroy(resource, ending('poolClosed')));
+        await stage.works(other);
+        await stage.destroy(other);
+        await stage.nothingLeft();
+      },
+    },
+    {
+      name: 'validate does not call a destroyed resource alive',
+      hooks: ['validate'],
+      async run(stage) {
+        const resource = await stage.create();
+        await stage.destroy(resource);
+        assert.equal(await stage.validate(resource).catch(() => false), false, 'validate after destroy');
+      },
+    },
+  ];
+}
+
+function resetCases<T>(): Case<T>[] {
+  return [
+    {
       name: 'reset of an untouched resource leaves it working',
       hooks: ['reset'],
       async run(stage) {
@@ -117,27 +154,6 @@ function lifeCases<T>(): Case<T>[] {
         assert.equal(await stage.isClean!(resource), true, 'clean after reset');
         await stage.works(resource);
         await stage.destroy(resource);
-      },
-    },
-    {
-      name: 'a second destroy does no harm',
-      async run(stage) {
-        const resource = await stage.create();
-        const other = await stage.create();
-        await stage.destroy(resource);
-        await settles(stage, 'the second destroy', () => stage.made.destroy(resource, ending('poolClosed')));
-        await stage.works(other);
-        await stage.destroy(other);
-        await stage.nothingLeft();
-      },
-    },
-    {
-      name: 'validate does not call a destroyed resource alive',
-      hooks: ['validate'],
-      async run(stage) {
-        const resource = await stage.create();
-        await stage.destroy(resource);
-        assert.equal(await stage.validate(resource).catch(() => false), false, 'validate after destroy');
       },
     },
   ];
@@ -246,6 +262,11 @@ function deathCases<T>(): Case<T>[] {
         assert.equal(heard, 0);
       },
     },
+  ];
+}
+
+function neighbourCases<T>(): Case<T>[] {
+  return [
     {
       name: 'a resource that dies with nobody listening does not take the process with it, and destroys cleanly',
       needs: ['kill'],
@@ -262,8 +283,12 @@ function deathCases<T>(): Case<T>[] {
       needs: ['kill'],
       async run(stage) {
         const [one, two] = await Promise.all([stage.create(), stage.create()]);
+        let heardOfTwo = 0;
+        const unsubscribe = [stage.made.onLost?.(one, () => undefined), stage.made.onLost?.(two, () => void heardOfTwo++)];
         await stage.kill!(one);
-        await sleep(20);
+        await sleep(50);
+        assert.equal(heardOfTwo, 0, 'onLost was called for the other one');
+        for (const end of unsubscribe) end?.();
         assert.equal(stage.made.isBroken?.(two) ?? false, false, 'isBroken of the other one');
         await stage.works(two);
         await settles(stage, 'destroy', () => stage.made.destroy(one, ending('broken')));
@@ -283,7 +308,11 @@ function failureCases<T>(): Case<T>[] {
         await stage.refuse!();
         let outcome: Outcome<T>;
         try {
-          outcome = await within(stage, 'a refused create', settle(() => stage.made.create({ signal: new AbortController().signal, attempt: 1 })));
+          outcome = await within(
+            stage,
+            'a refused create',
+            settle(() => stage.made.create({ signal: new AbortController().signal, attempt: 1 })),
+          );
         } finally {
           await stage.restore!();
         }
@@ -306,7 +335,7 @@ function failureCases<T>(): Case<T>[] {
         const values = [undefined, null, 'text', 7, {}, new Error('anything'), Object.assign(new Error('code'), { code: 'ECONNREFUSED' })];
         for (const value of values) {
           const kind = stage.made.classify!(value);
-          assert.ok(kind === 'transient' || kind === 'permanent', `classify(${String(value)}) answered ${String(kind)}`);
+          assert.ok(kind === 'transient' || kind === 'permanent', `classify(${inspect(value)}) answered ${String(kind)}`);
         }
       },
     },
@@ -344,9 +373,8 @@ async function stageFor<T>(setup: FactoryContractSetup<T>, made: Factory<T>): Pr
     nothingLeft: async () => {
       if (setup.countOpen === undefined) return;
       let open = await setup.countOpen();
-      const until = Date.now() + patience;
-      while (open !== atStart && Date.now() < until) {
-        await sleep(5);
+      for (let waitedMs = 0; open !== atStart && waitedMs < patience; waitedMs += POLL_MS) {
+        await sleep(POLL_MS);
         open = await setup.countOpen();
       }
       assert.equal(open, atStart, 'resources that the other end still sees');
@@ -396,10 +424,9 @@ async function within<T, V>(stage: Stage<T>, what: string, value: V | Promise<V>
 }
 
 async function eventually<T>(stage: Stage<T>, complaint: string, holds: () => boolean): Promise<void> {
-  const until = Date.now() + stage.patience;
-  while (!holds()) {
-    if (Date.now() > until) throw new Error(complaint);
-    await sleep(2);
+  for (let waitedMs = 0; !holds(); waitedMs += POLL_MS) {
+    if (waitedMs > stage.patience) throw new Error(complaint);
+    await sleep(POLL_MS);
   }
 }
 

@@ -67,11 +67,12 @@ export class ScriptedFactory<T = ScriptedResource> implements Factory<T> {
 
   readonly create: (context: CreateContext) => Promise<T> | T;
   readonly destroy: (resource: T, context: DestroyContext) => Promise<void> | void;
-  readonly validate?: (resource: T, context: CheckContext) => Promise<boolean> | boolean;
-  readonly reset?: (resource: T, context: CheckContext) => Promise<void> | void;
-  readonly isBroken?: (resource: T) => boolean;
-  readonly onLost?: (resource: T, listener: (cause?: unknown) => void) => () => void;
-  readonly classify?: (error: unknown) => 'transient' | 'permanent';
+  // Declared only, so that a hook that the options leave out is not there at all.
+  declare readonly validate?: (resource: T, context: CheckContext) => Promise<boolean> | boolean;
+  declare readonly reset?: (resource: T, context: CheckContext) => Promise<void> | void;
+  declare readonly isBroken?: (resource: T) => boolean;
+  declare readonly onLost?: (resource: T, listener: (cause?: unknown) => void) => () => void;
+  declare readonly classify?: (error: unknown) => 'transient' | 'permanent';
 
   #live = 0;
   readonly #records = new Map<T, Known<T>>();

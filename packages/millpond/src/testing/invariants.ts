@@ -58,14 +58,18 @@ export class InvariantError extends Error {
  */
 export function checkInvariants<T>(pool: ObservedPool, factory?: ScriptedFactory<T>, options: InvariantOptions = {}): void {
   const stats = pool.stats();
-  const broken = [
+  const broken = faultsOf(stats, factory, options);
+  if (broken.length > 0) throw new InvariantError(broken, stats);
+}
+
+function faultsOf<T>(stats: PoolStats, factory: ScriptedFactory<T> | undefined, options: InvariantOptions): string[] {
+  return [
     ...sizeFaults(stats, options, factory),
     ...workFaults(stats, options),
     ...conservationFaults(stats, factory),
     ...closeFaults(stats, options),
     ...(factory === undefined ? [] : witnessFaults(factory)),
   ];
-  if (broken.length > 0) throw new InvariantError(broken, stats);
 }
 
 /** I1: the states partition the slots, and there are never more than may be. */
@@ -95,7 +99,8 @@ function workFaults(stats: PoolStats, options: InvariantOptions): string[] {
   if (stats.state !== 'open') return [];
   const faults: string[] = [];
   const { waiting, validating, creating, idle, size } = stats;
-  if (!options.lanes && waiting > validating && idle > 0) faults.push(`I2: ${waiting} wait (${validating} for a validation) beside ${idle} idle`);
+  if (!options.lanes && waiting > validating && idle > 0)
+    faults.push(`I2: ${waiting} wait (${validating} for a validation) beside ${idle} idle`);
   const backoff = options.backoff ?? stats.totals.createErrors > 0;
   const limit = Math.min(stats.max, options.limit ?? Infinity);
   const counted = (options.strictMax ?? true) ? size : size - stats.destroying;
@@ -189,9 +194,10 @@ export class InvariantWatch<T> {
     const faults = [...this.#faults];
     if (held !== stats.borrowed) faults.push(`I4: ${held} resources are lent, the pool says ${stats.borrowed}`);
     const creates = stats.creating - this.#factory.footprint().doubtful;
-    if (creates > this.#factory.pending.length) faults.push(`I7: ${stats.creating} creating, the factory runs ${this.#factory.pending.length}`);
+    if (creates > this.#factory.pending.length)
+      faults.push(`I7: ${stats.creating} creating, the factory runs ${this.#factory.pending.length}`);
+    faults.push(...faultsOf(stats, this.#factory, { ...this.#options, shrinkingFrom: this.#ceiling, ...options }));
     if (faults.length > 0) throw new InvariantError(faults, stats);
-    checkInvariants(this.#pool, this.#factory, { ...this.#options, shrinkingFrom: this.#ceiling, ...options });
   }
 
   /** Takes its listeners away. */

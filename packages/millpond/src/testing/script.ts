@@ -194,7 +194,7 @@ class Call<T, C, R> implements HookCall<T, C, R> {
   promise(): Promise<R> {
     this.#promise ??= new Promise<R>((resolve, reject) => {
       if (this.state === 'ok') resolve(this.#value as R);
-      else if (this.state === 'failed') reject(this.#error as Error);
+      else if (this.state === 'failed') reject(this.#error);
       else {
         this.#resolve = resolve;
         this.#reject = reject;

@@ -13,7 +13,7 @@ import { describeWorld } from './simulator/world.ts';
 export interface SimulationOptions {
   /** The same seed is the same run, in every version with the same major number. */
   readonly seed: number | string;
-  /** How many steps before the end begins. Default 80. Fewer make the same run, broken off earlier. */
+  /** How many steps before the end begins. Default 60. Fewer make the same run, broken off earlier. */
   readonly steps?: number;
   /** Called with every line of the log as it is written. */
   readonly onLine?: (line: string) => void;
@@ -44,7 +44,9 @@ export class SimulationError extends Error {
   }
 }
 
-const DEFAULT_STEPS = 80;
+const DEFAULT_STEPS = 60;
+/** A closed pool is soon a dull one. */
+const STEPS_AFTER_CLOSE = 8;
 const LINES_SHOWN = 40;
 
 /** Lives through the world of a seed. Rejects with a {@link SimulationError} when the pool breaks its contract. */
@@ -60,7 +62,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const actions = actionsOf(callers, operators);
     stage.mischief = () => void actions[pick(stage!, MISCHIEF)]();
     await stage.settle();
-    for (step = 1; step <= steps; step++) {
+    let afterClose = 0;
+    for (step = 1; step <= steps && afterClose < STEPS_AFTER_CLOSE; step++) {
+      if (operators.closed !== undefined) afterClose++;
       // Several in one turn: between them nothing can come to rest.
       for (let burst = stage.random.chance(0.75) ? 1 : stage.random.int(2, 4); burst > 0; burst--) await actions[pick(stage, DRAWN)]();
       await stage.settle();

@@ -23,7 +23,10 @@ export function expectWaiting<T>(...requests: Request<T>[]): void {
 
 /** They have been served with these resources, by name. */
 export function expectServed(requests: readonly Request<{ readonly name: string }>[], names: readonly string[]): void {
-  assert.deepEqual(requests.map((request) => request.resource.name), names);
+  assert.deepEqual(
+    requests.map((request) => request.resource.name),
+    names,
+  );
 }
 
 export function codeOf(fn: () => unknown): unknown {
@@ -35,8 +38,12 @@ export function codeOf(fn: () => unknown): unknown {
   return 'did not throw';
 }
 
-/** What becomes of a promise that must settle without the passing of time. A pool that never settles it fails the case, and does not hang it. */
-export async function settled<T, P extends ScenePool<T>, V>(scene: Scene<T, P>, what: string, promise: Promise<V>): Promise<PromiseSettledResult<V>> {
+/** What becomes of a promise that must settle without the passing of time. A pool that never settles it fails the case, not hangs it. */
+export async function settled<T, P extends ScenePool<T>, V>(
+  scene: Scene<T, P>,
+  what: string,
+  promise: Promise<V>,
+): Promise<PromiseSettledResult<V>> {
   const results: PromiseSettledResult<V>[] = [];
   void Promise.allSettled([promise]).then(([result]) => results.push(result));
   await scene.step();

@@ -144,7 +144,17 @@ class Walker {
     const { create, validate, reset, destroy } = this.#scene.factory.script;
     const hook = this.#random.pick([create, validate, reset, destroy]);
     const afterMs = this.#random.int(1, 100);
-    hook.does(this.#random.pick(['ok', 'ok', 'manual', { rejects: refused }, { throws: refused }, { afterMs }, { afterMs, rejects: refused }] as const));
+    hook.does(
+      this.#random.pick([
+        'ok',
+        'ok',
+        'manual',
+        { rejects: refused },
+        { throws: refused },
+        { afterMs },
+        { afterMs, rejects: refused },
+      ] as const),
+    );
   }
 
   #settleOne(): void {

@@ -7,6 +7,8 @@ import { codeOf, type Stage } from './stage.ts';
 const NEVER_A_LANE = 'nowhere';
 
 export class Callers {
+  /** Leases that are being disposed of. */
+  disposing = 0;
   readonly #stage: Stage;
   /** A signal that many acquires share, as that of a shutdown. */
   #common = new AbortController();
@@ -72,7 +74,7 @@ export class Callers {
       switch (kind) {
         case 'returns': return result;
         case 'throws': throw result as unknown as Error;
-        case 'ends': lease.destroy(); return result;
+        case 'ends': this.#stage.resources.memoryOf(lease.resource).condemned = true; lease.destroy(); return result;
         case 'nests': this.acquire(); return result;
         default: return new Promise((resolve, reject) => {
           this.#stage.later(holdMs, () => (kind === 'resolves' ? resolve(result) : reject(result as unknown as Error)));
@@ -118,6 +120,7 @@ export class Callers {
     if (lease === undefined) return;
     this.#write('destroys', String(lease.resource));
     this.#ended.push(lease);
+    this.#stage.resources.memoryOf(lease.resource).condemned = true;
     if (!lease.destroy(new Error('scripted: unusable'))) this.#stage.ledger.fault('I4: a live lease could not be destroyed');
   }
 
@@ -141,7 +144,9 @@ export class Callers {
     const { resource } = lease;
     this.#write('disposes', String(resource));
     this.#ended.push(lease);
+    this.disposing++;
     void lease[Symbol.asyncDispose]().then(() => {
+      this.disposing--;
       this.#write('disposed', String(resource));
       for (const slot of engine.slots.resetting.toArray()) if (slot.resource === resource && slot.watched) ledger.fault(`disposed before ${String(resource)} was clean`);
     });
@@ -231,10 +236,10 @@ export class Callers {
   #drawSignal(): AbortSignal | undefined {
     const { random } = this.#stage;
     const dice = random();
-    this.#own = dice < 0.4 ? new AbortController() : undefined;
-    if (dice < 0.4) return this.#own!.signal;
-    if (dice < 0.48) return this.#common.signal;
-    return dice < 0.5 ? AbortSignal.abort(new Error(`gone before ${this.#nextReason++}`)) : undefined;
+    this.#own = dice < 0.25 ? new AbortController() : undefined;
+    if (this.#own !== undefined) return this.#own.signal;
+    if (dice < 0.33) return this.#common.signal;
+    return dice < 0.35 ? AbortSignal.abort(new Error(`gone before ${this.#nextReason++}`)) : undefined;
   }
 
   #drawHold(): number {

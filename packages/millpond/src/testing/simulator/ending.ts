@@ -8,6 +8,8 @@ import type { Stage } from './stage.ts';
 
 /** Longer than any behaviour of a hook takes, probes and timeouts included. */
 const HEALING_MS = 1_000;
+/** Longer than anything that hooks began while all is well, or that ends them, can take. */
+const SETTLING_MS = 320;
 /** The longest delay between creates where the options name none. */
 const DEFAULT_MAX_DELAY_MS = 5_000;
 
@@ -63,7 +65,7 @@ async function drain(stage: Stage, callers: Callers): Promise<void> {
   }
   for (const ask of ledger.waiting) ledger.fault(`stranded: ask ${ask.id} of ${ask.askedAt} with ${ask.timeoutMs} ms waits at a pool that has everything back`);
   stage.forgetTimers();
-  await stage.advance(HEALING_MS, 0);
+  await stage.advance(SETTLING_MS, 0);
 }
 
 /** I10. */
@@ -125,7 +127,7 @@ async function checkClosed(stage: Stage, callers: Callers, operators: Operators)
   resources.mood = 'calm';
   const bounded = world.options.destroyTimeoutMs !== Infinity && stage.random.chance(0.5);
   if (!bounded) for (const call of resources.scripted.script.destroy.pending) call.ok();
-  await stage.advance(Math.max(0, operators.closedAt - clock.now()) + 500);
+  await stage.advance(Math.max(0, operators.closedAt - clock.now()) + SETTLING_MS);
   if (pool.state !== 'closed' || result === undefined) ledger.fault(`I12: ${pool.state} ${clock.now() - operators.closedAt} ms after the deadline, with ${engine.slots.size} resources`);
   for (const lease of ledger.leases) {
     // Of a detached resource that was shared the pool knows nothing any more.
@@ -133,8 +135,9 @@ async function checkClosed(stage: Stage, callers: Callers, operators: Operators)
   }
   stage.forgetTimers();
   for (const call of resources.pending) call.ok();
-  await stage.advance(1_000, 0);
+  await stage.advance(SETTLING_MS, 0);
   stage.check();
+  if (callers.disposing > 0) ledger.fault(`${callers.disposing} are still waiting until what they gave back is clean or gone`);
   if (clock.pending > 0) ledger.fault(`I12: closed, with ${clock.pending} timers`);
   if ((stage.budget?.seated ?? 0) > 0) ledger.fault('I12: closed, and still seated at its budget');
   for (const [resource, memory] of resources.known) {

@@ -48,8 +48,6 @@ export class Ledger {
   stalledUntil: number = -Infinity;
   /** After a freeze that the pool noticed: what was last seen alive before this has to be validated. */
   distrustBefore = -Infinity;
-  /** Set once close() was called. */
-  closing = false;
   readonly #settledBy = new Map<unknown, Settled>();
   readonly #givenAt = new Map<SimLease, number>();
   #tries: { readonly lane: string; readonly order: number; readonly asksBefore: number }[] = [];

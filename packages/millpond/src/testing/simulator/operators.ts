@@ -111,6 +111,7 @@ export class Operators {
     this.#write('resizes', JSON.stringify(size));
     const right = (min ?? Math.min(before.min, max ?? Infinity)) <= (max ?? before.max);
     try {
+      this.#stage.destroyRules.orders.resized = true;
       pool.resize(size);
       this.#stage.highestMax = Math.max(this.#stage.highestMax, pool.stats().max);
       if (!right) ledger.fault(`resize accepted ${JSON.stringify(size)}`);
@@ -133,6 +134,7 @@ export class Operators {
   evict(): void {
     const { pool, random } = this.#stage;
     const spreadMs = random.chance(0.5) ? random.pick([0, 10, 100, 1000]) : undefined;
+    this.#stage.destroyRules.orders.evicted = true;
     this.#write('evicts', `over ${spreadMs ?? 0} ms`);
     if ((spreadMs ?? 0) > 0) this.#stage.spread = true;
     else this.#doom(() => true);
@@ -153,6 +155,7 @@ export class Operators {
     }
     const spreadMs = random.chance(0.4) ? random.pick([10, 100]) : 0;
     const odd = random.int(0, 1);
+    this.#stage.destroyRules.orders.evicted = true;
     this.#write('evictsSome', `over ${spreadMs} ms`);
     if (spreadMs > 0) this.#stage.spread = true;
     else this.#doom((id) => id % 2 === odd);
@@ -210,7 +213,7 @@ export class Operators {
     const until = clock.now() + deadlineMs;
     if (this.closed === undefined) {
       this.closedAt = until;
-      ledger.closing = true;
+      this.#stage.destroyRules.orders.closing = true;
     }
     this.closedAt = Math.min(this.closedAt, until);
     const closing = pool.close({ deadlineMs });

@@ -32,7 +32,9 @@ export function refusalFault(refused: RefusedAsk): string | undefined {
       return options.maxWaiting !== undefined && atOnce ? undefined : 'the queue was full, later';
     case 'ERR_POOL_OVERLOADED':
       return options.shedding !== undefined && atOnce && failure.retryAfterMs! >= 1 && failure.retryAfterMs! < Infinity ? undefined : 'shed, and not at the door';
-    case 'ERR_POOL_PAUSED': return failure.stats?.state === 'paused' ? undefined : `paused, with the state ${failure.stats?.state}`;
+    case 'ERR_POOL_PAUSED':
+      // A listener that is told of the first of several refusals may resume before the last.
+      return failure.stats?.state === 'paused' || world.mischief > 0 ? undefined : `paused, with the state ${failure.stats?.state}`;
     case 'ERR_POOL_UNAVAILABLE':
       return options.breaker !== undefined && /^(?:unavailable|paused)$/.test(failure.stats?.state ?? '') ? undefined : `unavailable, with the state ${failure.stats?.state}`;
     case 'ERR_POOL_CLOSED': return /closed|draining/.test(failure.stats?.state ?? '') ? undefined : `closed, with the state ${failure.stats?.state}`;

@@ -1,7 +1,7 @@
 // The resources of a world: a scripted factory whose every call draws its behaviour from the present mood, and a memory of each resource that
 // owes nothing to the pool's, against which hand-overs are judged.
 
-import type { Factory } from '../../index.ts';
+import type { DestroyReason, Factory } from '../../index.ts';
 import { ScriptedFactory, type CheckContext, type CreateContext, type DestroyContext, type ScriptedResource } from '../factory.ts';
 import type { Behaviour, HookCall } from '../script.ts';
 import { behaviourOf, ScriptedFailure, type Hook, type Mood } from './weather.ts';
@@ -18,6 +18,8 @@ export interface Memory {
   restedAt: number;
   uses: number;
   leases: number;
+  /** A lease of it was destroyed while others went on. */
+  condemned: boolean;
   /** It said that it died, or was evicted while it was lent: it may not be lent again. */
   doomed: string | undefined;
   detached: boolean;
@@ -32,6 +34,8 @@ export class Resources {
   mood: Mood;
   /** Called at the start of every hook. */
   onHook: (hook: string, resource: ScriptedResource | undefined) => void = () => {};
+  /** Called when something is to be destroyed. */
+  onDestroy: (resource: ScriptedResource, memory: Memory, reason: DestroyReason) => void = () => {};
   /** Called before a hook returns to the pool. */
   afterHook: () => void = () => {};
   /** True from the end on: nothing breaks by chance any more. */
@@ -87,6 +91,7 @@ export class Resources {
     return {
       create: (context) => this.#create(context as CreateContext),
       destroy: (resource, context) => {
+        this.onDestroy(resource, this.memoryOf(resource), context.reason);
         return this.#run('destroy', resource, () => scripted.destroy(resource, context as DestroyContext));
       },
       ...(hooks.validate ? { validate: (resource, context) => this.#validate(resource, context as CheckContext) } : {}),
@@ -123,7 +128,7 @@ export class Resources {
 
   #remember(resource: ScriptedResource): void {
     const now = this.#clock.now();
-    this.#memories.set(resource, { createdAt: now, aliveAt: now, restedAt: now, uses: 0, leases: 0, doomed: undefined, detached: false });
+    this.#memories.set(resource, { createdAt: now, aliveAt: now, restedAt: now, uses: 0, leases: 0, condemned: false, doomed: undefined, detached: false });
   }
 
   #validate(resource: ScriptedResource, context: CheckContext): Promise<boolean> | boolean {

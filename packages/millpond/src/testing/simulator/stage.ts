@@ -9,6 +9,7 @@ import { seededRandom, type SeededRandom } from '../random.ts';
 import type { ScriptedResource } from '../factory.ts';
 import { MovingBudget } from './budget.ts';
 import { CreateRules } from './create-rules.ts';
+import { DestroyRules } from './destroy-rules.ts';
 import { Ledger, type SimPool } from './ledger.ts';
 import type { Log } from './log.ts';
 import { Resources } from './resources.ts';
@@ -28,6 +29,7 @@ export class Stage {
   readonly pool: SimPool;
   readonly engine: Engine<ScriptedResource>;
   readonly ledger: Ledger;
+  readonly destroyRules: DestroyRules;
   /** Draws of whoever acts, apart from those of the resources. */
   readonly random: SeededRandom;
   /** What a listener or a hook does when it calls the pool back. */
@@ -42,6 +44,10 @@ export class Stage {
   readonly #watch: InvariantWatch<ScriptedResource>;
   readonly #timers = new Set<() => void>();
   #depth = 0;
+  /** The engine, once the pool is built; resources may come and go before. */
+  #engine: Engine<ScriptedResource> | undefined;
+  /** Faults found where there may be no ledger yet. */
+  readonly #early: string[] = [];
 
   constructor(seed: number | string, log: Log) {
     const random = seededRandom(seed);
@@ -57,11 +63,17 @@ export class Stage {
       this.#note(`${hook}()`, resource === undefined ? '' : String(resource));
       if (hook === 'create') rules.createStarts();
     };
+    this.destroyRules = new DestroyRules(this.world, this.clock, (resource) => this.resources.scripted.broken.has(resource));
+    this.resources.onDestroy = (resource, memory, reason) => {
+      const fault = this.destroyRules.fault(resource, memory, reason, this.#engine);
+      if (fault !== undefined) this.#early.push(fault);
+    };
     this.resources.afterHook = () => this.#misbehave();
     const { factory } = this.resources;
     const { budget, clock } = this;
     this.pool = new Pool({ ...this.world.options, ...(budget === undefined ? {} : { budget }), factory, clock, random: random.fork('pool') });
     this.engine = Pool.engineOf(this.pool);
+    this.#engine = this.engine;
     this.#watch = new InvariantWatch(this.pool, this.resources.scripted, this.#watchOptions());
     this.ledger = new Ledger(this.world, clock, log, this.resources, this.pool, this.engine);
     rules.begin(this.engine, this.ledger.fault);
@@ -102,26 +114,43 @@ export class Stage {
     await this.settle();
     for (let look = 0; look < looks && this.clock.nextAt <= target; look++) {
       await this.clock.advanceTo(Math.max(this.clock.now(), this.clock.nextAt));
-      this.check();
+      this.#look();
     }
     await this.clock.advanceTo(target);
     this.check();
   }
 
+  /** Everything that must hold, from outside and from inside. */
   check(): void {
-    this.resources.quiet = true;
     try {
-      for (const fault of checkEngine(this.engine, this.clock.now())) this.ledger.fault(fault);
-      this.ledger.check();
       this.#watch.check({ shrinkingFrom: this.#ceiling() });
     } catch (error) {
       if (!(error instanceof InvariantError)) throw error;
       for (const broken of error.broken) if (!this.#excused(broken)) this.ledger.fault(broken);
-    } finally {
-      this.resources.quiet = false;
     }
+    this.#look();
+  }
+
+  /** What changes from moment to moment; the rest of what {@link check} looks at is noted as it happens. */
+  #look(): void {
+    this.resources.quiet = true;
+    for (const fault of [...this.#early, ...checkEngine(this.engine, this.clock.now())]) this.ledger.fault(fault);
+    this.#checkFlushed();
+    this.resources.quiet = false;
+    this.ledger.check();
     const { faults } = this.ledger;
     if (faults.length > 0) throw new Error(faults.join('\n'));
+  }
+
+  /** Rule 8: with one that failed its validation all go that were silent for as long. */
+  #checkFlushed(): void {
+    const { staleSince } = this.destroyRules;
+    if (staleSince === -Infinity) return;
+    for (const slot of this.engine.slots.idle.toArray()) {
+      const { aliveAt } = this.resources.memoryOf(slot.resource!);
+      if (aliveAt <= staleSince) this.ledger.fault(`I9: ${String(slot.resource)}, silent since ${aliveAt}, lies idle after one silent since ${staleSince} was dead`);
+    }
+    this.destroyRules.staleSince = -Infinity;
   }
 
   /** `max` was lowered: more than it may be there still, but no more than there were. */
