@@ -107,6 +107,16 @@ onEachPostgres('cancel', (stage) => {
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
+  it('that is still under way when the bound has passed costs the connection, though the statement is over', async () => {
+    await using proxy = await TcpProxy.start({ port: stage.server.port });
+    await using pool = createPgPool({ ...stage.through(proxy, 'late'), max: 1, cancelTimeoutMs: 200 });
+    await pool.query('SELECT 1');
+    proxy.holdBack = ({ id }) => id === 1 && 700;
+    await expect(pool.query('SELECT pg_sleep(0.2)', [], { timeoutMs: 100 })).rejects.toBeInstanceOf(QueryTimeoutError);
+    await pool.query('SELECT pg_sleep(1)'); // would be hit on the old connection
+    expect(pool.stats().totals.created).toBe(2);
+  });
+
   it('that is refused does no harm to a statement that ends by itself', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
     await using pool = createPgPool({ ...stage.through(proxy, 'cancelled'), max: 1 });

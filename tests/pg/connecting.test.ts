@@ -155,12 +155,9 @@ onEachPostgres('connecting', (stage) => {
     expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false });
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hush-hush');
     // Older drivers quote what they cannot read.
-    class Talkative {
-      constructor({ connectionString }: { connectionString: string }) {
-        throw Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL', input: connectionString });
-      }
-    }
-    const Client = Talkative as unknown as typeof pg.Client;
+    const Client = function talkative({ connectionString }: { connectionString: string }) {
+      throw Object.assign(new TypeError('Invalid URL'), { code: 'ERR_INVALID_URL', input: connectionString });
+    } as unknown as typeof pg.Client;
     await using talkative = createPgPool({ connectionString: 'postgres://u:hush-hush@host:notaport/db', Client });
     expect(inspect(await failureOf(talkative.query('SELECT 1')), { depth: 9, showHidden: true })).not.toContain('hush-hush');
   });

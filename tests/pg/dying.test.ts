@@ -1,6 +1,6 @@
 // Backends that die: while idle, while borrowed, in the middle of a statement.
 
-import { createPgPool, ConnectionLostError, type PgPool } from 'millpond/pg';
+import { createPgPool, ConnectionLostError, pgFactory, type PgPool } from 'millpond/pg';
 import { expect, it } from 'vitest';
 import { failureOf, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
@@ -33,6 +33,21 @@ onEachPostgres('a backend that is killed', (stage) => {
     proxy.cut();
     await until('the loss to be told', () => lost, (all) => all.length > 0);
     expect(lost[0]).toEqual(['broken', 'ECONNRESET']);
+  });
+
+  it('is told to everybody who listens to its factory', async () => {
+    const factory = pgFactory(stage.options('listeners'));
+    const client = await factory.create({ signal: new AbortController().signal, attempt: 1 });
+    const told: string[] = [];
+    factory.onLost?.(client, () => told.push('one'));
+    const leave = factory.onLost?.(client, () => told.push('two'));
+    factory.onLost?.(client, () => told.push('three'));
+    leave?.();
+    await stage.observer.terminate(client.processID ?? 0);
+    await until('the loss to be told', () => told, (all) => all.length === 2);
+    factory.onLost?.(client, () => told.push('late')); // who comes later is told as well
+    expect(told).toEqual(['one', 'three', 'late']);
+    await factory.destroy(client, { reason: 'broken', signal: new AbortController().signal });
   });
 
   it('while borrowed fails the statement of its borrower and is not lent again', async () => {

@@ -100,6 +100,35 @@ onEachPostgres('failover', (stage) => {
     await until('both to be replaced or gone', () => pool.stats(), ({ destroying, resetting }) => destroying + resetting === 0);
   });
 
+  it('is not told by a write in a transaction that was to be read-only, even if the server has become so', async () => {
+    await stage.observer.query('CREATE TABLE IF NOT EXISTS written (n int)');
+    await using pool = createPgPool({ ...stage.options('replica'), max: 2 });
+    await warm(pool, 2);
+    await setReadOnly(stage, true);
+    try {
+      const mistaken = pool.transaction((client) => client.query('INSERT INTO written VALUES (1)'), { readOnly: true });
+      await expect(mistaken).rejects.toMatchObject({ code: '25006' });
+      await until('both to rest', () => pool.stats(), ({ idle }) => idle === 2);
+      expect(pool.stats().generation).toBe(1);
+    } finally {
+      await setReadOnly(stage, false);
+    }
+  });
+
+  it('is not told by connections of an older generation, which know nothing new', async () => {
+    await using pool = createPgPool({ ...stage.options('old'), max: 3 });
+    await warm(pool, 2);
+    const old = await pool.acquire();
+    await pool.use((client) => stage.observer.terminate(client.processID ?? 0));
+    await until('the new generation', () => pool.stats().generation, (generation) => generation === 2);
+    await sleep(1_100); // beyond the pause in which nothing is believed anyway
+    const ended = new Promise<void>((resolve) => { old.resource.on('end', resolve); });
+    await stage.observer.terminate(old.resource.processID ?? 0);
+    await ended;
+    expect(pool.stats().generation).toBe(2);
+    old.release();
+  });
+
   it('by the word of a server that goes away ends the generation, whoever hears it first', async () => {
     await using pool = createPgPool({ ...stage.options('goes'), max: 3 });
     await warm(pool, 3);

@@ -74,7 +74,8 @@ onEachPostgres('a process', (stage) => {
   it('goes on while a statement runs, or while somebody listens', async () => {
     const program = run(`
       const pool = createPgPool({ connectionString: dsn, Client, max: 1 });
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await pool.query('SELECT 1');
+      await new Promise((resolve) => setTimeout(resolve, 400)); // long enough at rest to be no reason to go on
       pool.use(async (client) => {
         await client.query('LISTEN carry_on');
         console.log('listening');

@@ -47,10 +47,10 @@ onEachPostgres('a connection found dead', (stage) => {
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
-  it('by the very write of the statement is replaced too: what the system did not take has not been sent', async () => {
-    await stage.observer.query('CREATE TABLE refused (n int)');
+  it.each(['query', 'transaction'])('by the very write of a %s is replaced too: what the system did not take has not been sent', async (kind) => {
+    await stage.observer.query(`CREATE TABLE refused_${kind} (n int)`);
     await using proxy = await TcpProxy.start({ port: stage.server.port });
-    await using pool = createPgPool({ ...stage.through(proxy, 'sent'), max: 2 });
+    await using pool = createPgPool({ ...stage.through(proxy, 'refused'), max: 2 });
     await warm(pool, 1);
     // The connection is reset, and nobody here has noticed: this process does not get to its events in between.
     pool.on('acquire', () => {
@@ -61,10 +61,11 @@ onEachPostgres('a connection found dead', (stage) => {
       const end = performance.now() + 50;
       while (performance.now() < end);
     });
-    await pool.query('INSERT INTO refused VALUES ($1)', [1]);
-    await pool.transaction((client) => client.query('INSERT INTO refused VALUES (2)'));
+    const insert = `INSERT INTO refused_${kind} VALUES (1)`;
+    if (kind === 'query') await pool.query(insert);
+    else await pool.transaction((client) => client.query(insert));
     expect(proxy.passages).toHaveLength(2);
-    expect((await pool.query('SELECT count(*)::int AS count FROM refused')).rows).toEqual([{ count: 2 }]);
+    expect((await pool.query(`SELECT count(*)::int AS count FROM refused_${kind}`)).rows).toEqual([{ count: 1 }]);
   });
 
   it('before a transaction began is replaced as well', async () => {

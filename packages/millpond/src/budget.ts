@@ -24,6 +24,8 @@ export interface BudgetSeat {
 interface Seat {
   readonly pool: { readonly name: string; held(): number; demand(): number };
   readonly listeners: Set<() => void>;
+  /** When it last gave something back, in the order of all such moments; 0: never. */
+  freedAt: number;
 }
 
 /**
@@ -42,13 +44,15 @@ class LocalBudget implements Budget {
   private readonly total: number;
   private readonly seats = new Set<Seat>();
   private telling = false;
+  private freedMeanwhile = false;
+  private frees = 0;
 
   constructor(total: number) {
     this.total = total;
   }
 
   join(pool: Seat['pool']): BudgetSeat {
-    const seat: Seat = { pool, listeners: new Set() };
+    const seat: Seat = { pool, listeners: new Set(), freedAt: 0 };
     this.seats.add(seat);
     const limitOf = (): number => this.limitOf(seat);
     return {
@@ -60,9 +64,15 @@ class LocalBudget implements Budget {
         return () => void seat.listeners.delete(listener);
       },
       want: () => this.tell((other) => other !== seat && other.pool.held() > this.entitled(other)),
-      freed: () => this.tell((other) => other !== seat && wants(other)),
+      freed: () => {
+        seat.freedAt = ++this.frees;
+        this.freedMeanwhile = true;
+        this.tell((other) => other !== seat && wants(other));
+      },
       leave: () => {
-        if (this.seats.delete(seat)) this.tell(wants);
+        if (!this.seats.delete(seat)) return;
+        this.freedMeanwhile = true;
+        this.tell(wants);
       },
     };
   }
@@ -78,7 +88,9 @@ class LocalBudget implements Budget {
 
   /** The max-min fair share of one seat: demands are met from the smallest up, each at most by an even split of what is left. */
   private entitled(seat: Seat): number {
-    const byDemand = [...this.seats].map((each) => ({ each, demand: each.pool.demand() })).sort((a, b) => a.demand - b.demand);
+    const byDemand = [...this.seats].map((each) => ({ each, demand: each.pool.demand() })).filter(({ demand }) => demand > 0);
+    if (byDemand.length > this.total) return this.turn(byDemand.map(({ each }) => each), seat);
+    byDemand.sort((a, b) => a.demand - b.demand);
     let left = this.total;
     let count = byDemand.length;
     for (const { each, demand } of byDemand) {
@@ -90,12 +102,30 @@ class LocalBudget implements Budget {
     return 0;
   }
 
-  /** Not nested: those who are told may want something themselves, and are in the middle of looking already. */
+  /** More want something than there is: they take turns. Whoever has nothing goes first, the longest without before the others. */
+  private turn(wanting: Seat[], seat: Seat): number {
+    const first = wanting.sort((a, b) => {
+      const hasNothing = Number(b.pool.held() === 0) - Number(a.pool.held() === 0);
+      if (hasNothing !== 0) return hasNothing;
+      return a.pool.held() === 0 ? a.freedAt - b.freedAt : b.freedAt - a.freedAt;
+    }).slice(0, this.total);
+    return Number(first.includes(seat));
+  }
+
+  /**
+   * Not nested: those who are told may want something themselves, and are in the middle of looking already. What they give back meanwhile
+   * is told when all have looked.
+   */
   private tell(whom: (seat: Seat) => boolean): void {
     if (this.telling) return;
     this.telling = true;
     try {
-      for (const seat of [...this.seats]) if (whom(seat)) for (const listener of [...seat.listeners]) listener();
+      let told = whom;
+      do {
+        this.freedMeanwhile = false;
+        for (const seat of [...this.seats]) if (told(seat)) for (const listener of [...seat.listeners]) listener();
+        told = wants;
+      } while (this.freedMeanwhile);
     } finally {
       this.telling = false;
     }

@@ -11,6 +11,7 @@ import type { Lease } from './lease.ts';
 import { Checker, POOL_OPTION_KEYS, resolveOptions, type AcquireOptions, type PoolOptions } from './options.ts';
 import { Pool, type CloseOptions, type CloseResult } from './pool.ts';
 import { systemClock } from './runtime/clock.ts';
+import { redact } from './runtime/refusals.ts';
 import type { PoolStats } from './stats.ts';
 
 export interface KeyedPoolOptions<K, T> extends Omit<PoolOptions<T>, 'factory' | 'budget'> {
@@ -160,7 +161,7 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     if (entry === undefined) {
       const closed = this.#closing !== undefined;
       const options = closed ? { ...this.#options, min: 0 } : this.#options;
-      const pool = new Pool<T>({ ...options, name: `${this.name}/${id}`, factory: this.#factory(key) });
+      const pool = new Pool<T>({ ...options, name: `${this.name}/${redact(id)}`, factory: this.#factory(key) });
       entry = { pool, busyAt: this.#clock.now() };
       // After the end a key that comes new gets a pool that is closed as well, so that it refuses in the same words.
       if (closed) void pool.close();

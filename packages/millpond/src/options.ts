@@ -187,7 +187,7 @@ export function resolveSize(
   const max = check.count('max', size.max, now.max, 1);
   const min = check.count('min', size.min, size.max !== undefined ? Math.min(now.min, max) : now.min, 0);
   if (min > max) throw check.bad('min', min, `at most max (${max})`);
-  return { min, max };
+  return { min: check.finite('min', min), max };
 }
 
 type Sizes = Pick<Settings, 'min' | 'max' | 'maxWaiting' | 'maxCreating' | 'maxUses' | 'sharing'>;
@@ -298,11 +298,12 @@ export class Checker {
   }
 
   object(option: string, value: unknown): void {
-    if (typeof value !== 'object' || value === null) throw this.bad(option, value, 'an object');
+    // Not the value when it is text: it may well be a connection string.
+    if (typeof value !== 'object' || value === null) throw this.bad(option, textless(value), 'an object');
   }
 
   functionAt(option: string, value: unknown, required: boolean): void {
-    if (typeof value !== 'function' && (required || value !== undefined)) throw this.bad(option, value, 'a function');
+    if (typeof value !== 'function' && (required || value !== undefined)) throw this.bad(option, textless(value), 'a function');
   }
 
   flag(option: string, value: boolean | undefined, fallback: boolean): boolean {
@@ -356,7 +357,15 @@ export class Checker {
   }
 }
 
+/** Stands for a text that must not be shown. */
+const TEXT: unique symbol = Symbol('a string');
+
+function textless(value: unknown): unknown {
+  return typeof value === 'string' ? TEXT : value;
+}
+
 function show(value: unknown): string {
+  if (value === TEXT) return 'a string';
   if (typeof value === 'string') return JSON.stringify(value);
   return typeof value === 'object' && value !== null ? 'an object' : typeof value === 'function' ? 'a function' : String(value);
 }

@@ -376,7 +376,7 @@ function run<T, R>(lease: LiveLease<T>, fn: (resource: T, lease: Lease<T>) => R)
     if (!lease.ended) lease.release();
     return Promise.resolve(result);
   }
-  return (result as unknown as Promise<Awaited<R>>).then(
+  return Promise.resolve(result as Promise<Awaited<R>>).then(
     (value) => {
       if (!lease.ended) lease.release();
       return value;

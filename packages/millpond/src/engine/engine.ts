@@ -259,7 +259,9 @@ export class Engine<T> {
     slot.expiresAt = now + this.settings.maxLifetimeMs * (1 - this.settings.lifetimeJitter * this.random());
     if (slot.broken) {
       this.destroy(slot, 'broken', now);
-    } else if (this.staying > this.limit) {
+    } else if (this.staying > this.settings.max || (this.waiting === 0 && this.staying > this.limit)) {
+      // One too many by budget alone serves whoever waits and leaves on release: pools that take turns would else destroy each other's
+      // resources before anybody had used them.
       this.destroy(slot, this.overReason(), now);
     } else {
       this.toIdle(slot, now);

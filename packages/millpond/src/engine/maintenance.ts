@@ -45,34 +45,37 @@ function hookDue<T>(engine: Engine<T>, list: List<Slot<T>>, timeoutMs: number): 
 /** Everything that is due, waiters aside: dispatch sees to them. */
 export function runDue<T>(engine: Engine<T>, now: number): void {
   if (now - engine.wakeAt > STALL_MS) {
+    // What was overdue at the stall before has had its grace; under a loop that always lags it would have it for ever.
+    if (now >= engine.graceUntil) endOverlongHooks(engine, engine.graceUntil - GRACE_MS, now);
     engine.graceUntil = now + GRACE_MS;
     engine.distrustBefore = now - engine.settings.idleTimeoutMs;
   }
   engine.wakeAt = Infinity;
-  if (now >= engine.graceUntil) endOverlongHooks(engine, now);
+  if (now >= engine.graceUntil) endOverlongHooks(engine, now, now);
   if (now >= engine.maintenanceAt && !engine.closing) maintain(engine, now);
   if (now >= engine.closeAt) endRemaining(engine, now);
 }
 
-function endOverlongHooks<T>(engine: Engine<T>, now: number): void {
+/** Gives up the hooks whose time was over at `overdueAt`. */
+function endOverlongHooks<T>(engine: Engine<T>, overdueAt: number, now: number): void {
   const { slots, settings, ports } = engine;
-  for (const slot of overlong(slots.creating, settings.createTimeoutMs, now)) {
+  for (const slot of overlong(slots.creating, settings.createTimeoutMs, overdueAt)) {
     const error = ports.giveUp(slot, 'create', true);
     engine.createFailed(slot, error, false, true, now);
   }
-  for (const slot of overlong(slots.abandoned, settings.createTimeoutMs, now)) {
+  for (const slot of overlong(slots.abandoned, settings.createTimeoutMs, overdueAt)) {
     engine.toGone(slot, now);
     ports.freed();
   }
-  for (const slot of overlong(slots.validating, settings.validateTimeoutMs, now)) {
+  for (const slot of overlong(slots.validating, settings.validateTimeoutMs, overdueAt)) {
     const error = ports.giveUp(slot, 'validate', true);
     engine.validated(slot, false, error, now);
   }
-  for (const slot of overlong(slots.resetting, settings.resetTimeoutMs, now)) {
+  for (const slot of overlong(slots.resetting, settings.resetTimeoutMs, overdueAt)) {
     const error = ports.giveUp(slot, 'reset', true);
     engine.resetDone(slot, false, error, now);
   }
-  for (const slot of overlong(slots.destroying, settings.destroyTimeoutMs, now)) {
+  for (const slot of overlong(slots.destroying, settings.destroyTimeoutMs, overdueAt)) {
     const error = ports.giveUp(slot, 'destroy', true);
     engine.totals.destroyTimeouts++;
     engine.destroyed(slot, error, now);

@@ -14,7 +14,7 @@ const READS_PER_READING = 64;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 // Taken at load: a test that fakes the globals must not stop the pool's time unasked; it can pass a clock of its own.
-const { performance, setTimeout, clearTimeout, setImmediate } = globalThis;
+const { performance, setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
 
 let reading = 0;
 let readsLeft = 0;
@@ -23,7 +23,8 @@ let endOfTurn: NodeJS.Immediate | undefined;
 function now(): number {
   reading = performance.now();
   readsLeft = READS_PER_READING;
-  endOfTurn ??= setImmediate(forget).unref();
+  // Not unref'd: the loop would go to sleep with the reading still valid, and whatever woke it, hours later, would be told that time.
+  endOfTurn ??= setImmediate(forget);
   return reading;
 }
 
@@ -66,10 +67,12 @@ export function createAlarm(clock: Clock, scope: AsyncResource, onDue: () => voi
 
 /**
  * Lazy: a timer that would fire too early is left standing and set anew when it does, so that a wish that moves with every acquire costs
- * nothing.
+ * nothing. When it is time, pending I/O is read first: after a stall Node runs timers before it looks at the sockets, and an answer that
+ * arrived in time must not lose against a timer that fires late.
  */
 class SystemAlarm implements Alarm {
   private timer: NodeJS.Timeout | undefined = undefined;
+  private afterReading: NodeJS.Immediate | undefined = undefined;
   private firesAt = Infinity;
   private wantedAt = Infinity;
   private kept = false;
@@ -86,6 +89,15 @@ class SystemAlarm implements Alarm {
         this.arm(this.wantedAt);
         return;
       }
+      this.afterReading = setImmediate(onRead);
+    };
+    const onRead = (): void => {
+      this.afterReading = undefined;
+      // What was read may have put it off.
+      if (this.wantedAt > now()) {
+        if (this.wantedAt < Infinity) this.arm(this.wantedAt);
+        return;
+      }
       this.wantedAt = Infinity;
       onDue();
     };
@@ -93,12 +105,14 @@ class SystemAlarm implements Alarm {
 
   set(atMs: number): void {
     this.wantedAt = atMs;
-    if (atMs < this.firesAt) this.arm(atMs);
+    if (atMs < this.firesAt && this.afterReading === undefined) this.arm(atMs);
   }
 
   stop(): void {
     if (this.timer !== undefined) clearTimeout(this.timer);
+    if (this.afterReading !== undefined) clearImmediate(this.afterReading);
     this.timer = undefined;
+    this.afterReading = undefined;
     this.firesAt = Infinity;
     this.wantedAt = Infinity;
   }

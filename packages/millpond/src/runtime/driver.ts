@@ -20,7 +20,7 @@ import { coarseNow, createAlarm, systemClock, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
 import { HookContext, InfoContext, runHook } from './hooks.ts';
 import { LiveLease, type LeaseMeta } from './lease.ts';
-import { refusalError } from './refusals.ts';
+import { reason, refusalError } from './refusals.ts';
 import { Ticket } from './ticket.ts';
 
 /** What the runtime keeps with a slot. */
@@ -63,6 +63,8 @@ export class Driver<T> implements Ports<T> {
   private readonly scope = new AsyncResource('millpond.Pool');
   private seat: BudgetSeat | undefined = undefined;
   private leaveSeat: (() => void) | undefined = undefined;
+  private lastGranted = 0;
+  private readonly failing = new Set<string>();
   private namedHolders: { readonly at: number; readonly holders: readonly Holder[] } | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
@@ -108,6 +110,11 @@ export class Driver<T> implements Ports<T> {
       if (signal === undefined) return;
       if (signal.aborted) {
         // By a hook or a listener that was called on the way here; it will not tell again.
+        this.engine.abort(ticket, signal.reason, this.clock.now());
+        return;
+      }
+      if (signal.aborted) {
+        // A hook or a listener did it on the way here; the signal will not say so again.
         this.engine.abort(ticket, signal.reason, this.clock.now());
         return;
       }
@@ -326,25 +333,30 @@ export class Driver<T> implements Ports<T> {
   stateChanged(from: PoolState, to: PoolState): void {
     if (to === 'draining') this.alarm.keepAlive(true);
     if (to === 'closed') {
+      // A create that was given up may still come, and be destroyed; that is no reason to stay alive.
+      this.alarm.keepAlive(false);
       this.alarm.stop();
-      this.leaveSeat?.();
-      this.seat?.leave();
+      this.askBudget('onChange', () => this.leaveSeat?.(), undefined);
+      this.askBudget('leave', () => this.seat?.leave(), undefined);
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
   }
 
   granted(): number {
-    const limit = this.seat?.limit ?? Infinity;
-    return limit >= 0 ? Math.floor(limit) : 0;
+    const { seat } = this;
+    if (seat === undefined) return Infinity;
+    const limit = this.askBudget('limit', () => seat.limit, this.lastGranted);
+    this.lastGranted = limit >= 0 ? Math.floor(limit) : 0;
+    return this.lastGranted;
   }
 
   want(): void {
-    this.seat?.want();
+    this.askBudget('want', () => this.seat?.want(), undefined);
   }
 
   freed(): void {
-    this.seat?.freed?.();
+    this.askBudget('freed', () => this.seat?.freed?.(), undefined);
   }
 
   wakeAt(atMs: number): void {
@@ -352,6 +364,22 @@ export class Driver<T> implements Ports<T> {
   }
 
   // ---------------------------------------------------------------------- details
+
+  /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
+  private askBudget<R>(member: string, ask: () => R, otherwise: R): R {
+    try {
+      const answer = ask();
+      if (this.failing.size > 0) this.failing.delete(member);
+      return answer;
+    } catch (error) {
+      // It is asked at every turn; once per outage is enough.
+      if (!this.failing.has(member)) {
+        process.emitWarning(`The budget of pool "${this.name}" threw in ${member}: ${reason(error)}`, { code: 'MILLPOND_BUDGET_THREW' });
+      }
+      this.failing.add(member);
+      return otherwise;
+    }
+  }
 
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);

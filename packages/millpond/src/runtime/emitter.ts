@@ -2,6 +2,7 @@
 
 import { POOL_EVENTS, type PoolEventName, type PoolEvents } from '../events.ts';
 import { channels } from '../telemetry/channels.ts';
+import { reason } from './refusals.ts';
 
 type Listener = (event: never) => void;
 
@@ -51,7 +52,7 @@ export class Emitter<T> {
         (listener as (event: PoolEvents<T>[K]) => void)(event);
       } catch (error) {
         // The pool's state is whole; what failed is somebody's reporting. Say so once per failure, without ending the process.
-        process.emitWarning(`A "${name}" listener of pool "${this.pool}" threw: ${String(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
+        process.emitWarning(`A "${name}" listener of pool "${this.pool}" threw: ${reason(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
       }
     }
     const channel = channels[name];

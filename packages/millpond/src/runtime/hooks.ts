@@ -49,7 +49,8 @@ export function runHook<R>(hook: () => Promise<R> | R, done: (result: R) => void
     failed(error);
     return;
   }
-  if (isThenable(result)) result.then(done, failed);
+  // Through Promise.resolve, which costs a promise nothing: a thenable that is none may call back twice, or throw.
+  if (isThenable(result)) Promise.resolve(result).then(done, failed);
   else done(result);
 }
 

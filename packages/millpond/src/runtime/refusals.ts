@@ -115,8 +115,12 @@ function messageOf(error: Error): string {
   return error.message || error.name;
 }
 
-function redact(text: string): string {
-  return text.replace(/(\w+:\/\/[^\s:@/]*):[^\s@]*@/g, '$1:***@').replace(/\b(pass(?:word|wd)?|secret|token)=[^\s&;]+/gi, '$1=***');
+const PASSWORD_IN_URL = /(:\/\/[^\s:@/]*):\S*@/g;
+const NAMED_SECRET = /((?:passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|authorization)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:(?:basic|bearer) )?[^\s&;,}]+)/gi;
+
+/** Takes out what looks like a secret; rather too much than too little. */
+export function redact(text: string): string {
+  return text.replace(PASSWORD_IN_URL, '$1:***@').replace(NAMED_SECRET, '$1***');
 }
 
 function ms(value: number): string {

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// `millpond/testing`: what this package is tested with, for testing what is built on it. Nothing here imports the pool itself: a scene
+// `millpond/testing`: what this package is tested with, for testing what is built on it. Only the simulator knows the pool itself: a scene
 // or a contract is given the pool it is to look at.
 
 export { VirtualClock } from './clock.ts';

@@ -36,7 +36,7 @@ export class SimulationError extends Error {
   readonly step: number;
   readonly lines: readonly string[];
 
-  constructor(message: string, init: { readonly seed: number | string; readonly step: number; readonly lines: readonly string[]; readonly cause: unknown }) {
+  constructor(message: string, init: Pick<SimulationError, 'seed' | 'step' | 'lines'> & { readonly cause: unknown }) {
     super(message, { cause: init.cause });
     this.seed = init.seed;
     this.step = init.step;
@@ -81,7 +81,8 @@ const DRAWN = Object.keys(ACTIONS) as ActionName[];
 
 /** What a listener or a hook may do in the middle of something: everything that takes no time. */
 const MISCHIEF: readonly ActionName[] = [
-  'acquire', 'tryAcquire', 'use', 'release', 'destroy', 'detach', 'endTwice', 'abort', 'abortAll', 'lose', 'pause', 'resume', 'evict', 'evictSome', 'ready', 'close',
+  'acquire', 'tryAcquire', 'use', 'release', 'destroy', 'detach', 'endTwice', 'abort', 'abortAll', 'lose',
+  'pause', 'resume', 'evict', 'evictSome', 'ready', 'close',
 ];
 
 function pick(stage: Stage, from: readonly ActionName[]): ActionName {
@@ -99,7 +100,7 @@ function report(seed: number | string, step: number, stage: Stage | undefined, l
   const what = error instanceof Error ? error.message : String(error);
   const shown = log.lines.slice(-LINES_SHOWN);
   return [
-    `${what}`,
+    what,
     `seed ${JSON.stringify(seed)}, step ${step}. To see it again: SEED=${seed} npm run simulate`,
     `world: ${stage === undefined ? 'not made' : describeWorld(stage.world)}`,
     `the last ${shown.length} of ${log.lines.length} lines:`,

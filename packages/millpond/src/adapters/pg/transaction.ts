@@ -105,8 +105,7 @@ class Transaction<C extends PgClient> {
       this.check();
       const result = await fn(this.client);
       this.check();
-      // 'I': the function has ended the transaction itself.
-      if (this.session.status === 'E') throw new TransactionFailedError(this.pool);
+      // 'I': the function has ended the transaction itself. The server answers to COMMIT with ROLLBACK when a statement has failed before.
       if (this.session.status !== 'I' && (await this.send('COMMIT')).command === 'ROLLBACK') throw new TransactionFailedError(this.pool);
       return result;
     } catch (error) {

@@ -31,7 +31,8 @@ export class Callers {
     this.#write('asks', `${ask.id}${options.lane === undefined ? '' : ` in ${options.lane}`} for ${ask.timeoutMs} ms`);
     const holdMs = random.chance(0.6) ? this.#drawHold() : undefined;
     const handsOn = random.chance(0.1);
-    pool.acquire(random.chance(0.3) && ask.signal === undefined && isPlain(options, world.options.acquireTimeoutMs) ? undefined : options).then(
+    const bare = ask.signal === undefined && isPlain(options, world.options.acquireTimeoutMs) && random.chance(0.3);
+    pool.acquire(bare ? undefined : options).then(
       (lease) => {
         this.#write('served', `${ask.id}`);
         ledger.served(ask, lease);
@@ -77,7 +78,7 @@ export class Callers {
         case 'ends': this.#stage.resources.memoryOf(lease.resource).condemned = true; lease.destroy(); return result;
         case 'nests': this.acquire(); return result;
         default: return new Promise((resolve, reject) => {
-          this.#stage.later(holdMs, () => (kind === 'resolves' ? resolve(result) : reject(result as unknown as Error)));
+          this.#stage.later(holdMs, () => (kind === 'resolves' ? resolve(result) : reject(result)));
         });
       }
     }, options);
@@ -112,13 +113,13 @@ export class Callers {
     } catch (error) {
       if (codeOf(error) !== 'ERR_POOL_LEASE_ENDED') ledger.fault(`after the end of a lease: ${codeOf(error)}`);
     }
-    if (reached !== undefined) ledger.fault(`I4: ${String(reached)} was reached through a lease that had ended`);
+    if (reached !== undefined) ledger.fault(`I4: a resource was reached through a lease that had ended`);
   }
 
   destroy(): void {
     const lease = this.#pickLease();
     if (lease === undefined) return;
-    this.#write('destroys', String(lease.resource));
+    this.#write('destroys', lease.resource.name);
     this.#ended.push(lease);
     this.#stage.resources.memoryOf(lease.resource).condemned = true;
     if (!lease.destroy(new Error('scripted: unusable'))) this.#stage.ledger.fault('I4: a live lease could not be destroyed');
@@ -130,7 +131,7 @@ export class Callers {
     if (lease === undefined) return;
     const memory = resources.memoryOf(lease.resource);
     if (memory.leases > 1) this.#stage.orphaned = true;
-    this.#write('detaches', String(lease.resource));
+    this.#write('detaches', lease.resource.name);
     memory.detached = true;
     this.#ended.push(lease);
     const resource = lease.detach();
@@ -142,13 +143,14 @@ export class Callers {
     const lease = this.#pickLease();
     if (lease === undefined) return;
     const { resource } = lease;
-    this.#write('disposes', String(resource));
+    this.#write('disposes', resource.name);
     this.#ended.push(lease);
     this.disposing++;
     void lease[Symbol.asyncDispose]().then(() => {
       this.disposing--;
-      this.#write('disposed', String(resource));
-      for (const slot of engine.slots.resetting.toArray()) if (slot.resource === resource && slot.watched) ledger.fault(`disposed before ${String(resource)} was clean`);
+      this.#write('disposed', resource.name);
+      const unclean = engine.slots.resetting.toArray().some((slot) => slot.resource === resource && slot.watched);
+      if (unclean) ledger.fault(`disposed before ${resource.name} was clean`);
     });
   }
 
@@ -198,7 +200,7 @@ export class Callers {
 
   #end(lease: SimLease): void {
     if (lease.ended) return;
-    this.#write('releases', String(lease.resource));
+    this.#write('releases', lease.resource.name);
     this.#ended.push(lease);
     if (!lease.release()) this.#stage.ledger.fault('I4: a live lease could not be released');
   }
@@ -213,7 +215,7 @@ export class Callers {
     const { world, ledger } = this.#stage;
     const lane = options.lane ?? firstLane(world.options);
     const timeoutMs = options.timeoutMs ?? world.options.acquireTimeoutMs!;
-    return ledger.open(lane, timeoutMs, options.signal, this.#own, this.#stage.calledBack);
+    return ledger.open({ lane, timeoutMs, signal: options.signal, controller: this.#own, calledBack: this.#stage.calledBack });
   }
 
   /** The controller of the options drawn last, when it is the asker's own. */
@@ -223,8 +225,10 @@ export class Callers {
     const { random, world } = this.#stage;
     const { lanes } = world.options;
     const signal = this.#drawSignal();
-    const timeoutMs = random.chance(0.4) ? undefined : random.pick([0, 1, 5, 20, 50.5, 100, 300, 1000, signal === undefined ? 2000 : Infinity]);
-    const lane = random.chance(0.01) ? NEVER_A_LANE : lanes === undefined || random.chance(0.3) ? undefined : random.pick(Object.keys(lanes));
+    const forEver = signal === undefined ? 2000 : Infinity;
+    const timeoutMs = random.chance(0.4) ? undefined : random.pick([0, 1, 5, 20, 50.5, 100, 300, 1000, forEver]);
+    const named = lanes === undefined || random.chance(0.3) ? undefined : random.pick(Object.keys(lanes));
+    const lane = random.chance(0.01) ? NEVER_A_LANE : named;
     return {
       ...(signal === undefined ? {} : { signal }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),

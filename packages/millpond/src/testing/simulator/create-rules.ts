@@ -55,7 +55,8 @@ export class CreateRules {
     const forWaiters = Math.ceil(engine.waiting / settings.sharing);
     const forMin = Math.min(settings.min, engine.limit) - alive + overdue;
     if (slots.creating.size > Math.max(forWaiters, forMin)) {
-      this.#fault(`I7: the ${slots.creating.size}th create, for ${engine.waiting} waiters and ${alive} of min ${settings.min} (${overdue} to be replaced)`);
+      const demand = `${engine.waiting} waiters and ${alive} of min ${settings.min} (${overdue} to be replaced)`;
+      this.#fault(`I7: the ${slots.creating.size}th create, for ${demand}`);
     }
     if (now >= backoff.retryAt) return;
     const told = engine.waiting > 0 && (backoff.permanent ? alive === 0 || !settings.retryForWaiters : !settings.retryForWaiters);

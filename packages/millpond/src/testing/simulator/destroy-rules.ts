@@ -7,6 +7,11 @@ import type { ScriptedResource } from '../factory.ts';
 import type { Memory } from './resources.ts';
 import type { World } from './world.ts';
 
+/** A sum and a difference of times are not rounded alike. */
+export const ROUNDING_MS = 1e-6;
+
+type SimEngine = Engine<ScriptedResource>;
+
 /** What may make reasons true; the operators set it. */
 export interface Orders {
   evicted: boolean;
@@ -17,7 +22,7 @@ export interface Orders {
 export class DestroyRules {
   readonly orders: Orders = { evicted: false, resized: false, closing: false };
   /** A validation failed: whatever had been silent for as long, or longer, must be gone when all is at rest. */
-  staleSince = -Infinity;
+  staleSince: number = -Infinity;
   readonly #world: World;
   readonly #clock: VirtualClock;
   readonly #isBroken: (resource: ScriptedResource) => boolean;
@@ -29,22 +34,24 @@ export class DestroyRules {
   }
 
   /** What is wrong with destroying it for this reason, or undefined. */
-  fault(resource: ScriptedResource, memory: Memory, reason: DestroyReason, engine: Engine<ScriptedResource> | undefined): string | undefined {
+  fault(resource: ScriptedResource, memory: Memory, reason: DestroyReason, engine: SimEngine | undefined): string | undefined {
     const now = this.#clock.now();
     const { options, hooks } = this.#world;
-    const wrong = (why: string): string => `I8: ${String(resource)} is destroyed for ${reason}, and ${why}`;
+    const wrong = (why: string): string => `I8: ${resource.name} is destroyed for ${reason}, and ${why}`;
     if (memory.leases > 0 && !memory.detached) return wrong(`has ${memory.leases} leases`);
     if (memory.detached) return wrong('was detached');
     switch (reason) {
       case 'idleTimeout': return this.#idleFault(memory, now, engine, wrong);
       case 'maxLifetime': {
         const least = options.maxLifetimeMs! * (1 - options.lifetimeJitter!);
-        return now - memory.createdAt < least ? wrong(`is ${now - memory.createdAt} ms old, of at least ${least}`) : undefined;
+        const ageMs = now - memory.createdAt;
+        return ageMs < least - ROUNDING_MS ? wrong(`is ${ageMs} ms old, of at least ${least}`) : undefined;
       }
       case 'maxUses': return memory.uses < (options.maxUses ?? Infinity) ? wrong(`was lent ${memory.uses} times`) : undefined;
       case 'broken': return this.#isBroken(resource) || memory.condemned ? undefined : wrong('is well');
       case 'evicted': return this.orders.evicted ? undefined : wrong('nobody asked for it');
-      case 'overSize': return this.orders.resized || options.strictMax === false || hasStrays(options) ? undefined : wrong('max is what it was');
+      case 'overSize':
+        return this.orders.resized || options.strictMax === false || hasStrays(options) ? undefined : wrong('max is what it was');
       case 'recalled': return this.#world.budget === undefined ? wrong('there is no budget') : undefined;
       case 'poolClosed': return this.orders.closing ? undefined : wrong('the pool is open');
       case 'reclaimed': return options.reclaim === true ? undefined : wrong('nothing is reclaimed');
@@ -56,8 +63,9 @@ export class DestroyRules {
   }
 
   /** Rule 11: idleness retires only what is above `min`. */
-  #idleFault(memory: Memory, now: number, engine: Engine<ScriptedResource> | undefined, wrong: (why: string) => string): string | undefined {
-    if (now - memory.restedAt < this.#world.options.idleTimeoutMs!) return wrong(`was idle for ${now - memory.restedAt} ms`);
+  #idleFault(memory: Memory, now: number, engine: SimEngine | undefined, wrong: (why: string) => string): string | undefined {
+    const idleMs = now - memory.restedAt;
+    if (idleMs < this.#world.options.idleTimeoutMs! - ROUNDING_MS) return wrong(`was idle for ${idleMs} ms`);
     if (engine === undefined) return undefined;
     const least = Math.min(engine.settings.min, engine.limit);
     return engine.slots.alive < least ? wrong(`leaves ${engine.slots.alive} of min ${least}`) : undefined;

@@ -1,10 +1,10 @@
-// The end of every world: the factory heals, and the pool has to become whole by itself; everything is given back, and it has to have lost no
-// place; it is closed, and nothing may be left of it.
+// The end of every world: the factory heals, and the pool has to become whole by itself; everything is given back, and it has to have lost
+// no place; it is closed, and nothing may be left of it.
 
 import { probeCapacity } from '../invariants.ts';
 import type { Callers } from './callers.ts';
 import type { Operators } from './operators.ts';
-import type { Stage } from './stage.ts';
+import { codeOf, type Stage } from './stage.ts';
 
 /** Longer than any behaviour of a hook takes, probes and timeouts included. */
 const HEALING_MS = 1_000;
@@ -33,9 +33,9 @@ async function heal(stage: Stage): Promise<void> {
   resources.peaceful = true;
   resources.dead.clear();
   const { options } = world;
-  const limited = { create: options.createTimeoutMs, validate: options.validateTimeoutMs, reset: options.resetTimeoutMs, destroy: options.destroyTimeoutMs };
-  for (const [hook, timeoutMs] of Object.entries(limited) as [keyof typeof limited, number][]) {
-    for (const call of resources.scripted.script[hook].pending) if (timeoutMs === Infinity || random.chance(0.5)) call.ok();
+  for (const hook of ['create', 'validate', 'reset', 'destroy'] as const) {
+    const limited = options[`${hook}TimeoutMs`] !== Infinity;
+    for (const call of resources.scripted.script[hook].pending) if (!limited || random.chance(0.5)) call.ok();
   }
   pool.resume();
   if (budget !== undefined) {
@@ -63,7 +63,9 @@ async function drain(stage: Stage, callers: Callers): Promise<void> {
     callers.releaseAll();
     await stage.advance(50, 1);
   }
-  for (const ask of ledger.waiting) ledger.fault(`stranded: ask ${ask.id} of ${ask.askedAt} with ${ask.timeoutMs} ms waits at a pool that has everything back`);
+  for (const ask of ledger.waiting) {
+    ledger.fault(`stranded: ask ${ask.id} of ${ask.askedAt} with ${ask.timeoutMs} ms waits at a pool that has everything back`);
+  }
   stage.forgetTimers();
   await stage.advance(SETTLING_MS, 0);
 }
@@ -95,17 +97,17 @@ async function probeOneByOne(stage: Stage, sharing: number): Promise<void> {
   if (lanes.some((lane) => lane.lendable === false || lane.borrowLimit !== undefined)) return;
   const wanted = pool.stats().max * sharing;
   for (let count = 1; count <= wanted; count++) {
-    let outcome: unknown = 'nothing';
+    let outcome = 'nothing came';
     pool.acquire().then(
       () => {
-        outcome = undefined;
+        outcome = '';
       },
       (error: unknown) => {
-        outcome = error;
+        outcome = codeOf(error);
       },
     );
     await stage.clock.advance(0);
-    if (outcome !== undefined) ledger.fault(`I10: the ${count}th of ${wanted} acquires was not served at once: ${String(outcome)}`);
+    if (outcome !== '') ledger.fault(`I10: the ${count}th of ${wanted} acquires was not served at once: ${outcome}`);
   }
 }
 
@@ -128,10 +130,13 @@ async function checkClosed(stage: Stage, callers: Callers, operators: Operators)
   const bounded = world.options.destroyTimeoutMs !== Infinity && stage.random.chance(0.5);
   if (!bounded) for (const call of resources.scripted.script.destroy.pending) call.ok();
   await stage.advance(Math.max(0, operators.closedAt - clock.now()) + SETTLING_MS);
-  if (pool.state !== 'closed' || result === undefined) ledger.fault(`I12: ${pool.state} ${clock.now() - operators.closedAt} ms after the deadline, with ${engine.slots.size} resources`);
+  if (pool.state !== 'closed' || result === undefined) {
+    const lateMs = clock.now() - operators.closedAt;
+    ledger.fault(`I12: ${pool.state} ${lateMs} ms after the deadline, with ${engine.slots.size} resources`);
+  }
   for (const lease of ledger.leases) {
     // Of a detached resource that was shared the pool knows nothing any more.
-    if (!resources.memoryOf(lease.resource).detached) ledger.fault(`I12: a lease of ${String(lease.resource)} is live in a closed pool`);
+    if (!resources.memoryOf(lease.resource).detached) ledger.fault(`I12: a lease of ${lease.resource.name} is live in a closed pool`);
   }
   stage.forgetTimers();
   for (const call of resources.pending) call.ok();
@@ -142,7 +147,8 @@ async function checkClosed(stage: Stage, callers: Callers, operators: Operators)
   if ((stage.budget?.seated ?? 0) > 0) ledger.fault('I12: closed, and still seated at its budget');
   for (const [resource, memory] of resources.known) {
     const destroys = resources.scripted.destroyed(resource);
-    if (destroys !== (memory.detached ? 0 : 1)) ledger.fault(`I8: ${String(resource)} was destroyed ${destroys} times${memory.detached ? ' and detached' : ''}`);
+    const detached = memory.detached ? ' and detached' : '';
+    if (destroys !== (memory.detached ? 0 : 1)) ledger.fault(`I8: ${resource.name} was destroyed ${destroys} times${detached}`);
   }
   stage.check();
 }

@@ -54,7 +54,9 @@ export class EventBooks {
     for (const [reason, total] of Object.entries(totals.destroyed) as [DestroyReason, number][]) {
       same(`destroyed (${reason})`, this.#destroyed.get(reason) ?? 0, total - before.destroyed[reason]);
     }
-    if (count.unleak > count.leak || count.leak > count.acquire) this.#fault(`I11: ${count.acquire} leases, ${count.leak} leaks, ${count.unleak} of them ended`);
+    if (count.unleak > count.leak || count.leak > count.acquire) {
+      this.#fault(`I11: ${count.acquire} leases, ${count.leak} leaks, ${count.unleak} of them ended`);
+    }
     if (this.#state !== stats.state) this.#fault(`I11: the last state told was ${this.#state}, it is ${stats.state}`);
   }
 

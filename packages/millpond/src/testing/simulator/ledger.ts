@@ -6,6 +6,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { Hold } from '../../engine/slot.ts';
 import type { VirtualClock } from '../clock.ts';
 import type { ScriptedResource } from '../factory.ts';
+import { ROUNDING_MS } from './destroy-rules.ts';
 import { EventBooks } from './event-books.ts';
 import { refusalFault } from './refusal-rules.ts';
 import type { Log } from './log.ts';
@@ -47,9 +48,8 @@ export class Ledger {
   /** Late timers are excused at this time: the clock was stalled until then. */
   stalledUntil: number = -Infinity;
   /** After a freeze that the pool noticed: what was last seen alive before this has to be validated. */
-  distrustBefore = -Infinity;
+  distrustBefore: number = -Infinity;
   readonly #settledBy = new Map<unknown, Settled>();
-  readonly #givenAt = new Map<SimLease, number>();
   #tries: { readonly lane: string; readonly order: number; readonly asksBefore: number }[] = [];
   readonly #queues = new Map<string, Ask[]>();
   readonly #world: World;
@@ -81,12 +81,13 @@ export class Ledger {
 
   // ------------------------------------------------------------------------- asks
 
-  open(lane: string, timeoutMs: number, signal: AbortSignal | undefined, controller: AbortController | undefined, calledBack: boolean): Ask {
+  open(asked: Pick<Ask, 'lane' | 'timeoutMs' | 'signal' | 'controller' | 'calledBack'>): Ask {
+    const { lane, signal } = asked;
     const now = this.#clock.now();
     const gone = signal?.aborted === true;
     const order = gone ? this.#order++ : Infinity;
     const id = this.asks.length + 1;
-    const ask: Ask = { id, lane, askedAt: now, timeoutMs: Math.ceil(timeoutMs), signal, controller, calledBack, state: 'waiting', settledAt: now, order };
+    const ask: Ask = { ...asked, id, askedAt: now, timeoutMs: Math.ceil(asked.timeoutMs), state: 'waiting', settledAt: now, order };
     this.asks.push(ask);
     const queue = this.#queues.get(lane);
     if (queue === undefined) this.#queues.set(lane, [ask]);
@@ -101,7 +102,9 @@ export class Ledger {
       return;
     }
     this.#settle(ask, 'served', given);
-    if (given.atMs > ask.askedAt + ask.timeoutMs) this.fault(`I5: ask ${ask.id} of ${ask.askedAt} with ${ask.timeoutMs} ms was served at ${given.atMs}`);
+    if (given.atMs > ask.askedAt + ask.timeoutMs) {
+      this.fault(`I5: ask ${ask.id} of ${ask.askedAt} with ${ask.timeoutMs} ms was served at ${given.atMs}`);
+    }
   }
 
   servedInVain(ask: Ask): void {
@@ -118,9 +121,12 @@ export class Ledger {
 
   failed(ask: Ask, error: unknown): void {
     const now = this.#clock.now();
-    const given = this.#settledBy.get(error) ?? { order: ask.order < Infinity ? ask.order : this.#order++, atMs: now, waitMs: now - ask.askedAt };
+    const order = ask.order < Infinity ? ask.order : this.#order++;
+    const given = this.#settledBy.get(error) ?? { order, atMs: now, waitMs: now - ask.askedAt };
     this.#settle(ask, 'failed', given);
-    if (error !== ask.signal?.reason && given.waitMs !== given.atMs - ask.askedAt) this.fault(`I11: ask ${ask.id} waited ${given.atMs - ask.askedAt} ms, the event says ${given.waitMs}`);
+    if (error !== ask.signal?.reason && given.waitMs !== given.atMs - ask.askedAt) {
+      this.fault(`I11: ask ${ask.id} waited ${given.atMs - ask.askedAt} ms, the event says ${given.waitMs}`);
+    }
     const fault = refusalFault({ ask, error, world: this.#world, stalledUntil: this.stalledUntil });
     if (fault !== undefined) this.fault(`ask ${ask.id}: ${fault}`);
   }
@@ -141,7 +147,6 @@ export class Ledger {
     const { resource, info } = lease;
     const memory = this.#resources.memoryOf(resource);
     this.#settledBy.set(lease, { order: this.#order++, atMs: now, waitMs: event.waitMs });
-    this.#givenAt.set(lease, now);
     this.leases.add(lease);
     memory.uses++;
     this.#checkFreshness(resource, memory, info, now);
@@ -151,7 +156,8 @@ export class Ledger {
 
   refused(event: PoolEvents<ScriptedResource>['acquireError']): void {
     // An error that several share (the reason of a signal) counts from the first of them.
-    if (!this.#settledBy.has(event.error)) this.#settledBy.set(event.error, { order: this.#order++, atMs: this.#clock.now(), waitMs: event.waitMs });
+    if (this.#settledBy.has(event.error)) return;
+    this.#settledBy.set(event.error, { order: this.#order++, atMs: this.#clock.now(), waitMs: event.waitMs });
   }
 
   released(event: PoolEvents<ScriptedResource>['release']): void {
@@ -160,24 +166,32 @@ export class Ledger {
     memory.leases--;
     memory.aliveAt = now;
     memory.restedAt = now;
-    if (memory.leases < 0) this.fault(`I4: ${String(event.resource)} was given back more often than lent`);
+    if (memory.leases < 0) this.fault(`I4: ${event.resource.name} was given back more often than lent`);
   }
 
   /** I9: what is lent is of the present, young enough, alive as far as can be known, and was not asked to go. */
   #checkFreshness(resource: ScriptedResource, memory: Memory, info: SimLease['info'], now: number): void {
     const { options, hooks } = this.#world;
-    const name = String(resource);
+    const name = resource.name;
     if (memory.doomed !== undefined) this.fault(`I9: ${name} was lent although it ${memory.doomed}`);
     if (memory.detached) this.fault(`I8: ${name} was lent after it was detached`);
-    if (info.generation !== this.#engine.generation) this.fault(`I9: ${name} of generation ${info.generation} was lent in ${this.#engine.generation}`);
+    if (info.generation !== this.#engine.generation) {
+      this.fault(`I9: ${name} of generation ${info.generation} was lent in ${this.#engine.generation}`);
+    }
     if (info.uses !== memory.uses) this.fault(`I9: ${name} says that it was lent ${info.uses} times, and was ${memory.uses}`);
-    if (info.ageMs !== now - memory.createdAt) this.fault(`I9: ${name} says that it is ${info.ageMs} ms old, and is ${now - memory.createdAt}`);
+    if (info.ageMs !== now - memory.createdAt) {
+      this.fault(`I9: ${name} says that it is ${info.ageMs} ms old, and is ${now - memory.createdAt}`);
+    }
     if (memory.uses > (options.maxUses ?? Infinity)) this.fault(`I9: ${name} was lent for the ${memory.uses}th time`);
-    if (now - memory.createdAt >= (options.maxLifetimeMs ?? Infinity)) this.fault(`I9: ${name} was lent at the age of ${now - memory.createdAt} ms`);
+    if (now - memory.createdAt >= (options.maxLifetimeMs ?? Infinity) + ROUNDING_MS) {
+      this.fault(`I9: ${name} was lent at the age of ${now - memory.createdAt} ms`);
+    }
     if (!hooks.validate || memory.leases > 0) return;
     const trustMs = options.validateAfterIdleMs ?? Infinity;
     const frozen = now > this.stalledUntil && memory.aliveAt < this.distrustBefore;
-    if (frozen || now - memory.aliveAt > trustMs) this.fault(`I9: ${name} was lent unchecked after ${now - memory.aliveAt} ms`);
+    if (frozen || now - memory.aliveAt > trustMs + ROUNDING_MS) {
+      this.fault(`I9: ${name} was lent unchecked after ${now - memory.aliveAt} ms`);
+    }
   }
 
   /** I6: whoever is served above the share of its lane takes nothing from a lane below its own. */
@@ -190,7 +204,8 @@ export class Ledger {
     if (lane.held - 1 < owed(lane)) return;
     for (const other of lanes.all) {
       if (other !== lane && other.queue.size > 0 && other.held < owed(other)) {
-        this.fault(`I6: ${lane.name} got its ${lane.held}th lease (${owed(lane)} are its share) while ${other.name} waits with ${other.held} of ${owed(other)}`);
+        const mine = `${lane.name} got its ${lane.held}th lease (${owed(lane)} are its share)`;
+        this.fault(`I6: ${mine} while ${other.name} waits with ${other.held} of ${owed(other)}`);
       }
     }
   }
@@ -206,7 +221,9 @@ export class Ledger {
     for (const lease of this.leases) if (lease.ended) this.leases.delete(lease);
     this.events.check(stats, this.leases.size);
     for (const [resource, memory] of this.#resources.known) {
-      if (memory.detached && this.#resources.scripted.destroyed(resource) > 0) this.fault(`I8: ${String(resource)} was destroyed after it was detached`);
+      if (memory.detached && this.#resources.scripted.destroyed(resource) > 0) {
+        this.fault(`I8: ${resource.name} was destroyed after it was detached`);
+      }
     }
   }
 

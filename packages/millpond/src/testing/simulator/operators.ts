@@ -86,7 +86,7 @@ export class Operators {
     const alive = resources.inPool();
     if (alive.length === 0 || !(world.hooks.onLost || world.hooks.isBroken)) return;
     const resource = random.pick(alive);
-    this.#write('loses', String(resource));
+    this.#write('loses', resource.name);
     resources.scripted.lost(resource, UNAVAILABLE_ALONE);
   }
 
@@ -95,7 +95,7 @@ export class Operators {
     const alive = resources.inPool();
     if (alive.length === 0) return;
     const resource = random.pick(alive);
-    this.#write('breaks', String(resource));
+    this.#write('breaks', resource.name);
     if (world.hooks.isBroken && random.chance(0.5)) resources.scripted.broken.add(resource);
     else resources.dead.add(resource);
   }
@@ -192,7 +192,9 @@ export class Operators {
   /** A call of `ready` that should have settled by now is a fault. */
   checkAwaited(): void {
     const { clock, ledger } = this.#stage;
-    for (const { untilMs } of this.#awaited) if (untilMs <= clock.now()) ledger.fault(`ready() is still waited for, ${clock.now() - untilMs} ms too long`);
+    for (const { untilMs } of this.#awaited) {
+      if (untilMs <= clock.now()) ledger.fault(`ready() is still waited for, ${clock.now() - untilMs} ms too long`);
+    }
   }
 
   moveBudget(): void {
@@ -219,7 +221,11 @@ export class Operators {
     const closing = pool.close({ deadlineMs });
     if (this.closed !== undefined && closing !== this.closed) ledger.fault('close() returned another promise');
     this.closed = closing;
-    for (const awaited of this.#awaited) this.#stage.later(0, () => this.#awaited.has(awaited) && ledger.fault('ready() is waited for at a pool that closes'));
+    for (const awaited of this.#awaited) {
+      this.#stage.later(0, () => {
+        if (this.#awaited.has(awaited)) ledger.fault('ready() is waited for at a pool that closes');
+      });
+    }
   }
 
   #write(kind: string, details = ''): void {

@@ -1,8 +1,8 @@
-// The resources of a world: a scripted factory whose every call draws its behaviour from the present mood, and a memory of each resource that
-// owes nothing to the pool's, against which hand-overs are judged.
+// The resources of a world: a scripted factory whose every call draws its behaviour from the present mood, and a memory of each resource
+// that owes nothing to the pool's, against which hand-overs are judged.
 
 import type { DestroyReason, Factory } from '../../index.ts';
-import { ScriptedFactory, type CheckContext, type CreateContext, type DestroyContext, type ScriptedResource } from '../factory.ts';
+import { ScriptedFactory, type CheckContext, type CreateContext, type ScriptedResource } from '../factory.ts';
 import type { Behaviour, HookCall } from '../script.ts';
 import { behaviourOf, ScriptedFailure, type Hook, type Mood } from './weather.ts';
 import type { SeededRandom } from '../random.ts';
@@ -66,7 +66,7 @@ export class Resources {
 
   memoryOf(resource: ScriptedResource): Memory {
     const memory = this.#memories.get(resource);
-    if (memory === undefined) throw new Error(`nothing is known of ${String(resource)}`);
+    if (memory === undefined) throw new Error(`nothing is known of ${resource.name}`);
     return memory;
   }
 
@@ -89,16 +89,16 @@ export class Resources {
     const { scripted } = this;
     const { hooks } = world;
     return {
-      create: (context) => this.#create(context as CreateContext),
+      create: (context) => this.#create(context),
       destroy: (resource, context) => {
         this.onDestroy(resource, this.memoryOf(resource), context.reason);
-        return this.#run('destroy', resource, () => scripted.destroy(resource, context as DestroyContext));
+        return this.#run('destroy', resource, () => scripted.destroy(resource, context));
       },
-      ...(hooks.validate ? { validate: (resource, context) => this.#validate(resource, context as CheckContext) } : {}),
+      ...(hooks.validate ? { validate: (resource, context) => this.#validate(resource, context) } : {}),
       ...(hooks.reset ? {
         reset: (resource, context) => {
-          const result = this.#run('reset', resource, () => scripted.reset!(resource, context as CheckContext));
-          return this.#provingLife(resource, context as CheckContext, result);
+          const result = this.#run('reset', resource, () => scripted.reset!(resource, context));
+          return this.#provingLife(resource, context, result);
         },
       } : {}),
       ...(hooks.isBroken ? { isBroken: (resource) => this.#isBroken(resource) } : {}),
@@ -128,7 +128,8 @@ export class Resources {
 
   #remember(resource: ScriptedResource): void {
     const now = this.#clock.now();
-    this.#memories.set(resource, { createdAt: now, aliveAt: now, restedAt: now, uses: 0, leases: 0, condemned: false, doomed: undefined, detached: false });
+    const fresh = { uses: 0, leases: 0, condemned: false, doomed: undefined, detached: false };
+    this.#memories.set(resource, { createdAt: now, aliveAt: now, restedAt: now, ...fresh });
   }
 
   #validate(resource: ScriptedResource, context: CheckContext): Promise<boolean> | boolean {

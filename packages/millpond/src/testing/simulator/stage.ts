@@ -15,7 +15,9 @@ import type { Log } from './log.ts';
 import { Resources } from './resources.ts';
 import { drawWorld, type World } from './world.ts';
 
-const EVENTS = ['create', 'createError', 'acquire', 'acquireError', 'release', 'staleRelease', 'destroy', 'leak', 'unleak', 'state'] as const;
+const EVENTS = [
+  'create', 'createError', 'acquire', 'acquireError', 'release', 'staleRelease', 'destroy', 'leak', 'unleak', 'state',
+] as const;
 
 /** How many firings of timers are looked at one by one. A long time has hundreds, much alike. */
 const LOOKS = 12;
@@ -60,7 +62,7 @@ export class Stage {
     this.budget = this.world.budget === undefined ? undefined : new MovingBudget(this.world.budget);
     const rules = new CreateRules(this.world, this.clock);
     this.resources.onHook = (hook, resource) => {
-      this.#note(`${hook}()`, resource === undefined ? '' : String(resource));
+      this.#note(`${hook}()`, resource === undefined ? '' : resource.name);
       if (hook === 'create') rules.createStarts();
     };
     this.destroyRules = new DestroyRules(this.world, this.clock, (resource) => this.resources.scripted.broken.has(resource));
@@ -71,7 +73,8 @@ export class Stage {
     this.resources.afterHook = () => this.#misbehave();
     const { factory } = this.resources;
     const { budget, clock } = this;
-    this.pool = new Pool({ ...this.world.options, ...(budget === undefined ? {} : { budget }), factory, clock, random: random.fork('pool') });
+    const seat = budget === undefined ? {} : { budget };
+    this.pool = new Pool({ ...this.world.options, ...seat, factory, clock, random: random.fork('pool') });
     this.engine = Pool.engineOf(this.pool);
     this.#engine = this.engine;
     this.#watch = new InvariantWatch(this.pool, this.resources.scripted, this.#watchOptions());
@@ -128,6 +131,7 @@ export class Stage {
       if (!(error instanceof InvariantError)) throw error;
       for (const broken of error.broken) if (!this.#excused(broken)) this.ledger.fault(broken);
     }
+    this.#checkHolders();
     this.#look();
   }
 
@@ -142,13 +146,31 @@ export class Stage {
     if (faults.length > 0) throw new Error(faults.join('\n'));
   }
 
+  /** Rule 6: so many failures in a row with nothing alive, and the pool fails fast. */
+  #checkBreaker(): void {
+    const { breaker } = this.world.options;
+    if (breaker === undefined || breaker === false) return;
+    const { backoff, slots, closing, probeAt } = this.engine;
+    if (closing || probeAt !== undefined || slots.alive > 0 || backoff.failures < breaker.failures) return;
+    this.ledger.fault(`I3: ${backoff.failures} failures in a row, nothing alive, and the breaker is closed`);
+  }
+
+  /** Rule 17: who holds what can be told. */
+  #checkHolders(): void {
+    const held = [...this.ledger.leases].filter((lease) => !lease.ended && !this.resources.memoryOf(lease.resource).detached);
+    const holders = this.pool.holders();
+    if (holders.length !== held.length) this.ledger.fault(`I4: ${held.length} leases are live, and ${holders.length} holders are named`);
+    if (holders.some((holder, index) => index > 0 && holder.heldMs > holders[index - 1]!.heldMs)) this.ledger.fault('I4: holders are out of order');
+  }
+
   /** Rule 8: with one that failed its validation all go that were silent for as long. */
   #checkFlushed(): void {
     const { staleSince } = this.destroyRules;
     if (staleSince === -Infinity) return;
     for (const slot of this.engine.slots.idle.toArray()) {
       const { aliveAt } = this.resources.memoryOf(slot.resource!);
-      if (aliveAt <= staleSince) this.ledger.fault(`I9: ${String(slot.resource)}, silent since ${aliveAt}, lies idle after one silent since ${staleSince} was dead`);
+      const name = slot.resource!.name;
+      if (aliveAt <= staleSince) this.ledger.fault(`I9: ${name} lies idle, silent since ${aliveAt}; one silent since ${staleSince} was dead`);
     }
     this.destroyRules.staleSince = -Infinity;
   }
@@ -199,6 +221,7 @@ export class Stage {
     if (name === 'acquire') ledger.lent(event as PoolEvents<ScriptedResource>['acquire']);
     else if (name === 'acquireError') ledger.refused(event as PoolEvents<ScriptedResource>['acquireError']);
     else if (name === 'release') ledger.released(event as PoolEvents<ScriptedResource>['release']);
+    else if (name === 'createError') this.#checkBreaker();
     this.#misbehave();
     if (this.world.throwing && this.random.chance(0.05)) throw new Error(`scripted: a listener of ${name} fails`);
   }
@@ -220,17 +243,17 @@ export class Stage {
 
 function detailsOf<K extends keyof PoolEvents<ScriptedResource>>(name: K, event: PoolEvents<ScriptedResource>[K]): string {
   switch (name) {
-    case 'acquire': return String((event as PoolEvents<ScriptedResource>['acquire']).lease.resource);
+    case 'acquire': return (event as PoolEvents<ScriptedResource>['acquire']).lease.resource.name;
     case 'acquireError': return codeOf((event as PoolEvents<ScriptedResource>['acquireError']).error);
     case 'destroy': {
       const { resource, reason } = event as PoolEvents<ScriptedResource>['destroy'];
-      return `${String(resource)} ${reason}`;
+      return `${resource.name} ${reason}`;
     }
     case 'state': {
       const { from, to } = event as PoolEvents<ScriptedResource>['state'];
       return `${from} ${to}`;
     }
-    case 'create': case 'release': return String((event as PoolEvents<ScriptedResource>['create']).resource);
+    case 'create': case 'release': return (event as PoolEvents<ScriptedResource>['create']).resource.name;
     default: return '';
   }
 }

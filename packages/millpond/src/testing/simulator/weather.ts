@@ -4,7 +4,8 @@ import type { Behaviour } from '../script.ts';
 import type { SeededRandom } from '../random.ts';
 
 /**
- * - `instant`: everything succeeds without the passing of time. - `calm`: everything succeeds, soon. - `slow`: everything succeeds, late, some of it after its timeout.
+ * - `instant`: everything succeeds without the passing of time. - `calm`: everything succeeds, soon.
+ * - `slow`: everything succeeds, late, some of it after its timeout.
  * - `flaky`: a third of everything fails. - `down`: nothing can be created, what is there does not answer.
  * - `locked`: creating fails for good. - `hung`: most of it never answers.
  */
@@ -31,7 +32,9 @@ export function behaviourOf<T, C, R>(hook: Hook, mood: Mood, random: SeededRando
     case 'instant': return random.chance(0.5) ? 'sync' : 'ok';
     case 'calm': return soon(random);
     case 'slow': return random.chance(0.3) ? soon(random) : { afterMs: random.int(5, 150) };
-    case 'flaky': return random.chance(0.35) ? failing(hook, refused, random) : random.chance(0.7) ? soon(random) : { afterMs: random.int(1, 80) };
+    case 'flaky':
+      if (random.chance(0.35)) return failing(hook, refused, random);
+      return random.chance(0.7) ? soon(random) : { afterMs: random.int(1, 80) };
     case 'down': return hook === 'destroy' ? soon(random) : random.chance(0.3) ? 'manual' : failing(hook, refused, random);
     case 'locked': return hook === 'create' && random.chance(0.8) ? failing(hook, locked, random) : soon(random);
     case 'hung': return random.chance(0.7) ? 'manual' : { afterMs: random.int(1, 300) };

@@ -1,5 +1,5 @@
-// A world: the options of a pool, the nature of its resources, the habits of its callers, all drawn from one seed. Each feature is on in some
-// worlds and off in most, and each action is left out of some: what is rare in the average world has to be common in a few, or the
+// A world: the options of a pool, the nature of its resources, the habits of its callers, all drawn from one seed. Each feature is on in
+// some worlds and off in most, and each action is left out of some: what is rare in the average world has to be common in a few, or the
 // combinations that break things hardly ever meet.
 
 import type { PoolOptions } from '../../index.ts';
@@ -13,7 +13,7 @@ export type WorldOptions = Omit<PoolOptions<ScriptedResource>, 'factory' | 'cloc
 export interface World {
   readonly options: WorldOptions;
   /** Which optional hooks the factory has. */
-  readonly hooks: { readonly validate: boolean; readonly reset: boolean; readonly isBroken: boolean; readonly onLost: boolean; readonly classify: boolean };
+  readonly hooks: Readonly<Record<'validate' | 'reset' | 'isBroken' | 'onLost' | 'classify', boolean>>;
   /** What the budget grants first; undefined: there is no budget. */
   readonly budget: number | undefined;
   readonly mood: Mood;
@@ -32,7 +32,8 @@ export function drawWorld(random: SeededRandom): World {
   /** How much is going on in this world: the share of optional features that are on. */
   const spice = random.pick([0.1, 0.25, 0.5]);
   const some = (share = 1): boolean => random.chance(spice * share);
-  const hooks = { validate: random.chance(0.6), reset: some(), isBroken: random.chance(0.5), onLost: random.chance(0.6), classify: random.chance(0.7) };
+  const chance = (share: number): boolean => random.chance(share);
+  const hooks = { validate: chance(0.6), reset: some(), isBroken: chance(0.5), onLost: chance(0.6), classify: chance(0.7) };
   const max = random.int(1, 6);
   return {
     options: {
@@ -84,7 +85,8 @@ function drawAgeing(random: SeededRandom, some: Some): Partial<WorldOptions> {
 
 function drawTroubles(random: SeededRandom, some: Some): Partial<WorldOptions> {
   const initialDelayMs = random.int(1, 40);
-  const retry = { initialDelayMs, maxDelayMs: random.pick([initialDelayMs, 80, 300]), factor: random.pick([1, 2, 3]), jitter: random.pick([0, 0.2, 1]) };
+  const maxDelayMs = random.pick([initialDelayMs, 80, 300]);
+  const retry = { initialDelayMs, maxDelayMs, factor: random.pick([1, 2, 3]), jitter: random.pick([0, 0.2, 1]) };
   return {
     createRetry: random.chance(0.4) ? false : retry,
     ...(some() ? { breaker: { failures: random.int(1, 4), probeIntervalMs: random.pick([20, 75, 200]) } } : {}),
