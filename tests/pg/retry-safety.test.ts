@@ -47,7 +47,8 @@ onEachPostgres('a connection found dead', (stage) => {
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
-  it.each(['query', 'transaction'])('by the very write of a %s is replaced too: what the system did not take has not been sent', async (kind) => {
+  const unsent = 'by the very write of a %s is replaced too: what the system did not take has not been sent';
+  it.each(['query', 'transaction'])(unsent, async (kind) => {
     await stage.observer.query(`CREATE TABLE refused_${kind} (n int)`);
     await using proxy = await TcpProxy.start({ port: stage.server.port });
     await using pool = createPgPool({ ...stage.through(proxy, 'refused'), max: 2 });

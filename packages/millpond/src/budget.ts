@@ -123,7 +123,9 @@ class LocalBudget implements Budget {
       let told = whom;
       do {
         this.freedMeanwhile = false;
-        for (const seat of [...this.seats]) if (told(seat)) for (const listener of [...seat.listeners]) listener();
+        // Whoever gave something back last comes last: what is free now may be enough for one only.
+        const inTurn = [...this.seats].sort((a, b) => a.freedAt - b.freedAt);
+        for (const seat of inTurn) if (told(seat)) for (const listener of [...seat.listeners]) listener();
         told = wants;
       } while (this.freedMeanwhile);
     } finally {

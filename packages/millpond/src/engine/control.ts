@@ -95,5 +95,6 @@ export function close<T>(engine: Engine<T>, deadlineAt: number, now: number): vo
     }
     engine.maintenanceAt = Infinity;
   }
-  dispatch(engine, now);
+  // A deadline of now is due now.
+  engine.tick(now);
 }
