@@ -1,5 +1,5 @@
-// The model-based property: whatever is done to a pool, in whatever order, it does what the model does. A failure prints the shortest list of
-// commands that still shows it, with the seed and the path that repeat it (CONTRIBUTING.md).
+// The model-based property: whatever is done to a pool, in whatever order, it does what the model does. A failure prints the shortest
+// list of commands that still shows it, with the seed and the path that repeat it (CONTRIBUTING.md).
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// The model: what a pool is when nothing takes time. A factory that answers at once, no validation, no ageing; then who is served, with what
-// and when follows from a page of code. It shares nothing with the engine, so the two can only agree by both being right.
+// The model: what a pool is when nothing takes time. A factory that answers at once, no validation, no ageing; then who is served, with
+// what and when follows from a page of code. It shares nothing with the engine, so the two can only agree by both being right.
 
 export type Outcome =
   | { readonly kind: 'waiting' }
