@@ -1,10 +1,10 @@
 // The front door: a pool of PostgreSQL connections that runs statements and transactions itself.
 
-import { InvalidOptionError, Pool, type AcquireOptions } from '../../index.ts';
+import { InvalidOptionError, Pool, type AcquireOptions, type Lease } from '../../index.ts';
 import { ConnectionLostError, QueryTimeoutError } from './errors.ts';
 import { makeFactory } from './factory.ts';
 import { splitPoolOptions } from './options.ts';
-import { NotSent, runStatement, type Limit } from './query.ts';
+import { NotSent, runStatement, type Limit, type Outcome } from './query.ts';
 import { sessionOf, type Session } from './session.ts';
 import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
 import type {
@@ -53,18 +53,31 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     text: string | PgQueryConfig, values?: readonly unknown[], options?: PgQueryOptions,
   ): Promise<PgResult<R>>;
   query<R extends PgRow = PgAnyRow>(text: string | PgQueryConfig, options: PgQueryOptions): Promise<PgResult<R>>;
-  async query<R extends PgRow>(
+  query<R extends PgRow>(
     text: string | PgQueryConfig, second?: readonly unknown[] | PgQueryOptions, third?: PgQueryOptions,
   ): Promise<PgResult<R>> {
-    const values = Array.isArray(second) ? second as readonly unknown[] : undefined;
-    const options = third ?? (values === undefined ? second as PgQueryOptions | undefined : undefined);
-    this.#checkStatement(text, options);
-    const statement = { text, values };
-    const deadline = options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
-    return this.#onLiveConnection(async () => {
-      const lease = await this.acquire(options === undefined ? undefined : acquireOptions(options, deadline));
-      const limit = options === undefined ? undefined : this.#limit('the statement', options, deadline);
-      return runStatement<R>(lease, statement, limit, this.name);
+    return new Promise((resolve, reject) => {
+      const values = Array.isArray(second) ? second as readonly unknown[] : undefined;
+      const options = third ?? (values === undefined ? second as PgQueryOptions | undefined : undefined);
+      this.#checkStatement(text, options);
+      const statement = { text, values };
+      const deadline = options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+      const attempts = new Attempts(this);
+      const begin = (lease: Lease<C>): void => {
+        runStatement(lease, statement, options === undefined ? undefined : this.#limit('the statement', options, deadline), this.name, outcome);
+      };
+      const attempt = (): void => {
+        this.acquire(options === undefined ? undefined : acquireOptions(options, deadline)).then(begin, reject);
+      };
+      const outcome: Outcome<R> = {
+        resolve,
+        reject,
+        notSent(error) {
+          if (attempts.mayGoOn(error)) attempt();
+          else reject(attempts.lastWord(error));
+        },
+      };
+      attempt();
     });
   }
 
@@ -93,17 +106,14 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
 
   // ------------------------------------------------------------------------------------------------------------------- details
 
-  /** Runs `attempt` until it reaches a server: on two connections that the pool has, then on one made for it. */
   async #onLiveConnection<R>(attempt: () => Promise<R>): Promise<R> {
-    for (let dead = 0, failed = 0; ;) {
+    const attempts = new Attempts(this);
+    for (;;) {
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof NotSent)) throw error;
-        failed++;
-        if (failed > POOLED_ATTEMPTS) throw error.dead ? new ConnectionLostError(this.name, false, error.cause) : error.cause;
-        // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
-        if (error.dead && ++dead === POOLED_ATTEMPTS) this.evict();
+        if (!attempts.mayGoOn(error)) throw attempts.lastWord(error);
       }
     }
   }
@@ -139,6 +149,34 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     if (timeoutMs !== undefined && !(timeoutMs > 0)) {
       throw new InvalidOptionError('timeoutMs', `timeoutMs is ${timeoutMs}, but must be milliseconds above 0, or Infinity`, this.name);
     }
+  }
+}
+
+interface Evictable {
+  readonly name: string;
+  evict(): number;
+}
+
+/** Counts the connections that turned out dead before anything was sent: two that the pool has, then one that is made for it. */
+class Attempts {
+  private readonly pool: Evictable;
+  private failed = 0;
+  private dead = 0;
+
+  constructor(pool: Evictable) {
+    this.pool = pool;
+  }
+
+  mayGoOn(error: NotSent): boolean {
+    this.failed++;
+    if (this.failed > POOLED_ATTEMPTS) return false;
+    // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
+    if (error.dead && ++this.dead === POOLED_ATTEMPTS) this.pool.evict();
+    return true;
+  }
+
+  lastWord(error: NotSent): unknown {
+    return error.dead ? new ConnectionLostError(this.pool.name, false, error.cause) : error.cause;
   }
 }
 

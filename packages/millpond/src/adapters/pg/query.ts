@@ -37,49 +37,57 @@ export class NotSent extends Error {
   }
 }
 
-/** Runs the statement and ends the lease. Rejects with {@link NotSent} when the server never saw it. */
+/** Whom to tell. `notSent`: the server never saw the statement, so that it may go to another connection. */
+export interface Outcome<R extends PgRow> {
+  resolve(result: PgResult<R>): void;
+  reject(error: unknown): void;
+  notSent(error: NotSent): void;
+}
+
+/** Runs the statement, tells what came of it, and ends the lease. */
 export function runStatement<R extends PgRow>(
-  lease: Lease<PgClient>, statement: Statement, limit: Limit | undefined, pool: string,
-): Promise<PgResult<R>> {
-  return new Promise((resolve, reject) => {
-    const client = inside(lease.resource);
-    const session = sessionOf(client);
-    if (!session.usable) {
-      const cause = session.cause ?? new Error('the connection was closed');
-      lease.destroy(cause);
-      reject(new NotSent(cause, true));
-      return;
-    }
-    const { writes } = session;
-    let refused = false;
-    // Set when the caller has been told, be it by the answer or because it left: node-postgres may call twice, and late.
-    let told = false;
-    const watch = limit === undefined ? undefined : new Watch(limit, (reason) => {
-      told = true;
-      reject(reason);
-      void giveBackCancelled(lease, session, limit.cancelTimeoutMs, reason);
-    });
-    const done = (error: Error | null | undefined, result: PgResult): void => {
-      if (told) return;
-      told = true;
-      watch?.end();
-      if (!error) {
-        lease.release();
-        resolve(result);
-      } else {
-        void afterError(lease, session, error, session.writes !== writes && !refused, pool).then(reject);
-      }
-    };
-    try {
-      client.query(submitted(statement.text), statement.values, done);
-      refused = session.refused;
-    } catch (error) {
-      told = true;
-      watch?.end();
-      lease.release();
-      reject(error);
-    }
+  lease: Lease<PgClient>, statement: Statement, limit: Limit | undefined, pool: string, outcome: Outcome<R>,
+): void {
+  const client = inside(lease.resource);
+  const session = sessionOf(client);
+  if (!session.usable) {
+    const cause = session.cause ?? new Error('the connection was closed');
+    lease.destroy(cause);
+    outcome.notSent(new NotSent(cause, true));
+    return;
+  }
+  const { writes } = session;
+  let refused = false;
+  // Set when the caller has been told, be it by the answer or because it left: node-postgres may call twice, and late.
+  let told = false;
+  const watch = limit === undefined ? undefined : new Watch(limit, (reason) => {
+    told = true;
+    outcome.reject(reason);
+    void giveBackCancelled(lease, session, limit.cancelTimeoutMs, reason);
   });
+  const done = (error: Error | null | undefined, result: PgResult<R>): void => {
+    if (told) return;
+    told = true;
+    watch?.end();
+    if (!error) {
+      lease.release();
+      outcome.resolve(result);
+    } else {
+      void afterError(lease, session, error, session.writes !== writes && !refused, pool).then((failure) => {
+        if (failure instanceof NotSent) outcome.notSent(failure);
+        else outcome.reject(failure);
+      });
+    }
+  };
+  try {
+    client.query(submitted(statement.text), statement.values, done);
+    refused = session.refused;
+  } catch (error) {
+    told = true;
+    watch?.end();
+    lease.release();
+    outcome.reject(error);
+  }
 }
 
 /** node-postgres notes the callback in the object it is given. The caller's own stays as it is; what it inherits counts as well. */
