@@ -247,3 +247,21 @@ describe('secrets', () => {
     }
   });
 });
+
+it('a server that accepts and closes is not hit by as many connects as the loop can start', async () => {
+  const clock = new VirtualClock();
+  let creates = 0;
+  const pool = new Pool<object>({
+    min: 1, max: 3, clock, random: () => 0.5,
+    factory: {
+      create: () => Promise.resolve({ number: ++creates }),
+      destroy: () => undefined,
+      onLost: (_resource, lost) => clock.schedule(clock.now() + 1, lost),
+    },
+  });
+  await clock.advance(1000);
+  // The first ones at once, as a loss is replaced; then one per initial delay of the backoff.
+  expect(creates).toBeGreaterThan(5);
+  expect(creates).toBeLessThan(20);
+  await pool.close();
+});

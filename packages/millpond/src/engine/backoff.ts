@@ -17,6 +17,8 @@ export class Backoff {
   retryAt: number = -Infinity;
   /** The last failure was one that trying again does not mend. */
   permanent = false;
+  /** Resources in a row that died unused. */
+  stillborns = 0;
   private steps = 0;
   private readonly settings: RetrySettings;
   private readonly random: Random;
@@ -36,6 +38,15 @@ export class Backoff {
     this.steps = 0;
     this.retryAt = -Infinity;
     this.permanent = false;
+  }
+
+  /**
+   * A resource died before anybody had used it. That is no failed create, and one that was lost is replaced at once; but when more than
+   * `tolerated` in a row die so, whoever accepts and closes would be hit by as many creates as the loop can start.
+   */
+  stillborn(tolerated: number, now: number): void {
+    this.stillborns++;
+    if (this.stillborns > tolerated) this.retryAt = Math.max(this.retryAt, now + this.settings.initialDelayMs);
   }
 
   /** Returns the time of the next planned attempt. */

@@ -151,6 +151,7 @@ export class Engine<T> {
   /** Marks a picked resource as lent once more. */
   lend(slot: Slot<T>, now: number): void {
     slot.uses++;
+    this.backoff.stillborns = 0;
     this.totals.served++;
     if (slot.list !== this.slots.idle) {
       this.slots.share(slot, slot.leases + 1, now);
@@ -352,6 +353,7 @@ export class Engine<T> {
   /** Starts the end of a resource. */
   destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
     slot.reason = reason;
+    if (reason === 'broken' && slot.uses === 0) this.backoff.stillborn(this.settings.max, now);
     if (this.pinging === slot) this.pingEnded(now);
     if (!this.dispatching) this.dirty = true;
     this.slots.move(slot, this.slots.destroying, now);
