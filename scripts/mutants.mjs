@@ -1,6 +1,6 @@
 // Breaks the engine in every way of the catalogue, one at a time, and shows that the tests notice: `npm run mutants`. A suite that passes
-// says nothing as long as nobody has seen it fail. Options: `--only <text>` (mutants whose name or file contains it), `--tests <paths>` (only
-// tests below these, separated by commas), `--jobs <n>` (default 2), `--list`.
+// says nothing as long as nobody has seen it fail. Options: `--only <text>` (mutants whose name or file contains it), `--tests <paths>`
+// (only tests below these, separated by commas), `--jobs <n>` (default 2), `--list`.
 //
 // It works on copies (mutants/tree.mjs). The tests on which a verdict rests run on the whole engine first and have to pass there. A mutant
 // names the file of tests that is likeliest to catch it, which is tried first; when that one is content, all the others follow. A mutant

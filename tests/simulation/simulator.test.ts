@@ -53,7 +53,8 @@ const EVERYTHING: readonly string[] = [
   'overSize', 'recalled', 'poolClosed',
   'open paused', 'paused open', 'open unavailable', 'unavailable open', 'open draining', 'draining closed', 'open closed',
   'create()', 'validate()', 'reset()', 'destroy()', 'asks', 'tries', 'uses', 'served', 'releases', 'endsTwice', 'staleRelease', 'destroys',
-  'detaches', 'disposed', 'aborts', 'abortsAll', 'stalls', 'loses', 'breaks', 'resizes', 'evicts', 'evictsSome', 'ready', 'notReady', 'grants',
+  'detaches', 'disposed', 'aborts', 'abortsAll', 'stalls', 'loses', 'breaks', 'resizes', 'evicts', 'evictsSome', 'ready', 'notReady',
+    'grants',
   'leak', 'unleak', 'createError',
 ];
 

@@ -35,7 +35,8 @@ function blockMs(ms: number): void {
 describe('the system clock', () => {
   it('reads the time anew when the loop has slept since the last reading', async () => {
     // Everything that could wake the loop in between is off.
-    const pool = new Pool<Thing>({ factory: factory({ validate: () => true }), validateAfterIdleMs: 300, idleTimeoutMs: 0, maxLifetimeMs: 0 });
+    const pool =
+      new Pool<Thing>({ factory: factory({ validate: () => true }), validateAfterIdleMs: 300, idleTimeoutMs: 0, maxLifetimeMs: 0 });
     (await pool.acquire()).release();
     const child = other('setTimeout(() => process.stdout.write("x"), 1500)');
     // The last reading is taken in a timer, behind which the loop goes to sleep.
@@ -47,7 +48,7 @@ describe('the system clock', () => {
           expect(pool.tryAcquire()).toBeUndefined();
           resolve();
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     });
@@ -90,7 +91,8 @@ describe('the system clock', () => {
   it('gives a hook up in the end though every wake-up comes late', async () => {
     const clock = new VirtualClock();
     const pool = new Pool<Thing>({
-      clock, max: 1, createTimeoutMs: 100, createRetry: false, acquireTimeoutMs: Infinity, factory: factory({ create: () => new Promise(() => undefined) }),
+      clock, max: 1, createTimeoutMs: 100, createRetry: false, acquireTimeoutMs: Infinity,
+        factory: factory({ create: () => new Promise(() => undefined) }),
     });
     const failed = pool.acquire().then(() => undefined, (error: unknown) => error);
     for (let turn = 0; turn < 5; turn++) await clock.stall(300);
@@ -204,7 +206,9 @@ describe('budgets', () => {
     const clock = new VirtualClock();
     const budget = localBudget({ limit: 2 });
     const served = [0, 0, 0, 0, 0];
-    const pools = served.map(() => new Pool<Thing>({ factory: factory({ create: async () => ({ name: 'x' }) }), budget, clock, acquireTimeoutMs: 1_000 }));
+    const pools =
+      served.map(
+        () => new Pool<Thing>({ factory: factory({ create: async () => ({ name: 'x' }) }), budget, clock, acquireTimeoutMs: 1_000 }));
     let stop = false;
     const failures: unknown[] = [];
     const callers = pools.flatMap((pool, index) => [1, 2].map(async () => {

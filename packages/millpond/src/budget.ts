@@ -125,7 +125,7 @@ class LocalBudget implements Budget {
         this.freedMeanwhile = false;
         // Whoever gave something back last comes last: what is free now may be enough for one only.
         const inTurn = [...this.seats].sort((a, b) => a.freedAt - b.freedAt);
-        for (const seat of inTurn) if (told(seat)) for (const listener of [...seat.listeners]) listener();
+        for (const seat of inTurn) if (told(seat)) callAll(seat.listeners);
         told = wants;
       } while (this.freedMeanwhile);
     } finally {
@@ -136,4 +136,8 @@ class LocalBudget implements Budget {
 
 function wants(seat: Seat): boolean {
   return seat.pool.demand() > seat.pool.held();
+}
+
+function callAll(listeners: ReadonlySet<() => void>): void {
+  for (const listener of [...listeners]) listener();
 }

@@ -64,7 +64,8 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
       const deadline = options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
       const attempts = new Attempts(this);
       const begin = (lease: Lease<C>): void => {
-        runStatement(lease, statement, options === undefined ? undefined : this.#limit('the statement', options, deadline), this.name, outcome);
+        const limit = options === undefined ? undefined : this.#limit('the statement', options, deadline);
+        runStatement(lease, statement, limit, this.name, outcome);
       };
       const attempt = (): void => {
         this.acquire(options === undefined ? undefined : acquireOptions(options, deadline)).then(begin, reject);

@@ -220,11 +220,6 @@ export class Ledger {
     if (stats.waiting !== waiting) this.fault(`I5: ${waiting} acquires are not settled, the pool says ${stats.waiting}`);
     for (const lease of this.leases) if (lease.ended) this.leases.delete(lease);
     this.events.check(stats, this.leases.size);
-    for (const [resource, memory] of this.#resources.known) {
-      if (memory.detached && this.#resources.scripted.destroyed(resource) > 0) {
-        this.fault(`I8: ${resource.name} was destroyed after it was detached`);
-      }
-    }
   }
 
   /** I6: no tryAcquire went past those who waited. */

@@ -3,10 +3,11 @@
 import { Pool, type PoolEvents } from '../../index.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { checkEngine } from '../../engine/invariants.ts';
-import { VirtualClock } from '../clock.ts';
+import type { VirtualClock } from '../clock.ts';
 import { InvariantError, InvariantWatch } from '../invariants.ts';
 import { seededRandom, type SeededRandom } from '../random.ts';
 import type { ScriptedResource } from '../factory.ts';
+import { QuickClock } from './quick-clock.ts';
 import { MovingBudget } from './budget.ts';
 import { CreateRules } from './create-rules.ts';
 import { DestroyRules } from './destroy-rules.ts';
@@ -57,7 +58,7 @@ export class Stage {
     this.world = drawWorld(random.fork('world'));
     this.log = log;
     // An odd beginning: nothing may depend on the clock having started at 0.
-    this.clock = new VirtualClock(this.world.whole ? 1000 : 1000.25);
+    this.clock = new QuickClock(this.world.whole ? 1000 : 1000.25);
     this.resources = new Resources(this.world, this.clock, random.fork('resources'));
     this.budget = this.world.budget === undefined ? undefined : new MovingBudget(this.world.budget);
     const rules = new CreateRules(this.world, this.clock);
@@ -160,7 +161,8 @@ export class Stage {
     const held = [...this.ledger.leases].filter((lease) => !lease.ended && !this.resources.memoryOf(lease.resource).detached);
     const holders = this.pool.holders();
     if (holders.length !== held.length) this.ledger.fault(`I4: ${held.length} leases are live, and ${holders.length} holders are named`);
-    if (holders.some((holder, index) => index > 0 && holder.heldMs > holders[index - 1]!.heldMs)) this.ledger.fault('I4: holders are out of order');
+    if (holders.some((holder, index) => index > 0 && holder.heldMs > holders[index - 1]!.heldMs))
+      this.ledger.fault('I4: holders are out of order');
   }
 
   /** Rule 8: with one that failed its validation all go that were silent for as long. */
@@ -170,7 +172,8 @@ export class Stage {
     for (const slot of this.engine.slots.idle.toArray()) {
       const { aliveAt } = this.resources.memoryOf(slot.resource!);
       const name = slot.resource!.name;
-      if (aliveAt <= staleSince) this.ledger.fault(`I9: ${name} lies idle, silent since ${aliveAt}; one silent since ${staleSince} was dead`);
+      if (aliveAt <= staleSince)
+        this.ledger.fault(`I9: ${name} lies idle, silent since ${aliveAt}; one silent since ${staleSince} was dead`);
     }
     this.destroyRules.staleSince = -Infinity;
   }
