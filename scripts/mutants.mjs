@@ -25,7 +25,8 @@ const QUICK_MS = 1_500;
 const CONTROL_LIMIT_MS = 600_000;
 
 const { values: asked } = parseArgs({
-  options: { only: { type: 'string' }, tests: { type: 'string' }, jobs: { type: 'string', default: '2' }, list: { type: 'boolean', default: false } },
+  options: { only: { type: 'string' }, tests: { type: 'string' }, jobs: { type: 'string', default: '2' },
+    list: { type: 'boolean', default: false } },
 });
 
 /** The whole engine must pass what a verdict rests on. Each file of tests runs here once, before it is believed. */
@@ -53,7 +54,7 @@ class Control {
   async #checkIn(tree, tests) {
     const outcome = await trial(tree, tests, { limitMs: CONTROL_LIMIT_MS, bail: false });
     if (outcome.kind !== 'passed') throw new Error(`Nothing is broken yet, and the tests do not pass:\n${wordsOf(outcome, true)}`);
-    for (const [test, ms] of outcome.times) this.#times.set(test, ms);
+    for (const [test, ms] of outcome.times ?? []) this.#times.set(test, ms);
   }
 }
 
@@ -110,11 +111,16 @@ async function main(folder) {
   const mutants = chosen();
   const jobs = Math.max(1, Math.min(Number(asked.jobs) || 1, mutants.length));
   const trees = Array.from({ length: jobs }, (_, index) => new Tree(join(folder, String(index))));
-  const faults = mutants.map((mutant) => [mutant, trees[0].faultOf(mutant)]).filter(([, fault]) => fault !== undefined);
-  if (faults.length > 0) throw new Error(`Not mutants of this engine (any more):\n\n${faults.map(([{ name }, fault]) => `${name}: ${fault}`).join('\n\n')}`);
+  const [first] = trees;
+  if (first === undefined) throw new Error('there is nothing to do');
+  const faults = mutants.flatMap((mutant) => {
+    const fault = first.faultOf(mutant);
+    return fault === undefined ? [] : [`${mutant.name}: ${fault}`];
+  });
+  if (faults.length > 0) throw new Error(`Not mutants of this engine (any more):\n\n${faults.join('\n\n')}`);
 
   const below = asked.tests?.split(',').map((path) => path.replace(/^tests\//, '')) ?? [''];
-  const known = trees[0].tests().filter((test) => below.some((path) => test.startsWith(path)));
+  const known = first.tests().filter((test) => below.some((path) => test.startsWith(path)));
   const control = new Control(trees);
   const rows = [];
   const stale = [];

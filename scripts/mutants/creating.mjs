@@ -88,7 +88,8 @@ export const CREATING = [
   {
     name: 'with createRetry off the backoff holds back new acquires',
     file: 'engine/demand.ts',
-    find: '  if (engine.backoff.permanent) return engine.slots.alive > 0 && engine.settings.retryForWaiters;\n  return engine.settings.retryForWaiters;',
+    find: '  if (engine.backoff.permanent) return engine.slots.alive > 0 && engine.settings.retryForWaiters;\n'
+      + '  return engine.settings.retryForWaiters;',
     replace: '  return engine.backoff.failures > 0;',
   },
   {
@@ -112,8 +113,10 @@ export const CREATING = [
   {
     name: 'the backoff grows without bound',
     file: 'engine/backoff.ts',
-    find: 'Math.min(maxDelayMs, initialDelayMs * factor ** this.steps);\n    this.steps++;\n    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.random() - 1)));',
-    replace: 'initialDelayMs * factor ** this.steps;\n    this.steps++;\n    this.retryAt = now + delay * (1 + jitter * (2 * this.random() - 1));',
+    find: 'Math.min(maxDelayMs, initialDelayMs * factor ** this.steps);\n'
+      + '    this.steps++;\n    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.random() - 1)));',
+    replace: 'initialDelayMs * factor ** this.steps;\n    this.steps++;\n'
+      + '    this.retryAt = now + delay * (1 + jitter * (2 * this.random() - 1));',
   },
   {
     name: 'jitter lifts the backoff above its cap',

@@ -53,7 +53,8 @@ export const ENDING = [
     name: 'what was evicted during its validation stays',
     file: 'engine/engine.ts',
     find: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, now);\n        if (reason === undefined) this.toIdle',
-    replace: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, -Infinity);\n        if (reason !== \'broken\') this.toIdle',
+    replace: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, -Infinity);\n'
+      + '        if (reason !== \'broken\') this.toIdle',
   },
   {
     name: 'a good validation is not remembered',
@@ -208,7 +209,8 @@ export const ENDING = [
   {
     name: 'what lies idle is lent without a look at it',
     file: 'engine/dispatch.ts',
-    find: '    const reason = engine.unfit(slot, now);\n    if (reason !== undefined) {\n      engine.destroy(slot, reason, now);\n    } else if (!settings',
+    find: '    const reason = engine.unfit(slot, now);\n    if (reason !== undefined) {\n'
+      + '      engine.destroy(slot, reason, now);\n    } else if (!settings',
     replace: '    if (!settings',
   },
   {

@@ -9,7 +9,9 @@ import { root } from '../lib/run.mjs';
 const SOURCES = 'packages/millpond/src';
 
 /** What a run of the fast tests needs of the checkout. */
-const COPIED = [SOURCES, 'packages/millpond/package.json', 'tests', 'lab/src', 'lab/package.json', 'scripts/lib', 'vitest.config.ts', 'tsconfig.base.json', 'package.json'];
+const COPIED =
+  [SOURCES, 'packages/millpond/package.json', 'tests', 'lab/src', 'lab/package.json', 'scripts/lib', 'vitest.config.ts',
+    'tsconfig.base.json', 'package.json'];
 
 /** Folders of tests that are no test of the engine. */
 const LEFT_BEHIND = new Set(['node_modules', 'demo', 'house', 'packaging', 'pg']);
@@ -28,12 +30,14 @@ export class Tree {
     for (const path of COPIED) {
       const from = join(root, path);
       if (!existsSync(from)) continue;
-      cpSync(from, join(folder, path), { recursive: true, filter: (each) => path !== 'tests' || !LEFT_BEHIND.has(relative(from, each).split(sep)[0]) });
+      cpSync(from, join(folder, path),
+        { recursive: true, filter: (each) => path !== 'tests' || !LEFT_BEHIND.has(relative(from, each).split(sep)[0] ?? '') });
     }
     const modules = join(folder, 'node_modules');
     mkdirSync(modules);
     for (const name of readdirSync(join(root, 'node_modules'))) {
-      if (!name.startsWith('.') && name !== 'millpond' && name !== '@millpond') symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
+      if (!name.startsWith('.') && name !== 'millpond' && name !== '@millpond')
+        symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
     }
     symlinkSync(join(folder, 'packages/millpond'), join(modules, 'millpond'), 'junction');
   }
@@ -72,6 +76,7 @@ export class Tree {
     const folder = join(this.#folder, 'tests', name);
     if (!existsSync(folder)) return [];
     const files = readdirSync(folder, { recursive: true }).map((path) => `${name}/${path.split(sep).join('/')}`);
-    return files.filter((path) => path.endsWith('.test.ts') && !path.includes('fixtures/')).map((path) => path.slice(0, -'.test.ts'.length)).sort();
+    return files.filter((path) => path.endsWith('.test.ts') && !path.includes('fixtures/')).map(
+      (path) => path.slice(0, -'.test.ts'.length)).sort();
   }
 }

@@ -40,7 +40,8 @@ export async function trial(tree, tests, { limitMs, bail = true }) {
   const unloadable = testResults.find((file) => file.status === 'failed' && file.assertionResults.length === 0);
   if (unloadable !== undefined) return { kind: 'unloadable', words: `${shortened(unloadable.name, tree)}: ${unloadable.message}` };
   const failures = testResults.flatMap((file) =>
-    file.assertionResults.filter((test) => test.status === 'failed').map((test) => ({ file: shortened(file.name, tree), test: test.fullName })));
+    file.assertionResults.filter((test) => test.status === 'failed').map(
+      (test) => ({ file: shortened(file.name, tree), test: test.fullName })));
   if (failures.length > 0) return { kind: 'failed', failures };
   if (code !== 0) return { kind: 'died', words: lastWords(output) };
   return { kind: 'passed', times: new Map(testResults.map((file) => [shortened(file.name, tree), file.endTime - file.startTime])) };
@@ -48,8 +49,7 @@ export async function trial(tree, tests, { limitMs, bail = true }) {
 
 function watch(args, cwd, limitMs) {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, NO_COLOR: '1', CI: '' };
-    delete env.TEST_SUMMARY;
+    const env = { ...process.env, NO_COLOR: '1', CI: '', TEST_SUMMARY: '' };
     // A group of its own, so that it ends with all of its workers.
     const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: process.platform !== 'win32' });
     running.add(child);

@@ -32,6 +32,23 @@ onEachPostgres('cancel', (stage) => {
     expect(pool.stats().totals.created).toBe(1);
   });
 
+  it('by one signal for many statements ends them all, and is no reason to warn', async () => {
+    await using pool = createPgPool({ ...stage.options('many'), max: 15 });
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error): void => { warnings.push(name); };
+    process.on('warning', onWarning);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const all = Array.from({ length: 30 }, () => failureOf(pool.query('SELECT pg_sleep(60)', [], { signal })));
+    await until('fifteen to run', () => stage.observer.backends('many'),
+      (seen) => seen.filter(({ query }) => query.includes('pg_sleep')).length === 15);
+    controller.abort();
+    expect((await Promise.all(all)).map((error) => error?.name)).toEqual(all.map(() => 'AbortError'));
+    await until('all to come back', () => pool.stats(), ({ idle, size }) => idle === size);
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   it('before the statement was sent costs nothing', async () => {
     await using pool = createPgPool({ ...stage.options('early'), max: 1 });
     const controller = new AbortController();

@@ -102,6 +102,40 @@ test('nobody barges: what comes back belongs to the head of the queue before the
   await scene.step();
 });
 
+test('nor does a listener or a hook that asks in the very moment in which a resource becomes free', async () => {
+  const scene = play({ max: 2 });
+  let barged = 0;
+  const barge = (): void => {
+    const lease = scene.pool.tryAcquire();
+    if (lease !== undefined) barged++;
+    lease?.release();
+  };
+  scene.pool.on('create', barge);
+  scene.pool.on('release', barge);
+  scene.factory.observe((hook) => {
+    if (hook === 'isBroken' && scene.pool.stats().waiting > 0) barge();
+  });
+  const requests = [scene.acquire(), scene.acquire(), scene.acquire(), scene.acquire()];
+  await scene.step();
+  requests[0]!.release();
+  requests[1]!.release();
+  await scene.step();
+  expect(requests.map((request) => request.state)).toEqual(['served', 'served', 'served', 'served']);
+  expect(barged).toBe(0);
+});
+
+test('a broken return is replaced in that call where closing resources do not count', async () => {
+  const scene = play({ max: 1, strictMax: false });
+  scene.factory.script.destroy.does('manual');
+  const [held] = await scene.borrow(1);
+  const waiter = scene.acquire();
+  await scene.step();
+  scene.factory.broken.add(held!.resource);
+  held!.release();
+  await scene.step();
+  expect(names([waiter])).toEqual(['r2']);
+});
+
 test('first in, first out lends the one that was idle longest', async () => {
   const scene = play({ max: 3, idleOrder: 'fifo' });
   const [r1, r2, r3] = await scene.borrow(3);
@@ -128,10 +162,11 @@ test('demand that vanished during a backoff is not retried', async () => {
   scene.factory.failCreates(E);
   const times = createTimes(scene);
   const request = scene.acquire();
-  await scene.adv(60_000);
+  await scene.adv(250);
   expectFailed(request, 'ERR_POOL_ACQUIRE_TIMEOUT');
-  expect(times).toEqual([0, 100]);
   expect(scene.clock.pending).toBe(0);
+  await scene.adv(60_000);
+  expect(times).toEqual([0, 100]);
 });
 
 test('a resource that arrives for nobody does not stop the next failure from being told', async () => {

@@ -99,10 +99,12 @@ interface Place {
 
 // ---------------------------------------------------------------------------------------------------------------------- initialize
 
-/** Fast and small rather than durable. A kill of the processes loses nothing even so: what was written is in the kernel's cache. */
+/**
+ * Fast and small, and safe from the death of the processes, not from that of the machine: what was committed has been written, if only to
+ * the kernel's cache. (With synchronous_commit off it would still be in the server's memory, and a kill would lose it.)
+ */
 const SETTINGS: Readonly<Record<string, string | number | boolean>> = {
   fsync: false,
-  synchronous_commit: false,
   full_page_writes: false,
   wal_level: 'minimal',
   max_wal_senders: 0,

@@ -79,7 +79,7 @@ test('30: a transient outage is waited out within the deadline', async () => {
 
 test('31: creates back off, up to the cap, and start over after a success', async () => {
   const scene = play({ min: 1, createRetry: retry }, { prepare: (factory) => factory.failCreates(E) });
-  const times = [0, ...createTimes(scene)];
+  const times = [0]; // the first create started before anybody could look
   scene.factory.observe((hook) => void (hook === 'create' && times.push(scene.clock.now())));
   await scene.adv(3600);
   expect(times).toEqual([0, 100, 300, 700, 1500, 2500, 3500]);
@@ -116,6 +116,18 @@ test('31: with jitter j each delay d lies within d(1 - j) and d(1 + j), and they
     });
   }
   expect(factors.size).toBeGreaterThan(50);
+});
+
+test('31: jitter does not lift a delay above the cap, so that the pool heals within one maximal backoff', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const scene = play({ min: 1, createRetry: { ...retry, jitter: 0.5 } }, { seed, prepare: (factory) => factory.failCreates(E) });
+    const times = [0]; // the first create started before anybody could look
+    scene.factory.observe((hook) => void (hook === 'create' && times.push(scene.clock.now())));
+    await scene.adv(20_000);
+    const delays = times.slice(1).map((at, index) => at - times[index]!);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(1000);
+    expect(delays.length).toBeGreaterThan(15);
+  }
 });
 
 test('32: a create that succeeds after createTimeoutMs is destroyed, never lent', async () => {
@@ -253,6 +265,22 @@ test('35: a probe that hangs is not joined by another', async () => {
   scene.factory.pending[0]!.ok();
   await scene.step();
   expect(scene.pool.state).toBe('open');
+});
+
+test('35: only failures in a row count', async () => {
+  const scene = play({ max: 2, breaker: { failures: 3, probeIntervalMs: 1000 } });
+  for (const outcome of ['fail', 'fail', 'ok', 'fail', 'fail']) {
+    scene.factory.script.create.next(outcome === 'ok' ? 'ok' : { rejects: E });
+    const request = scene.acquire();
+    await scene.step();
+    if (outcome === 'ok') request.lease.destroy();
+    await scene.step();
+  }
+  expect(scene.pool.state).toBe('open');
+  scene.factory.script.create.next({ rejects: E });
+  scene.acquire();
+  await scene.step();
+  expect(scene.pool.state).toBe('unavailable');
 });
 
 test('35: while something is alive the breaker stays closed', async () => {

@@ -13,7 +13,7 @@ import { describeWorld } from './simulator/world.ts';
 export interface SimulationOptions {
   /** The same seed is the same run, in every version with the same major number. */
   readonly seed: number | string;
-  /** How many steps before the end begins. Default 60. Fewer make the same run, broken off earlier. */
+  /** How many steps before the end begins. Default 50. Fewer make the same run, broken off earlier. */
   readonly steps?: number;
   /** Called with every line of the log as it is written. */
   readonly onLine?: (line: string) => void;
@@ -44,7 +44,7 @@ export class SimulationError extends Error {
   }
 }
 
-const DEFAULT_STEPS = 60;
+const DEFAULT_STEPS = 50;
 /** A closed pool is soon a dull one. */
 const STEPS_AFTER_CLOSE = 8;
 const LINES_SHOWN = 40;

@@ -6,6 +6,7 @@ import { makeFactory } from './factory.ts';
 import { splitPoolOptions } from './options.ts';
 import { NotSent, runStatement, type Limit, type Outcome } from './query.ts';
 import { sessionOf, type Session } from './session.ts';
+import { onAbort } from './signals.ts';
 import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
 import type {
   PgAnyRow, PgClient, PgPoolOptions, PgQueryConfig, PgQueryOptions, PgResult, PgRow, PgTransactionOptions,
@@ -192,14 +193,13 @@ function acquireOptions({ signal, lane, label }: PgQueryOptions, deadline: numbe
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
+    const unwatch = signal === undefined ? undefined : onAbort(signal, () => {
       clearTimeout(timer);
-      reject(signal!.reason);
-    };
+      reject(signal.reason);
+    });
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
+      unwatch?.();
       resolve();
     }, ms);
-    signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -7,6 +7,7 @@ import { inside, isBusy } from './driver.ts';
 import { ConnectionLostError } from './errors.ts';
 import { judgeReadOnly, whenReady } from './reset.ts';
 import { sessionOf, type Session } from './session.ts';
+import { onAbort } from './signals.ts';
 import type { PgClient, PgQueryConfig, PgResult, PgRow } from './types.ts';
 
 export interface Statement {
@@ -146,8 +147,7 @@ export async function giveBackCancelled(lease: Lease<PgClient>, session: Session
 
 /** Watches a deadline and a signal; calls `onLeave` at most once. */
 export class Watch {
-  private readonly signal: AbortSignal | undefined;
-  private readonly onAbort: (() => void) | undefined;
+  private readonly unwatch: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
   private immediate: NodeJS.Immediate | undefined = undefined;
   private open = true;
@@ -156,7 +156,6 @@ export class Watch {
     const leave = (reason: unknown): void => {
       if (this.end()) onLeave(reason);
     };
-    this.signal = signal;
     if (remainingMs !== undefined && remainingMs !== Infinity) {
       // When the process has stalled, the answer may lie in the socket unread: it is read before the verdict.
       this.timer = setTimeout(() => {
@@ -164,9 +163,8 @@ export class Watch {
       }, Math.min(Math.max(1, Math.ceil(remainingMs)), 2 ** 31 - 1));
     }
     if (signal === undefined) return;
-    this.onAbort = () => leave(signal.reason);
-    signal.addEventListener('abort', this.onAbort, { once: true });
-    if (signal.aborted) queueMicrotask(this.onAbort);
+    this.unwatch = onAbort(signal, () => leave(signal.reason));
+    if (signal.aborted) queueMicrotask(() => leave(signal.reason));
   }
 
   /** No more watching. False: it had ended before. */
@@ -175,7 +173,7 @@ export class Watch {
     this.open = false;
     clearTimeout(this.timer);
     clearImmediate(this.immediate);
-    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
+    this.unwatch?.();
     return true;
   }
 }

@@ -1,5 +1,5 @@
-// A virtual clock that waits less long for promises. The one for tests must let any code come to rest; here all chains of promises are known
-// and short, and a simulation lets things come to rest a million times.
+// A virtual clock that waits less long for promises. The one for tests must let any code come to rest; here all chains of promises are
+// known and short, and a simulation lets things come to rest a million times.
 
 import { VirtualClock } from '../clock.ts';
 
