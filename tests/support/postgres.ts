@@ -3,7 +3,7 @@
 import { hasPostgres, type PostgresServer, type PostgresVersion } from '@millpond/lab/postgres';
 import pg from 'pg';
 
-export { hasPostgres, startPostgres, type PostgresServer, type PostgresServerOptions, type PostgresVersion } from '@millpond/lab/postgres';
+export { startPostgres, type PostgresServer, type PostgresServerOptions, type PostgresVersion } from '@millpond/lab/postgres';
 
 /** The versions that tests run against. 18 comes from npm; 15 is looked for on the machine and must be there in CI. */
 export function postgresVersions(): PostgresVersion[] {

@@ -69,8 +69,6 @@ export class TransactionFailedError extends PoolError {
   }
 }
 
-export type { PoolErrorInit };
-
 function named(errorClass: { readonly prototype: object }, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true });
 }

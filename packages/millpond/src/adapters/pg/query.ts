@@ -140,7 +140,7 @@ export function isServerError(error: Error): boolean {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
 }
 
-export async function giveBackCancelled(lease: Lease<PgClient>, session: Session, timeoutMs: number, reason: unknown): Promise<void> {
+async function giveBackCancelled(lease: Lease<PgClient>, session: Session, timeoutMs: number, reason: unknown): Promise<void> {
   if (await cancelStatement(session, timeoutMs)) lease.release();
   else lease.destroy(reason);
 }
