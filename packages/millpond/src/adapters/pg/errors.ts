@@ -1,6 +1,6 @@
 // What a statement can fail with besides the server's own errors, which are passed on as node-postgres made them.
 
-import { PoolError, type PoolErrorInit } from '../../index.ts';
+import { PoolError } from '../../index.ts';
 
 /** `ERR_POOL_QUERY_TIMEOUT`: the deadline passed while it ran. It is cancelled at the server; whether it had an effect is not known. */
 export class QueryTimeoutError extends PoolError {
