@@ -295,6 +295,7 @@ describe('TLS', () => {
     expect(pool.stats().totals.created).toBe(1);
 
     await using direct = createPgPool({ host: 'localhost', port, user, password, ssl: { ca: cert }, sslnegotiation: 'direct', max: 1 });
+    await direct.query('SELECT 1');
     await expect(direct.query('SELECT pg_sleep(10)', [], { timeoutMs: 200 })).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
     await until('the connection to come back', () => direct.stats().idle, (idle) => idle === 1, 1_500);
 

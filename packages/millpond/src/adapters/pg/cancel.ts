@@ -6,7 +6,7 @@
 // it before it reads its next command, and ignores it between commands). What stays unknown costs the connection.
 
 import { construct, isUsable } from './connect.ts';
-import { inside, isBusy, type DriverClient } from './driver.ts';
+import { inside, type DriverClient } from './driver.ts';
 import type { Session } from './session.ts';
 import type { PgClientClass, PgConnectOptions } from './types.ts';
 
@@ -35,12 +35,13 @@ interface Over {
 /** Waits for the end of what runs now, for at most `timeoutMs`. */
 export function whenOver(session: Session, timeoutMs: number): Over {
   const { client } = session;
-  const isOver = (): boolean => client.readyForQuery === true && !isBusy(client);
+  const isOver = (): boolean => session.isOver;
   let end = (): void => undefined;
   const promise = new Promise<boolean>((resolve) => {
     const settle = (result: boolean): void => {
       clearTimeout(timer);
       client.connection.removeListener('readyForQuery', onReady);
+      session.restWatchers.delete(onReady);
       client.removeListener('end', onEnd);
       resolve(result);
     };
@@ -55,6 +56,7 @@ export function whenOver(session: Session, timeoutMs: number): Over {
       return;
     }
     client.connection.on('readyForQuery', onReady);
+    session.restWatchers.add(onReady);
     client.on('end', onEnd);
   });
   return { promise, isOver, end: () => end() };

@@ -5,7 +5,8 @@ import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import { PoolError } from '../../index.ts';
-import type { PgClient, PgClientClass, PgResult } from './types.ts';
+import type { PgClient, PgClientClass, PgField, PgResult } from './types.ts';
+import type { ValueMapper } from './wire.ts';
 
 /** An ErrorResponse of the server. */
 export interface ServerError extends Error {
@@ -43,6 +44,12 @@ export interface DriverClient extends EventEmitter {
   readonly sslNegotiation?: 'postgres' | 'direct';
   readonly processID: number | null;
   readonly secretKey: number | null;
+  /** All results of this client as bytes: nothing here knows how to read them. */
+  readonly binary?: boolean;
+  readonly connectionParameters?: { readonly query_timeout?: unknown };
+  /** The parsers of this client; where it has another name, the client itself serves as well. */
+  readonly _types?: DriverTypes;
+  getTypeParser(oid: number, format: string): (value: string) => unknown;
   /** Between the ReadyForQuery of one statement and the sending of the next. */
   readonly readyForQuery?: boolean;
   readonly _queryable?: boolean;
@@ -94,4 +101,74 @@ function missing(message: string, cause: unknown): PoolError {
 /** Callers see the public shape, this adapter the whole. */
 export function inside(client: PgClient): DriverClient {
   return client as unknown as DriverClient;
+}
+
+// ----------------------------------------------------------------------------------------- what our own statements take from it
+
+/** Finds the parser of a type. */
+export interface DriverTypes {
+  getTypeParser(oid: number, format: string): (value: string) => unknown;
+}
+
+export type DriverField = PgField;
+
+/** A result while it is being filled; what callers get. */
+export interface DriverResult extends PgResult {
+  _types: DriverTypes | undefined;
+  /** Found out by `addFields`: a parser per column, and a row without values. */
+  _parsers: readonly ((value: string) => unknown)[] | undefined;
+  _prebuiltEmptyResultObject: object | null;
+  addFields(fields: readonly DriverField[]): void;
+  parseRow(values: readonly (string | null)[]): PgResult['rows'][number];
+  addCommandComplete(message: { readonly text: string }): void;
+}
+
+/** Two things that node-postgres does to each statement and that ours must have exactly as it does them. */
+export interface DriverParts {
+  readonly Result: new (rowMode: 'array' | undefined, types: DriverTypes | undefined) => DriverResult;
+  readonly mapValue: ValueMapper;
+}
+
+interface DriverQuery {
+  readonly _result?: DriverResult;
+  prepare(connection: object): void;
+}
+
+const partsByQuery = new WeakMap<object, DriverParts>();
+
+/** Undefined: this class of clients is built differently. */
+export function partsOf(Client: PgClientClass): DriverParts | undefined {
+  const { Query } = Client as { readonly Query?: new (config: object) => DriverQuery };
+  if (typeof Query !== 'function') return undefined;
+  const known = partsByQuery.get(Query);
+  if (known !== undefined) return known;
+  const parts = findParts(Query);
+  if (parts !== undefined) partsByQuery.set(Query, parts);
+  return parts;
+}
+
+/** Lets a statement of its own be sent to nobody, and looks at what it would have sent. */
+function findParts(Query: new (config: object) => DriverQuery): DriverParts | undefined {
+  let mapValue: unknown;
+  const ignored = (): void => undefined;
+  const nobody = {
+    parsedStatements: {},
+    submittedNamedStatements: {},
+    bind: (config: { readonly valueMapper?: unknown }) => {
+      mapValue = config.valueMapper;
+    },
+    parse: ignored, describe: ignored, execute: ignored, sync: ignored, flush: ignored, close: ignored,
+  };
+  try {
+    const query = new Query({ text: '', values: [null] });
+    query.prepare(nobody);
+    const result = query._result;
+    if (typeof mapValue !== 'function' || result === undefined) return undefined;
+    if ([result.addFields, result.parseRow, result.addCommandComplete].some((member) => typeof member !== 'function')) return undefined;
+    const Result = result.constructor as DriverParts['Result'];
+    const map = mapValue as (value: unknown) => string | Buffer | null;
+    return { Result, mapValue: (value) => map(value) }; // with one argument: its second one is for its own recursion
+  } catch {
+    return undefined; // not the inside that is known here
+  }
 }

@@ -5,10 +5,11 @@ import { requestCancel } from './cancel.ts';
 import { classify } from './classify.ts';
 import { open } from './connect.ts';
 import { takesDiscardAhead } from './discard.ts';
-import { inside, isBusy } from './driver.ts';
+import { inside, partsOf } from './driver.ts';
 import { factorySettings, type FactorySettings } from './options.ts';
 import { resetSession } from './reset.ts';
 import { Session, sessionOf, type SessionOwner } from './session.ts';
+import { PreparePolicy } from './statements.ts';
 import { Sweep, TIDY_AFTER_MS, UNREFERENCE_AFTER_MS } from './sweep.ts';
 import type { PgClient, PgFactoryOptions } from './types.ts';
 
@@ -29,12 +30,14 @@ export function pgFactory<C extends PgClient = PgClient>(options: string | PgFac
   return makeFactory(typeof options === 'string' ? { connectionString: options } : options, 'pg').factory;
 }
 
-export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, name: string): PgFactory<C> {
+export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, name: string, prepared = 0): PgFactory<C> {
   const settings = factorySettings(options, name);
+  const parts = partsOf(settings.Client);
   const unreference = new Sweep(UNREFERENCE_AFTER_MS, (session) => session.unreference());
   const tidy = new Sweep(TIDY_AFTER_MS, (session) => session.tidy());
   const owner: SessionOwner = {
     pool: name,
+    prepare: new PreparePolicy(prepared, () => owner.pool),
     failover: (session, code) => settings.onFailover?.({ client: session.client as unknown as C, code }),
     rests(session) {
       if (session.referenced) unreference.add(session);
@@ -47,8 +50,8 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
     async create({ signal }) {
       const connectOptions = await orAborted(settings.connectOptions(), signal);
       const { client, serverVersion } = await open(settings.Client, connectOptions, signal);
-      const session = new Session(inside(client), owner, connectOptions.stream);
-      if (takesDiscardAhead(serverVersion) && connectOptions.pipeline !== true) discardsAhead.add(session);
+      const session = new Session(inside(client), owner, connectOptions.stream, parts);
+      if (takesDiscardAhead(serverVersion)) discardsAhead.add(session);
       await prepare(settings, client, session, signal);
       session.keepListeners();
       session.rest();
@@ -134,7 +137,7 @@ function close(session: Session, dead: boolean, signal: AbortSignal | undefined)
     stream.once('close', () => resolve());
     signal?.addEventListener('abort', () => stream.destroy(), { once: true });
     if (!session.lost && stream.writable) {
-      if (!dead && isBusy(client)) void requestCancel(session, LAST_CANCEL_MS);
+      if (!dead && session.busy) void requestCancel(session, LAST_CANCEL_MS);
       // Not client.end(): with a statement running it destroys the socket at once and leaves the server to find out.
       client.connection.end();
     }

@@ -11,12 +11,18 @@ const CONNECT_KEYS: readonly (keyof PgConnectOptions)[] = [
   'connectionString', 'host', 'port', 'user', 'password', 'database', 'ssl', 'sslnegotiation', 'enableChannelBinding', 'scramMaxIterations',
   'application_name', 'fallback_application_name', 'options', 'client_encoding', 'replication', 'statement_timeout', 'lock_timeout',
   'idle_in_transaction_session_timeout', 'query_timeout', 'connectionTimeoutMillis', 'keepAlive', 'keepAliveInitialDelayMillis', 'types',
-  'binary', 'pipeline', 'stream',
+  'binary', 'stream',
 ];
 
 const FACTORY_KEYS: readonly Exclude<keyof PgFactoryOptions, keyof PgConnectOptions>[] = [
   'connection', 'Client', 'reset', 'onConnect', 'onFailover',
 ];
+
+/** Options of {@link createPgPool} alone. */
+const OWN_KEYS = ['cancelTimeoutMs', 'prepare', 'pipeline', 'pipelineConnections', 'pipelineDepth', 'pipelineStallMs'] as const;
+
+const PREPARED = 128;
+const MOST_IN_FLIGHT = 10_000;
 
 const POOL_KEYS = POOL_OPTION_KEYS.filter((key) => key !== 'factory' && key !== 'sharing');
 
@@ -48,17 +54,21 @@ export interface PoolSettings<C extends PgClient> {
   readonly pool: Omit<PoolOptions<C>, 'factory'>;
   readonly factory: PgFactoryOptions<C>;
   readonly cancelTimeoutMs: number;
+  /** How many statements are prepared per connection. */
+  readonly prepared: number;
+  /** Undefined: every statement has a connection of its own. */
+  readonly pipeline: { readonly connections: number; readonly depth: number; readonly stallMs: number } | undefined;
 }
 
 /** The options of {@link createPgPool}, sorted. */
 export function splitPoolOptions<C extends PgClient>(given: string | PgPoolOptions<C>): PoolSettings<C> {
   const options: PgPoolOptions<C> = typeof given === 'string' ? { connectionString: given } : given;
   const name = poolName(options);
-  checkKeys('', options, [...POOL_KEYS, ...CONNECT_KEYS, ...FACTORY_KEYS, 'cancelTimeoutMs'], name);
+  checkKeys('', options, [...POOL_KEYS, ...CONNECT_KEYS, ...FACTORY_KEYS, ...OWN_KEYS], name);
   const pool: Record<string, unknown> = { keepaliveIntervalMs: 120_000 };
   const factory: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || key === 'cancelTimeoutMs') continue;
+    if (value === undefined || (OWN_KEYS as readonly string[]).includes(key)) continue;
     if ((POOL_KEYS as readonly string[]).includes(key)) pool[key] = value;
     else factory[key] = value;
   }
@@ -66,7 +76,32 @@ export function splitPoolOptions<C extends PgClient>(given: string | PgPoolOptio
   if (typeof cancelTimeoutMs !== 'number' || !(cancelTimeoutMs > 0) || cancelTimeoutMs >= 2 ** 31) {
     throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
   }
-  return { pool, factory, cancelTimeoutMs };
+  return { pool, factory, cancelTimeoutMs, prepared: preparedOf(options, name), pipeline: pipelineOf(options, name) };
+}
+
+function preparedOf<C extends PgClient>({ prepare = true, reset }: PgPoolOptions<C>, name: string): number {
+  if (typeof prepare !== 'boolean' && !(Number.isInteger(prepare) && prepare >= 0)) {
+    throw invalid('prepare', 'must be true, false, or a whole number of statements', name);
+  }
+  // DISCARD ALL deallocates them with each release.
+  if (reset === 'discard') return 0;
+  return prepare === true ? PREPARED : Number(prepare);
+}
+
+function pipelineOf<C extends PgClient>(options: PgPoolOptions<C>, name: string): PoolSettings<C>['pipeline'] {
+  const { pipeline = false, pipelineConnections = 4, pipelineDepth = 32, pipelineStallMs = 20, reset } = options;
+  if (typeof pipeline !== 'boolean') throw invalid('pipeline', 'must be true or false', name);
+  for (const [key, value] of Object.entries({ pipelineConnections, pipelineDepth })) {
+    if (!Number.isInteger(value) || value < 1 || value > MOST_IN_FLIGHT) {
+      throw invalid(key, `must be a whole number from 1 to ${MOST_IN_FLIGHT}`, name);
+    }
+  }
+  if (typeof pipelineStallMs !== 'number' || !(pipelineStallMs > 0)) {
+    throw invalid('pipelineStallMs', 'must be a number of milliseconds above 0, or Infinity', name);
+  }
+  if (!pipeline) return undefined;
+  if (reset === 'discard') throw invalid('pipeline', "shares sessions, and reset 'discard' promises that they are not shared", name);
+  return { connections: pipelineConnections, depth: pipelineDepth, stallMs: pipelineStallMs };
 }
 
 /** The options of {@link pgFactory}, checked. */

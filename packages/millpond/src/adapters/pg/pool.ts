@@ -1,22 +1,24 @@
 // The front door: a pool of PostgreSQL connections that runs statements and transactions itself.
 
-import { InvalidOptionError, Pool, type AcquireOptions, type Lease } from '../../index.ts';
-import { ConnectionLostError, QueryTimeoutError } from './errors.ts';
+import {
+  InvalidOptionError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolStats, type ResourceInfo,
+} from '../../index.ts';
+import { QueryTimeoutError } from './errors.ts';
 import { makeFactory } from './factory.ts';
-import { splitPoolOptions } from './options.ts';
-import { NotSent, runStatement, type Limit, type Outcome } from './query.ts';
+import { splitPoolOptions, type PoolSettings } from './options.ts';
+import { CARRIER_LABEL, Pipeline, SharedRequest, type PipelineSettings } from './pipeline.ts';
+import { LoneRequest } from './query.ts';
+import { acquireOptions, Attempts, deadlineOf, NotSent, ownStatement } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import { onAbort } from './signals.ts';
 import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
 import type {
   PgAnyRow, PgClient, PgPoolOptions, PgQueryConfig, PgQueryOptions, PgResult, PgRow, PgTransactionOptions,
 } from './types.ts';
+import type { Limit } from './watch.ts';
 
 /** One failover is told by every connection that there is; the pool moves on once. */
 const FAILOVER_PAUSE_MS = 1_000;
-
-/** Connections that may turn out dead before one is made afresh, as Go's database/sql has it. */
-const POOLED_ATTEMPTS = 2;
 
 /** Makes a {@link PgPool}. Throws {@link InvalidOptionError} for wrong options; connects only when `min` or an acquire asks for it. */
 export function createPgPool<C extends PgClient = PgClient>(options: string | PgPoolOptions<C>): PgPool<C> {
@@ -25,13 +27,18 @@ export function createPgPool<C extends PgClient = PgClient>(options: string | Pg
 
 export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   readonly #cancelTimeoutMs: number;
+  readonly #pipeline: Pipeline | undefined;
   #failedOverAt = -Infinity;
+  #lastCreateError: unknown = undefined;
+  #closing: Promise<CloseResult> | undefined;
 
   constructor(options: string | PgPoolOptions<C>) {
-    const { pool, factory: factoryOptions, cancelTimeoutMs } = splitPoolOptions(options);
-    const { factory, owner } = makeFactory(factoryOptions, pool.name ?? 'pg');
+    const settings = splitPoolOptions(options);
+    const { pool, factory: factoryOptions, cancelTimeoutMs } = settings;
+    const { factory, owner } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared);
     super({ ...pool, factory });
     this.#cancelTimeoutMs = cancelTimeoutMs;
+    this.#pipeline = this.#pipelineOf(settings);
     owner.pool = this.name;
     const tellCaller = owner.failover;
     owner.failover = (session, code) => {
@@ -41,6 +48,62 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     this.on('create', ({ resource, info }) => {
       sessionOf(resource).generation = info.generation;
     });
+  }
+
+  // With a pipeline some connections are lent to it. Whatever is ordered of this pool is ordered of those, too; and whoever wants a
+  // connection of his own, and finds none, gets one of them.
+
+  override acquire(options?: AcquireOptions): Promise<Lease<C>> {
+    const acquired = super.acquire(options);
+    this.#pipeline?.makeWay();
+    return acquired;
+  }
+
+  override tryAcquire(): Lease<C> | undefined {
+    const lease = super.tryAcquire();
+    return lease === undefined && this.#pipeline?.giveBackEmpty() === true ? super.tryAcquire() : lease;
+  }
+
+  override use<R>(fn: (resource: C, lease: Lease<C>) => R, options?: AcquireOptions): Promise<Awaited<R>> {
+    const used = super.use(fn, options);
+    this.#pipeline?.makeWay();
+    return used;
+  }
+
+  override evict(options: { readonly where?: (resource: C, info: ResourceInfo) => boolean; readonly spreadMs?: number } = {}): number {
+    const count = super.evict(options);
+    // Those that are evicted one by one come back within a second by themselves.
+    if (options.where === undefined && !options.spreadMs) this.#pipeline?.places.evict();
+    return count;
+  }
+
+  override resize(size: { readonly min?: number; readonly max?: number }): void {
+    super.resize(size);
+    this.#pipeline?.resize(this.stats().max);
+  }
+
+  override pause(options: { readonly reject?: boolean } = {}): void {
+    super.pause(options);
+    this.#pipeline?.places.pause(options);
+  }
+
+  override resume(): void {
+    super.resume();
+    this.#pipeline?.places.resume();
+  }
+
+  override close(options: CloseOptions = {}): Promise<CloseResult> {
+    if (this.#pipeline === undefined) return super.close(options);
+    const both = Promise.all([this.#pipeline.close(options), super.close(options)]);
+    // Who held a place is told as who held a connection is; that places are held by means of connections is our affair.
+    return this.#closing ??= both.then(([places, connections]) => ({
+      abandoned: [...places.abandoned, ...connections.abandoned.filter(({ label }) => label !== CARRIER_LABEL)],
+    }));
+  }
+
+  /** What is in flight and what waits with `pipeline`: a place is a statement's part of a connection. Undefined without. */
+  pipelineStats(): PoolStats | undefined {
+    return this.#pipeline?.places.stats();
   }
 
   /**
@@ -61,25 +124,11 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
       const values = Array.isArray(second) ? second as readonly unknown[] : undefined;
       const options = third ?? (values === undefined ? second as PgQueryOptions | undefined : undefined);
       this.#checkStatement(text, options);
-      const statement = { text, values };
-      const deadline = options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
-      const attempts = new Attempts(this);
-      const begin = (lease: Lease<C>): void => {
-        const limit = options === undefined ? undefined : this.#limit('the statement', options, deadline);
-        runStatement(lease, statement, limit, this.name, outcome);
-      };
-      const attempt = (): void => {
-        this.acquire(options === undefined ? undefined : acquireOptions(options, deadline)).then(begin, reject);
-      };
-      const outcome: Outcome<R> = {
-        resolve,
-        reject,
-        notSent(error) {
-          if (attempts.mayGoOn(error)) attempt();
-          else reject(attempts.lastWord(error));
-        },
-      };
-      attempt();
+      const own = ownStatement(text, values);
+      const asked = { options, resolve, reject };
+      const request = own === undefined || this.#pipeline === undefined
+        ? new LoneRequest(this, { text, values }, own, asked) : new SharedRequest(this.#pipeline, own, asked);
+      request.attempt();
     });
   }
 
@@ -92,11 +141,11 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     this.#checkTimeout(options);
     const begin = beginStatement(options);
     const retries = retriesOf(options.retry);
-    const deadline = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+    const deadline = deadlineOf(options);
     for (let nth = 1; ; nth++) {
       try {
         return await this.#onLiveConnection(() => transact(this, fn, begin, options.readOnly === true, acquireOptions(options, deadline),
-          () => this.#limit('the transaction', options, deadline)));
+          () => this.limit('the transaction', options, deadline)));
       } catch (error) {
         const delayMs = retryDelayMs(nth);
         if (nth > retries || !mayRetry(error) || options.signal?.aborted === true) throw error;
@@ -120,7 +169,28 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     }
   }
 
-  #limit(what: string, { signal, timeoutMs }: PgQueryOptions, deadline: number | undefined): Limit | undefined {
+  #pipelineOf({ pipeline, cancelTimeoutMs, pool }: PoolSettings<C>): Pipeline | undefined {
+    if (pipeline === undefined) return undefined;
+    this.on('createError', ({ error }) => {
+      this.#lastCreateError = error;
+    });
+    this.on('create', () => {
+      this.#lastCreateError = undefined;
+    });
+    return new Pipeline({
+      name: this.name,
+      stats: () => this.stats(),
+      evict: () => this.evict(),
+      limit: (what, options, deadline) => this.limit(what, options, deadline),
+      acquireAlone: (options) => super.acquire(options),
+      tryAcquireAlone: () => super.tryAcquire(),
+      lastCreateError: () => this.#lastCreateError,
+    }, { ...pipeline, cancelTimeoutMs, pool: placesOptions(pool) });
+  }
+
+  /** @internal */
+  limit(what: string, options: PgQueryOptions | undefined, deadline: number | undefined): Limit | undefined {
+    const { signal, timeoutMs } = options ?? {};
     if (signal === undefined && deadline === undefined) return undefined;
     return {
       signal,
@@ -154,41 +224,11 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   }
 }
 
-interface Evictable {
-  readonly name: string;
-  evict(): number;
-}
-
-/** Counts the connections that turned out dead before anything was sent: two that the pool has, then one that is made for it. */
-class Attempts {
-  private readonly pool: Evictable;
-  private failed = 0;
-  private dead = 0;
-
-  constructor(pool: Evictable) {
-    this.pool = pool;
-  }
-
-  mayGoOn(error: NotSent): boolean {
-    this.failed++;
-    if (this.failed > POOLED_ATTEMPTS) return false;
-    // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
-    if (error.dead && ++this.dead === POOLED_ATTEMPTS) this.pool.evict();
-    return true;
-  }
-
-  lastWord(error: NotSent): unknown {
-    return error.dead ? new ConnectionLostError(this.pool.name, false, error.cause) : error.cause;
-  }
-}
-
-function acquireOptions({ signal, lane, label }: PgQueryOptions, deadline: number | undefined): AcquireOptions {
-  return {
-    ...(signal === undefined ? {} : { signal }),
-    ...(lane === undefined ? {} : { lane }),
-    ...(label === undefined ? {} : { label }),
-    ...(deadline === undefined ? {} : { timeoutMs: Math.max(0, deadline - performance.now()) }),
-  };
+/** What waiting for a place and waiting for a connection have in common. */
+function placesOptions<C extends PgClient>(pool: PoolSettings<C>['pool']): PipelineSettings['pool'] {
+  const { acquireTimeoutMs, maxWaiting, shedding, lanes, headroom, clock, random } = pool;
+  return Object.fromEntries(
+    Object.entries({ acquireTimeoutMs, maxWaiting, shedding, lanes, headroom, clock, random }).filter(([, value]) => value !== undefined));
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -13,7 +13,9 @@ export function resetSession(
 ): Promise<void> | undefined {
   const { client } = session;
   if (session.lost) throw session.cause;
-  if (session.tidying ? isQueued(client) : isBusy(client)) throw new Error('it was given back while a statement was running, or queued');
+  if (session.inFlight || (session.tidying ? isQueued(client) : isBusy(client))) {
+    throw new Error('it was given back while a statement was running, or queued');
+  }
   session.restoreListeners();
   session.readOnlyWanted = false;
   const clean = client.readyForQuery === true && !session.readOnlySeen && (mode === 'none' || session.status === 'I');

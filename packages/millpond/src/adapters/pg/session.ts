@@ -6,8 +6,10 @@
 
 import { DISCARD, ANSWERS_TO_DISCARD } from './discard.ts';
 import { isUsable } from './connect.ts';
-import { isBusy, type DriverClient, type ServerError, type TransactionStatus } from './driver.ts';
+import { isBusy, type DriverClient, type DriverParts, type ServerError, type TransactionStatus } from './driver.ts';
 import { ResetFailedError } from './errors.ts';
+import { Pipe } from './pipe.ts';
+import type { PreparePolicy } from './statements.ts';
 
 /** What sessions of one factory share. */
 export interface SessionOwner {
@@ -17,6 +19,7 @@ export interface SessionOwner {
   failover(session: Session, code: string): void;
   /** A session came to rest: it need not keep the process alive. */
   rests(session: Session): void;
+  readonly prepare: PreparePolicy;
 }
 
 /** Under this name a client carries its session; not enumerable, so that it is not in anybody's log. */
@@ -33,6 +36,8 @@ export class Session {
   readonly owner: SessionOwner;
   /** For a second connection to the same server: its `stream` option. */
   readonly streamFactory: unknown;
+  /** The way of our own statements; undefined where all must go through the client. */
+  readonly pipe: Pipe | undefined;
   lost = false;
   cause: unknown = undefined;
   /** Told once, when the connection is lost. */
@@ -62,8 +67,10 @@ export class Session {
   private swallowing = 0;
   private readonly listeners = new Map<string | symbol, readonly unknown[]>();
   private tapped = false;
+  /** Told when nothing of ours is in flight any more. */
+  readonly restWatchers: Set<() => void> = new Set();
 
-  constructor(client: DriverClient, owner: SessionOwner, streamFactory: unknown) {
+  constructor(client: DriverClient, owner: SessionOwner, streamFactory: unknown, parts: DriverParts | undefined) {
     this.client = client;
     this.owner = owner;
     this.streamFactory = streamFactory;
@@ -71,6 +78,9 @@ export class Session {
     client.on('error', (error: unknown) => this.lose(error));
     client.on('end', () => this.lose(new Error('the connection was closed')));
     client.connection.on('errorMessage', (message: ServerError) => this.noteServerError(message));
+    // Before anything else that may tap its messages: what is taken out for a cleaning is taken out first.
+    const plain = client.binary !== true && !client.connectionParameters?.query_timeout;
+    this.pipe = parts !== undefined && plain ? new Pipe(this, parts, owner.prepare) : undefined;
     if (client.getTransactionStatus === undefined) {
       // Ahead of the client's own listener, which tells callers that their statement is done.
       client.connection.prependListener('readyForQuery', (message: { readonly status: TransactionStatus }) => {
@@ -88,6 +98,31 @@ export class Session {
   /** Can it take a statement, as far as is known without asking the server? */
   get usable(): boolean {
     return !this.lost && isUsable(this.client);
+  }
+
+  /** Is a statement running or queued, the client's or ours? */
+  get busy(): boolean {
+    return isBusy(this.client) || this.inFlight;
+  }
+
+  /** Is nothing running, and has the server said so? */
+  get isOver(): boolean {
+    return this.client.readyForQuery === true && !this.busy;
+  }
+
+  /** Statements of ours. */
+  get inFlight(): boolean {
+    return this.pipe !== undefined && this.pipe.size > 0;
+  }
+
+  /** The pipe, if a statement may be sent through it now: not while the client is in the middle of something of its own. */
+  get openPipe(): Pipe | undefined {
+    return this.client.readyForQuery === true && !isBusy(this.client) ? this.pipe : undefined;
+  }
+
+  /** Nothing of ours is in flight any more. */
+  atRest(): void {
+    if (this.restWatchers.size > 0) for (const watcher of [...this.restWatchers]) watcher();
   }
 
   lose(cause: unknown): void {
@@ -128,7 +163,7 @@ export class Session {
 
   // ------------------------------------------------------------------------------------------------------------- server's errors
 
-  private noteServerError(error: ServerError): void {
+  noteServerError(error: ServerError): void {
     const { code = '' } = error;
     if (code === READ_ONLY) {
       if (!this.readOnlyWanted) this.readOnlySeen = true;
@@ -175,6 +210,7 @@ export class Session {
     this.tapMessages();
     // It will deallocate them, so that node-postgres must prepare anew what it has prepared.
     const { connection } = this.client;
+    this.pipe?.forget();
     connection.parsedStatements = {};
     if (connection.submittedNamedStatements !== undefined) connection.submittedNamedStatements = {};
   }

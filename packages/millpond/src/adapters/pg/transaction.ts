@@ -4,9 +4,11 @@ import type { AcquireOptions, Lease, Pool } from '../../index.ts';
 import { cancelStatement } from './cancel.ts';
 import { inside, type DriverClient } from './driver.ts';
 import { ConnectionLostError, TransactionFailedError } from './errors.ts';
-import { isServerError, judged, NotSent, Watch, type Limit } from './query.ts';
+import { isServerError, judged } from './query.ts';
+import { NotSent } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import type { PgClient, PgResult, PgTransactionOptions } from './types.ts';
+import { Watch, type Limit } from './watch.ts';
 
 /** Serialization failure and deadlock: the server undid the transaction so that others could go on, and it may succeed next time. */
 const MAY_RETRY = new Set(['40001', '40P01']);

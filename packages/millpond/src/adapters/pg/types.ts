@@ -106,8 +106,6 @@ export interface PgConnectOptions {
   /** Parsers for the values of results. */
   readonly types?: any;
   readonly binary?: boolean;
-  /** Send statements without waiting for the answers to earlier ones (pg 8.23 or newer). */
-  readonly pipeline?: boolean;
   /** Makes the stream of each connection, e.g. through a tunnel. */
   readonly stream?: (config?: any) => Duplex;
 }
@@ -162,6 +160,27 @@ export interface PgPoolOptions<C extends PgClient = PgClient> extends Omit<PoolO
    * statement within this is closed. Default 2 000 ms.
    */
   readonly cancelTimeoutMs?: number;
+  /**
+   * `query()` prepares statements that recur: from the second time on, each connection parses and plans a text once. A number: how many are
+   * kept per connection, the least recently used one going first. Default true, which is 128; false or 0: none are prepared. Names are made
+   * from the text, so that a pooler between the server and this pool may mix them; what it loses is prepared again, and if it keeps losing
+   * them, preparing ends with a warning. With `reset: 'discard'` none are prepared.
+   */
+  readonly prepare?: boolean | number;
+  /**
+   * `query()` shares connections, with several statements in flight on each, where the text is one query or one change of data; everything
+   * else, `acquire()`, `use()` and `transaction()` have a connection of their own as ever. Not with `reset: 'discard'`, which promises that
+   * sessions are not shared. Default false.
+   */
+  readonly pipeline?: boolean;
+  /** How many connections carry such statements at once; those that are stuck with a slow one are replaced and do not count. Default 4. */
+  readonly pipelineConnections?: number;
+  /** How many statements may be in flight on each; the others wait their turn. Default 32. */
+  readonly pipelineDepth?: number;
+  /**
+   * A connection whose statement has run for this long takes no new ones. In milliseconds, looked at in steps of half of it; default 20.
+   */
+  readonly pipelineStallMs?: number;
 }
 
 export interface PgQueryOptions extends Omit<AcquireOptions, 'timeoutMs'> {

@@ -1,0 +1,145 @@
+// A statement with a caller behind it: finds a connection, is sent, tells the caller what came of it, and tries another connection when it
+// did not reach the server. Where it runs is for those that derive from it: on a connection of its own (query.ts), or on one that is shared
+// (pipeline.ts).
+
+import type { AcquireOptions } from '../../index.ts';
+import type { DriverTypes } from './driver.ts';
+import { ConnectionLostError } from './errors.ts';
+import { Flight } from './flight.ts';
+import type { Limit, Watch } from './watch.ts';
+import { isShareable } from './statements.ts';
+import type { PgQueryConfig, PgQueryOptions, PgResult } from './types.ts';
+
+/** What requests need of their pool. */
+export interface Host {
+  readonly name: string;
+  evict(): number;
+  /** What ends a statement before its answer; undefined: nothing does. */
+  limit(what: string, options: PgQueryOptions | undefined, deadline: number | undefined): Limit | undefined;
+}
+
+/** Connections that may turn out dead before one is made afresh, as Go's database/sql has it. */
+const POOLED_ATTEMPTS = 2;
+
+/** Says that the statement did not reach the server, so that it may be run on another connection. Never seen by callers. */
+export class NotSent extends Error {
+  /** The connection was dead; not merely its cleaning failed. */
+  readonly dead: boolean;
+
+  constructor(cause: unknown, dead: boolean) {
+    super('not sent', { cause });
+    this.dead = dead;
+  }
+}
+
+/** Counts the connections that turned out dead before anything was sent: two that the pool has, then one that is made for it. */
+export class Attempts {
+  private readonly pool: Pick<Host, 'name' | 'evict'>;
+  private failed = 0;
+  private dead = 0;
+
+  constructor(pool: Pick<Host, 'name' | 'evict'>) {
+    this.pool = pool;
+  }
+
+  mayGoOn(error: NotSent): boolean {
+    this.failed++;
+    if (this.failed > POOLED_ATTEMPTS) return false;
+    // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
+    if (error.dead && ++this.dead === POOLED_ATTEMPTS) this.pool.evict();
+    return true;
+  }
+
+  lastWord(error: NotSent): unknown {
+    return error.dead ? new ConnectionLostError(this.pool.name, false, error.cause) : error.cause;
+  }
+}
+
+/** What a caller asked, as far as it is of the kind that we send ourselves. */
+export interface OwnStatement {
+  readonly text: string;
+  readonly values: readonly unknown[] | undefined;
+  readonly rowMode: 'array' | undefined;
+  readonly types: DriverTypes | undefined;
+}
+
+/** More are not sent by node-postgres either; how it fails over them is its own affair. */
+const MOST_VALUES = 65_535;
+
+/** What node-postgres takes, and this adapter leaves to it. */
+interface Undocumented {
+  readonly rows?: unknown;
+  readonly portal?: unknown;
+  readonly query_timeout?: unknown;
+}
+
+/** Undefined: this goes through the client, alone, as everything does that is more than one query or one change of data. */
+export function ownStatement(given: string | PgQueryConfig, second: readonly unknown[] | undefined): OwnStatement | undefined {
+  if (typeof given === 'string') return owned(given, second, undefined, undefined);
+  const { text, name, binary, queryMode, rowMode, rows, portal, query_timeout: timeout } = given as PgQueryConfig & Undocumented;
+  if (typeof text !== 'string' || name || binary || queryMode || rows || portal || timeout) return undefined;
+  return owned(text, second ?? given.values, rowMode, given.types as DriverTypes | undefined);
+}
+
+function owned(
+  text: string, values: readonly unknown[] | undefined, rowMode: 'array' | undefined, types: DriverTypes | undefined,
+): OwnStatement | undefined {
+  if (values !== undefined && (!Array.isArray(values) || values.length > MOST_VALUES)) return undefined;
+  return isShareable(text) ? { text, values, rowMode, types } : undefined;
+}
+
+export interface Asked {
+  readonly options: PgQueryOptions | undefined;
+  readonly resolve: (result: PgResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export abstract class Request extends Flight {
+  protected readonly host: Host;
+  protected readonly options: PgQueryOptions | undefined;
+  protected readonly deadline: number | undefined;
+  protected watch: Watch | undefined = undefined;
+  protected readonly resolve: (result: PgResult) => void;
+  protected readonly reject: (error: unknown) => void;
+  private attempts: Attempts | undefined = undefined;
+
+  constructor(host: Host, statement: OwnStatement, { options, resolve, reject }: Asked) {
+    super(statement.text, statement.values, statement.rowMode, statement.types);
+    this.host = host;
+    this.options = options;
+    this.deadline = deadlineOf(options);
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  /** Looks for a connection, and goes. */
+  abstract attempt(): void;
+
+  protected acquireOptions(): AcquireOptions | undefined {
+    return this.options === undefined ? undefined : acquireOptions(this.options, this.deadline);
+  }
+
+  /** The server never saw it. */
+  protected notSent(error: NotSent): void {
+    this.attempts ??= new Attempts(this.host);
+    if (this.attempts.mayGoOn(error)) this.attempt();
+    else this.reject(this.attempts.lastWord(error));
+  }
+
+  protected limit(): Limit | undefined {
+    return this.options === undefined ? undefined : this.host.limit('the statement', this.options, this.deadline);
+  }
+}
+
+export function deadlineOf(options: PgQueryOptions | undefined): number | undefined {
+  return options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+}
+
+export function acquireOptions({ signal, lane, label }: PgQueryOptions, deadline: number | undefined): AcquireOptions {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(lane === undefined ? {} : { lane }),
+    ...(label === undefined ? {} : { label }),
+    ...(deadline === undefined ? {} : { timeoutMs: Math.max(0, deadline - performance.now()) }),
+  };
+}
