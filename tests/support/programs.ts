@@ -102,6 +102,6 @@ function resultOf(value: unknown): unknown {
   return {
     kind: (value as object).constructor.name,
     command, rowCount, rows: rows as unknown[],
-    fields: fields.map(({ name, dataTypeID: type, tableID, columnID, format }) => ({ name, type, columnID, format, ofTable: tableID !== 0 })),
+    fields: fields.map(({ name, dataTypeID: type, tableID, columnID, format }) => ({ name, type, columnID, format, own: tableID === 0 })),
   };
 }
