@@ -69,7 +69,7 @@ test('the cause of a timeout is forgotten once a create has succeeded', async ()
 });
 
 test('a permanent failure while another resource is alive is told to one waiter, and the rest may still be served', async () => {
-  const scene = play({ max: 2 }, { factory: { classify: () => 'permanent' } });
+  const scene = play({ max: 2, createRetry: retry }, { factory: { classify: () => 'permanent' } });
   const [held] = await scene.borrow(1);
   scene.factory.auto = false;
   const [first, second] = [scene.acquire(), scene.acquire()];

@@ -183,6 +183,22 @@ test('a resource that arrives for nobody does not stop the next failure from bei
   expect(requests.map((request) => request.state).sort()).toEqual(['failed', 'failed', 'served']);
 });
 
+test('a create that fails tells nobody for whom another one still runs', async () => {
+  const scene = play({ max: 3 }, { prepare: manually });
+  const abort = new AbortController();
+  scene.acquire({ signal: abort.signal });
+  const stays = scene.acquire();
+  await scene.step();
+  abort.abort(new Error('gone'));
+  scene.factory.pending[0]!.fail(E);
+  await scene.step();
+  expect(stays.state).toBe('waiting');
+  expect(scene.factory.creates).toBe(2);
+  scene.factory.pending[0]!.ok();
+  await scene.step();
+  expect(stays.state).toBe('served');
+});
+
 test('an error of one of several creates does not fail more waiters than have lost theirs', async () => {
   const scene = play({ max: 2 });
   const [held] = await scene.borrow(1);

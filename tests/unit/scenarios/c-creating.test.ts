@@ -260,7 +260,11 @@ test('35: a probe that hangs is not joined by another', async () => {
   scene.acquire();
   await scene.step();
   scene.factory.auto = false;
-  await scene.adv(10_000);
+  for (let i = 0; i < 10; i++) {
+    await scene.adv(1000);
+    scene.pool.resize({ max: 3 + i }); // something to look about for
+  }
+  await scene.step();
   expect(scene.factory.pending).toHaveLength(1);
   scene.factory.pending[0]!.ok();
   await scene.step();

@@ -67,7 +67,9 @@ export class DestroyRules {
     const idleMs = now - memory.restedAt;
     if (idleMs < this.#world.options.idleTimeoutMs! - ROUNDING_MS) return wrong(`was idle for ${idleMs} ms`);
     if (engine === undefined) return undefined;
-    const least = Math.min(engine.settings.min, engine.limit);
+    // Those that wait for their replacement, in an eviction with a spread, do not count: they are about to go.
+    let least = Math.min(engine.settings.min, engine.limit);
+    for (const slot of engine.slots.aliveSlots()) if (slot.evictAt <= now) least++;
     return engine.slots.alive < least ? wrong(`leaves ${engine.slots.alive} of min ${least}`) : undefined;
   }
 
