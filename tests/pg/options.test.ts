@@ -5,6 +5,9 @@ import { createPgPool, pgFactory, type PgFactoryOptions, type PgPoolOptions } fr
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 
+/** Not built like node-postgres' own. */
+class StrangeClient {}
+
 /** Makes a pool of options that the types may forbid. It connects nowhere: nothing asks it to. */
 const make = (options: unknown): unknown => createPgPool(options as PgPoolOptions);
 
@@ -26,10 +29,13 @@ describe('options of a pool of PostgreSQL connections', () => {
       types: pg.types, statement_timeout: 1, query_timeout: 1, lock_timeout: 1, application_name: 'a', fallback_application_name: 'f',
       connectionTimeoutMillis: 1, idle_in_transaction_session_timeout: 1, client_encoding: 'utf8', options: '-c a=b', keepAlive: true,
       keepAliveInitialDelayMillis: 1, stream: () => undefined, binary: false, replication: 'database', enableChannelBinding: true,
-      sslnegotiation: 'postgres', scramMaxIterations: 1, pipeline: false,
+      sslnegotiation: 'postgres', scramMaxIterations: 1,
     });
     make({ connection: () => 'postgres://localhost/db', application_name: 'a' });
     make({ Client: pg.Client, reset: 'discard', onConnect: () => undefined, onFailover: () => undefined, cancelTimeoutMs: 1 });
+    make({ prepare: true });
+    make({ prepare: 0, pipeline: true, pipelineConnections: 1, pipelineDepth: 1, pipelineStallMs: Infinity });
+    make({ prepare: 5, pipeline: false, reset: 'discard' });
   });
 
   it('takes the options of the pool beside them, and checks these as ever', () => {
@@ -67,7 +73,12 @@ describe('options of a pool of PostgreSQL connections', () => {
     const wrong: [unknown, string][] = [
       [{ port: 'five' }, 'port'], [{ port: 0 }, 'port'], [{ host: 1 }, 'host'], [{ password: 1 }, 'password'], [{ reset: 'all' }, 'reset'],
       [{ Client: {} }, 'Client'], [{ onConnect: 'SELECT 1' }, 'onConnect'], [{ stream: {} }, 'stream'],
-      [{ cancelTimeoutMs: 0 }, 'cancelTimeoutMs'],
+      [{ cancelTimeoutMs: 0 }, 'cancelTimeoutMs'], [{ prepare: -1 }, 'prepare'], [{ prepare: 1.5 }, 'prepare'], [{ prepare: 'no' }, 'prepare'],
+      [{ pipeline: 1 }, 'pipeline'], [{ pipelineConnections: 0 }, 'pipelineConnections'], [{ pipelineDepth: 0.5 }, 'pipelineDepth'],
+      [{ pipelineStallMs: 0 }, 'pipelineStallMs'], [{ pipelineStallMs: '9' }, 'pipelineStallMs'],
+      // What a pipeline cannot keep its promise with.
+      [{ pipeline: true, reset: 'discard' }, 'pipeline'], [{ pipeline: true, binary: true }, 'pipeline'],
+      [{ pipeline: true, query_timeout: 1 }, 'pipeline'], [{ pipeline: true, Client: StrangeClient }, 'pipeline'],
       [{ connectionString: 'postgres://a', connection: 'postgres://b' }, 'connection'], [{ connection: 7 }, 'connection'],
       [{ connection: { hots: 'h' } }, 'connection.hots'], [{ connection: { max: 3 } }, 'connection.max'], [null, 'options'], [7, 'options'],
     ];

@@ -18,6 +18,8 @@ const LAST_CANCEL_MS = 2_000;
 
 /** A factory together with what a {@link PgPool} reaches it by. */
 export interface PgFactory<C extends PgClient> {
+  /** Whether statements can be sent past the client. */
+  readonly ownStatements: boolean;
   readonly factory: Factory<C>;
   readonly owner: SessionOwner;
 }
@@ -95,7 +97,7 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
 
     classify,
   };
-  return { factory, owner };
+  return { factory, owner, ownStatements: parts !== undefined };
 }
 
 /** The caller's own hook; on failure the connection goes. */

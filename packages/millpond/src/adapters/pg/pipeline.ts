@@ -188,7 +188,7 @@ export class Pipeline {
     const session = sessionOf(lease.resource);
     const pipe = session.openPipe;
     if (pipe === undefined || !session.usable) {
-      const unfit = new Error('this connection cannot be shared', { cause: session.cause });
+      const unfit = new Error('this connection cannot be shared: is it closed, or has it binary or query_timeout set?', { cause: session.cause });
       lease.destroy(unfit);
       throw unfit;
     }

@@ -35,7 +35,10 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   constructor(options: string | PgPoolOptions<C>) {
     const settings = splitPoolOptions(options);
     const { pool, factory: factoryOptions, cancelTimeoutMs } = settings;
-    const { factory, owner } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared);
+    const { factory, owner, ownStatements } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared);
+    if (settings.pipeline !== undefined && !ownStatements) {
+      throw new InvalidOptionError('pipeline', 'pipeline needs node-postgres\' Client, 8.11 or newer, or a class derived from it', pool.name ?? 'pg');
+    }
     super({ ...pool, factory });
     this.#cancelTimeoutMs = cancelTimeoutMs;
     this.#pipeline = this.#pipelineOf(settings);
