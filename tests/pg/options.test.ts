@@ -6,7 +6,7 @@ import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 
 /** Not built like node-postgres' own. */
-class StrangeClient {}
+const StrangeClient = class { readonly connection = {}; };
 
 /** Makes a pool of options that the types may forbid. It connects nowhere: nothing asks it to. */
 const make = (options: unknown): unknown => createPgPool(options as PgPoolOptions);
@@ -73,7 +73,8 @@ describe('options of a pool of PostgreSQL connections', () => {
     const wrong: [unknown, string][] = [
       [{ port: 'five' }, 'port'], [{ port: 0 }, 'port'], [{ host: 1 }, 'host'], [{ password: 1 }, 'password'], [{ reset: 'all' }, 'reset'],
       [{ Client: {} }, 'Client'], [{ onConnect: 'SELECT 1' }, 'onConnect'], [{ stream: {} }, 'stream'],
-      [{ cancelTimeoutMs: 0 }, 'cancelTimeoutMs'], [{ prepare: -1 }, 'prepare'], [{ prepare: 1.5 }, 'prepare'], [{ prepare: 'no' }, 'prepare'],
+      [{ cancelTimeoutMs: 0 }, 'cancelTimeoutMs'],
+      [{ prepare: -1 }, 'prepare'], [{ prepare: 1.5 }, 'prepare'], [{ prepare: 'no' }, 'prepare'],
       [{ pipeline: 1 }, 'pipeline'], [{ pipelineConnections: 0 }, 'pipelineConnections'], [{ pipelineDepth: 0.5 }, 'pipelineDepth'],
       [{ pipelineStallMs: 0 }, 'pipelineStallMs'], [{ pipelineStallMs: '9' }, 'pipelineStallMs'],
       // What a pipeline cannot keep its promise with.

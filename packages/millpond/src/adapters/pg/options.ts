@@ -102,7 +102,7 @@ function pipelineOf<C extends PgClient>(options: PgPoolOptions<C>, name: string)
   if (!pipeline) return undefined;
   if (reset === 'discard') throw invalid('pipeline', "shares sessions, and reset 'discard' promises that they are not shared", name);
   if (options.binary === true) throw invalid('pipeline', 'reads results as text: leave binary out', name);
-  if (options.query_timeout) throw invalid('pipeline', 'has deadlines for each statement: leave query_timeout out, and use timeoutMs', name);
+  if (options.query_timeout) throw invalid('pipeline', 'knows no query_timeout: leave it out, and give statements a timeoutMs', name);
   return { connections: pipelineConnections, depth: pipelineDepth, stallMs: pipelineStallMs };
 }
 

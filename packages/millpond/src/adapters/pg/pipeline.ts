@@ -188,7 +188,8 @@ export class Pipeline {
     const session = sessionOf(lease.resource);
     const pipe = session.openPipe;
     if (pipe === undefined || !session.usable) {
-      const unfit = new Error('this connection cannot be shared: is it closed, or has it binary or query_timeout set?', { cause: session.cause });
+      const { cause } = session;
+      const unfit = new Error('this connection cannot be shared: is it closed, or are binary or query_timeout set?', { cause });
       lease.destroy(unfit);
       throw unfit;
     }

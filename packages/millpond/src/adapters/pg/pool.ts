@@ -37,7 +37,8 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     const { pool, factory: factoryOptions, cancelTimeoutMs } = settings;
     const { factory, owner, ownStatements } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared);
     if (settings.pipeline !== undefined && !ownStatements) {
-      throw new InvalidOptionError('pipeline', 'pipeline needs node-postgres\' Client, 8.11 or newer, or a class derived from it', pool.name ?? 'pg');
+      const what = 'needs the Client of node-postgres, 8.11 or newer, or a class derived from it';
+      throw new InvalidOptionError('pipeline', `pipeline ${what}`, pool.name ?? 'pg');
     }
     super({ ...pool, factory });
     this.#cancelTimeoutMs = cancelTimeoutMs;
