@@ -25,6 +25,7 @@ onEachPostgres('cancel', (stage) => {
 
   it('by a deadline rejects with an error that says what to look at', async () => {
     await using pool = createPgPool({ ...stage.options('deadline'), name: 'orders', max: 1 });
+    await pool.query('SELECT 1');
     const failed = pool.query('SELECT pg_sleep(60)', [], { timeoutMs: 100 });
     await expect(failed).rejects.toBeInstanceOf(QueryTimeoutError);
     await expect(failed).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT', retryable: false, pool: 'orders', timeoutMs: 100 });

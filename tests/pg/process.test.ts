@@ -58,9 +58,9 @@ onEachPostgres('a process', (stage) => {
   const dsn = (application: string): string => `${stage.server.connectionString}?application_name=${application}`;
 
   it('ends by itself with an idle pool that nobody closed', async () => {
-    for (const reset of ['rollback', 'discard']) {
+    for (const kind of ["reset: 'rollback'", "reset: 'discard'", 'pipeline: true']) {
       const program = run(`
-        const pool = createPgPool({ connectionString: dsn, Client, min: 2, max: 4, reset: '${reset}', keepaliveIntervalMs: 300 });
+        const pool = createPgPool({ connectionString: dsn, Client, min: 2, max: 4, ${kind}, keepaliveIntervalMs: 300 });
         await pool.ready();
         await Promise.all([1, 2, 3].map(() => pool.query('SELECT pg_sleep(0.2)')));
         await pool.query('SELECT pg_sleep(10)', [], { timeoutMs: 50 }).catch(() => {});
