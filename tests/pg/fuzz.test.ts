@@ -106,7 +106,7 @@ onEachPostgres('our own statements, with everything that can happen to them', (s
         const insert = 'INSERT INTO log SELECT $1, $2 FROM pg_sleep($3)';
         const failure = await failureOf(pool.query(insert, [id, 'chaos', sleepMs / 1_000], options));
         if (failure === undefined) confirmed.add(id);
-        else unknown.add(String(failure.code ?? failure.name));
+        else unknown.add(String(failure.code ?? failure));
         if (random() < 0.05) await pool.transaction((client) => client.query('SELECT 1')).catch(() => undefined);
       }
     };

@@ -13,7 +13,9 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) =
 
 onEachPostgres('pipeline', (stage) => {
   it('carries hundreds of statements over the connections that it may use, and gives them back', async () => {
-    await using pool = createPgPool({ ...stage.options('carried'), max: 10, pipeline: true, pipelineConnections: 2, pipelineDepth: 16 });
+    await using pool = createPgPool({
+      ...stage.options('carried'), max: 10, pipeline: true, pipelineConnections: 2, pipelineDepth: 16, pipelineStallMs: 10_000,
+    });
     expect(await ones(pool, 500)).toEqual(upTo(500));
     expect(pool.stats().size).toBe(2);
     expect(pool.pipelineStats()!.totals).toMatchObject({ acquires: 500, served: 500 });
@@ -159,6 +161,17 @@ onEachPostgres('pipeline', (stage) => {
     await until('a connection to retire', () => pool.stats().totals.destroyed.maxLifetime, (count) => count >= 1, 8_000);
     running = false;
     await users;
+  });
+
+  it('is no leak, whatever a leak is here', async () => {
+    await using pool = createPgPool({ ...stage.options('no-leak'), max: 1, pipeline: true, leakThresholdMs: 200 });
+    const leaks: unknown[] = [];
+    pool.on('leak', (leak) => leaks.push(leak));
+    const end = performance.now() + 800;
+    while (performance.now() < end) await ones(pool, 20);
+    expect(leaks).toEqual([]);
+    await pool.query('SELECT pg_sleep(0.5)');
+    expect(leaks).toHaveLength(1);
   });
 
   it('tells those who wait at close, and lets those in flight come to their end', async () => {

@@ -28,6 +28,7 @@ export interface PipelineSettings {
   readonly depth: number;
   readonly stallMs: number;
   readonly cancelTimeoutMs: number;
+  readonly leakThresholdMs: number | undefined;
   /** What the places have in common with the pool of connections. */
   readonly pool: Pick<PoolOptions<never>,
     'acquireTimeoutMs' | 'maxWaiting' | 'shedding' | 'lanes' | 'headroom' | 'clock' | 'random'>;
@@ -86,7 +87,8 @@ export class Pipeline {
       createTimeoutMs: 0, // finding a connection has its own deadline
       createRetry: false, // and its own retries
       idleTimeoutMs: EMPTY_MS,
-      maxLifetimeMs: TURN_MS,
+      // Whoever is told of leaks is not to be told of these.
+      maxLifetimeMs: Math.min(TURN_MS, (settings.leakThresholdMs ?? Infinity) / 2),
       factory: {
         create: ({ signal }) => this.takeOffNow() ?? this.takeOff(signal),
         destroy: (carrier) => {
@@ -124,8 +126,9 @@ export class Pipeline {
 
   /** Somebody waits for a connection of his own: one carrier for each that waits. */
   makeWay(): void {
-    const waiting = this.ground.stats().waiting - this.places.stats().creating;
-    if (waiting <= 0) return;
+    let { waiting } = this.ground.stats();
+    if (waiting === 0) return;
+    waiting -= this.places.stats().creating;
     const attached = [...this.carriers].filter((carrier) => !carrier.detached);
     const staying = attached.filter((carrier) => !carrier.leaving);
     if (waiting > attached.length - staying.length) this.land(staying.sort((a, b) => a.pipe.size - b.pipe.size)[0]);
@@ -176,7 +179,8 @@ export class Pipeline {
   private async takeOff(signal: AbortSignal): Promise<Carrier> {
     for (;;) {
       try {
-        return this.carrierOf(await this.ground.acquireAlone({ signal, label: CARRIER_LABEL }));
+        const carrier = this.carrierOf(await this.ground.acquireAlone({ signal, label: CARRIER_LABEL }));
+        if (carrier !== undefined) return carrier;
       } catch (error) {
         // A carrier is for all who wait. Each has a deadline of its own, and none is told of one that was never his.
         if (!(error instanceof AcquireTimeoutError) || this.places.stats().waiting === 0) throw error;
@@ -184,14 +188,17 @@ export class Pipeline {
     }
   }
 
-  private carrierOf(lease: Lease<PgClient>): Carrier {
+  /** Undefined: it has died meanwhile; there are others. */
+  private carrierOf(lease: Lease<PgClient>): Carrier | undefined {
     const session = sessionOf(lease.resource);
+    if (!session.usable) {
+      lease.destroy(session.cause);
+      return undefined;
+    }
     const pipe = session.openPipe;
-    if (pipe === undefined || !session.usable) {
-      const { cause } = session;
-      const unfit = new Error('this connection cannot be shared: is it closed, or are binary or query_timeout set?', { cause });
-      lease.destroy(unfit);
-      throw unfit;
+    if (pipe === undefined) {
+      lease.release();
+      throw new TypeError('statements cannot share this connection: its options say binary or query_timeout');
     }
     const carrier = new Carrier(lease, session, pipe, this.settings.cancelTimeoutMs, (gone) => {
       this.carriers.delete(gone);
@@ -287,7 +294,7 @@ export class SharedRequest extends Request {
     this.pipeline.expect();
     const lease = isPlain(this.options) ? places.tryAcquire() : undefined;
     if (lease !== undefined) this.begin(lease);
-    else places.acquire(this.acquireOptions()).then(this.begin, this.refused);
+    else places.acquire(this.acquireOptions()).then((late) => this.begin(late), (error: unknown) => this.refused(error));
   }
 
   /** The carrier has left the pool of places, and takes its leases along. */
@@ -328,7 +335,7 @@ export class SharedRequest extends Request {
     this.lease = undefined;
   }
 
-  private readonly begin = (lease: Lease<Carrier>): void => {
+  private begin(lease: Lease<Carrier>): void {
     const carrier = lease.resource;
     if (this.carrier !== undefined) this.restart();
     this.lease = lease;
@@ -342,11 +349,11 @@ export class SharedRequest extends Request {
     }
     carrier.pipe.send(this, true);
     this.pipeline.sent();
-  };
+  }
 
-  private readonly refused = (error: unknown): void => {
+  private refused(error: unknown): void {
     this.reject(this.pipeline.refusal(error));
-  };
+  }
 }
 
 /** Nothing that has to be known to find a place. */

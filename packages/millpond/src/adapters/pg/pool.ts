@@ -175,6 +175,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
 
   #pipelineOf({ pipeline, cancelTimeoutMs, pool }: PoolSettings<C>): Pipeline | undefined {
     if (pipeline === undefined) return undefined;
+    const leakThresholdMs = pool.leakThresholdMs === 0 ? undefined : pool.leakThresholdMs;
     this.on('createError', ({ error }) => {
       this.#lastCreateError = error;
     });
@@ -189,7 +190,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
       acquireAlone: (options) => super.acquire(options),
       tryAcquireAlone: () => super.tryAcquire(),
       lastCreateError: () => this.#lastCreateError,
-    }, { ...pipeline, cancelTimeoutMs, pool: placesOptions(pool) });
+    }, { ...pipeline, cancelTimeoutMs, leakThresholdMs, pool: placesOptions(pool) });
   }
 
   /** @internal */

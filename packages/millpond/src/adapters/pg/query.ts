@@ -51,7 +51,7 @@ export class LoneRequest extends Request {
   }
 
   attempt(): void {
-    this.connections.acquire(this.acquireOptions()).then(this.begin, this.reject);
+    this.connections.acquire(this.acquireOptions()).then((lease) => this.begin(lease), this.reject);
   }
 
   answered(): void {
@@ -91,7 +91,7 @@ export class LoneRequest extends Request {
     this.answered();
   }
 
-  private readonly begin = (lease: Lease<PgClient>): void => {
+  private begin(lease: Lease<PgClient>): void {
     const session = sessionOf(lease.resource);
     const pipe = this.own ? session.openPipe : undefined;
     const limit = this.limit();
@@ -111,7 +111,7 @@ export class LoneRequest extends Request {
       });
     }
     pipe.send(this, false);
-  };
+  }
 }
 
 /** Runs the statement through the client, tells what came of it, and ends the lease. */
