@@ -1,4 +1,5 @@
 // The entry: reads the command line, runs the chapters, and turns whatever ends it into an exit code.
+import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import { Screen } from '../drawing/terminal/screen.ts';
 import { paint, styleFor } from '../drawing/terminal/style.ts';
@@ -23,6 +24,7 @@ async function main(): Promise<number> {
   const style = styleFor({ isTTY: stdout.isTTY, platform, env, ascii: argv.includes('--ascii') });
   const screen = new Screen(stdout, style);
   const interrupt = new AbortController();
+  setMaxListeners(0, interrupt.signal); // every process that measures listens
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);

@@ -5,6 +5,8 @@ import type { Station } from './station.ts';
 export interface Contestant<C> {
   readonly contender: C;
   readonly station: Station;
+  /** A new process in place of this one, which was killed because it took too long. */
+  reopen(): void;
 }
 
 export interface Taken<C, M> {
@@ -18,49 +20,72 @@ export interface Taken<C, M> {
 export interface RoundsPlan<C, M> {
   readonly contenders: readonly C[];
   readonly rounds: number;
+  /** A round that would end later, if it took half as long as the one before, is not begun: a slow machine measures fewer, but ends. */
+  readonly budgetMs?: number;
   readonly signal: AbortSignal;
   open(contender: C): Station;
   /** Before the first round, for each. */
-  warmUp(contestant: Contestant<C>): Promise<void>;
+  warmUp(contestant: Contestant<C>): Promise<unknown>;
   /** Undefined: this one takes part in no further round. */
   measure(contestant: Contestant<C>, round: number): Promise<M | undefined>;
   /** Round 0 is the warm-up. */
   progress(contender: C, round: number): void;
 }
 
+class Place<C> implements Contestant<C> {
+  readonly contender: C;
+  readonly #open: (contender: C) => Station;
+  station: Station;
+
+  constructor(contender: C, open: (contender: C) => Station) {
+    this.contender = contender;
+    this.#open = open;
+    this.station = open(contender);
+  }
+
+  reopen(): void {
+    this.station.kill();
+    this.station = this.#open(this.contender);
+  }
+}
+
 /** In the order of the contenders. Every station is closed when it is over, whatever happened. */
 export async function inRounds<C, M>(plan: RoundsPlan<C, M>): Promise<Taken<C, M>[]> {
   const taken: Taken<C, M>[] = plan.contenders.map((contender) => ({ contender, measured: [], failed: undefined }));
-  const stations = new Map<Taken<C, M>, Station>();
+  const places = new Map<Taken<C, M>, Place<C>>();
+  const begunMs = performance.now();
+  let lastMs = begunMs;
   try {
     for (let round = 0; round <= plan.rounds; round += 1) {
+      const nowMs = performance.now();
+      if (round > 1 && nowMs - begunMs + (nowMs - lastMs) / 2 > (plan.budgetMs ?? Infinity)) break;
+      lastMs = nowMs;
       for (const one of taken) {
         plan.signal.throwIfAborted();
-        const station = round === 0 ? plan.open(one.contender) : stations.get(one);
-        if (station === undefined) continue;
-        stations.set(one, station);
+        const place = round === 0 ? new Place(one.contender, (contender) => plan.open(contender)) : places.get(one);
+        if (place === undefined) continue;
+        places.set(one, place);
         plan.progress(one.contender, round);
-        if (await turn(plan, one, station, round)) continue;
-        stations.delete(one);
-        await station.close();
+        if (await turn(plan, one, place, round)) continue;
+        places.delete(one);
+        await place.station.close();
       }
     }
   } finally {
-    await Promise.all([...stations.values()].map((station) => station.close()));
+    await Promise.all([...places.values()].map(({ station }) => station.close()));
   }
   plan.signal.throwIfAborted();
   return taken;
 }
 
 /** Whether it goes on. */
-async function turn<C, M>(plan: RoundsPlan<C, M>, one: Taken<C, M>, station: Station, round: number): Promise<boolean> {
-  const contestant = { contender: one.contender, station };
+async function turn<C, M>(plan: RoundsPlan<C, M>, one: Taken<C, M>, place: Place<C>, round: number): Promise<boolean> {
   try {
     if (round === 0) {
-      await plan.warmUp(contestant);
+      await plan.warmUp(place);
       return true;
     }
-    const measured = await plan.measure(contestant, round);
+    const measured = await plan.measure(place, round);
     if (measured !== undefined) one.measured.push(measured);
     return measured !== undefined;
   } catch (error) {

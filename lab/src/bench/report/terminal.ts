@@ -1,5 +1,5 @@
 // A chapter as text: a table for each section, the verdicts on its targets, and what has to be known beside them.
-import { paint, wrap, type Style } from '../../drawing/terminal/style.ts';
+import { padEnd, paint, widthOf, wrap, type Style } from '../../drawing/terminal/style.ts';
 import { tables, type Column as TextColumn } from '../../drawing/terminal/table.ts';
 import type { ChapterResult, Column, Row, Section } from '../chapter.ts';
 import { bestOf, cellOf, headOf, targetWords } from './write.ts';
@@ -12,6 +12,7 @@ export function chapterText(chapter: ChapterResult, style: Style, columns: numbe
   return [
     '', paint(style, chapter.title, 'bold', 'cyan'), ...dim(chapter.about),
     ...chapter.sections.flatMap((section) => sectionText(section, style, columns)),
+    ...lacksText(chapter, style, width),
     ...(chapter.notes.length > 0 ? ['', paint(style, 'How to read it', 'bold')] : []),
     ...chapter.notes.flatMap((note) => wrap(`- ${note}`, width, '  ').map((line) => paint(style, line, 'dim'))),
     ...chapter.failures.map((reason) => paint(style, `failed: ${reason}`, 'red')),
@@ -20,9 +21,11 @@ export function chapterText(chapter: ChapterResult, style: Style, columns: numbe
 
 export function sectionText(section: Section, style: Style, columns: number): string[] {
   const width = Math.min(WIDEST_TEXT, columns);
+  const parts = tables(textColumns(section, style), section.rows, style, columns);
   return [
     '', paint(style, section.title, 'bold'), ...wrap(section.note, width).map((line) => paint(style, line, 'dim')), '',
-    ...tables(textColumns(section, style), section.rows, style, columns).flatMap((lines, index) => index === 0 ? lines : ['', ...lines]),
+    ...parts.flatMap((lines, index) => index === 0 ? lines : ['', ...lines]),
+    ...section.rows.flatMap(({ contender, failed }) => failed === undefined ? [] : [paint(style, `${contender} FAILED: ${failed}`, 'red')]),
     ...verdicts(section, style, width),
   ];
 }
@@ -30,13 +33,25 @@ export function sectionText(section: Section, style: Style, columns: number): st
 function textColumns(section: Section, style: Style): TextColumn<Row>[] {
   const figures = section.columns.map((column): TextColumn<Row> => {
     const best = bestOf(section, column);
-    return { head: headOf(column), group: 'figures', cell: (row) => cellText(row, column, best, style) };
+    return { head: headOf(column), cell: (row) => cellText(row, column, best, style) };
   });
-  const lacking = section.rows.some((row) => row.lacks !== '' || row.failed !== undefined);
+  return [{ head: 'contender', left: true, cell: (row) => row.ours ? paint(style, row.contender, 'bold') : row.contender }, ...figures];
+}
+
+/** The column "does not do" of all tables: a terminal has no room for it in each. */
+function lacksText(chapter: ChapterResult, style: Style, width: number): string[] {
+  const lacks = new Map<string, string>();
+  for (const { contender, lacks: words } of chapter.sections.flatMap((section) => section.rows)) {
+    if (words !== '' && !lacks.get(contender)?.includes(words)) {
+      lacks.set(contender, [lacks.get(contender), words].filter((text) => text !== undefined).join('; '));
+    }
+  }
+  if (lacks.size === 0) return [];
+  const lead = Math.max(...[...lacks.keys()].map(widthOf)) + 2;
   return [
-    { head: 'contender', left: true, cell: (row) => row.ours ? paint(style, row.contender, 'bold') : row.contender },
-    ...figures,
-    ...(lacking ? [{ head: 'does not do', left: true, group: 'lacks', cell: (row: Row) => lacksText(row, style) }] : []),
+    '', paint(style, 'What they do not do', 'bold'),
+    ...[...lacks].flatMap(([contender, words]) => wrap(words, Math.max(30, width - lead))
+      .map((line, index) => padEnd(index === 0 ? contender : '', lead) + paint(style, line, 'dim'))),
   ];
 }
 
@@ -45,10 +60,6 @@ function cellText(row: Row, column: Column, best: number | undefined, style: Sty
   const figure = row.cells[column.id];
   const shown = figure !== undefined && figure.median === best ? paint(style, text, 'green') : text;
   return spread === '' ? shown : `${shown} ${paint(style, `(${spread})`, 'dim')}`;
-}
-
-function lacksText(row: Row, style: Style): string {
-  return row.failed === undefined ? paint(style, row.lacks, 'dim') : paint(style, `FAILED: ${row.failed}`, 'red');
 }
 
 function verdicts(section: Section, style: Style, width: number): string[] {

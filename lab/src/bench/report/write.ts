@@ -17,7 +17,9 @@ export function number(value: number): string {
 
 /** With its unit: '37 ns', '2.10 ×'. */
 export function quantity(value: number, unit: Unit): string {
-  return unit === '' ? number(value) : `${number(value)}${SPACE}${unit}`;
+  if (unit === '') return number(value);
+  const digits = unit === '×' && value < 9.995 ? value.toFixed(2) : number(value);
+  return `${digits}${SPACE}${unit}`;
 }
 
 /** 'CPU ns' */

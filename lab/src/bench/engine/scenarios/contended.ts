@@ -1,0 +1,38 @@
+// More callers than resources, each in a loop: acquire, one hop of work, release.
+import { tail } from '../../harness/statistics.ts';
+import { crowd, timedCrowd } from '../loops.ts';
+import type { Bench, Steps } from '../scenarios.ts';
+import { Slice, type Cost } from '../slices.ts';
+import { Source, USUAL } from '../subject.ts';
+
+export interface CrowdMeasured {
+  readonly few: Cost;
+  readonly many: Cost;
+  /** Of one acquire among the many, in microseconds. */
+  readonly latency: ReturnType<typeof tail>;
+}
+
+export const FEW = 64;
+export const MANY = 1000;
+/** Enough for a p99.9 that is more than one unlucky acquire. */
+const LEAST_TIMED = 20_000;
+
+export async function contended({ open, quick }: Bench): Promise<Steps> {
+  const subject = await open(USUAL, new Source());
+  const few = new Slice((times) => crowd(subject, FEW, times), FEW);
+  const many = new Slice((times) => crowd(subject, MANY, times), MANY);
+  const [sliceMs, warmUpMs] = quick ? [20, 100] : [100, 350];
+  let timed = LEAST_TIMED;
+  return {
+    warmUp: async () => {
+      await few.warmUp(sliceMs, warmUpMs);
+      await many.warmUp(sliceMs, warmUpMs);
+      const { wallNs } = await many.measure();
+      timed = Math.max(LEAST_TIMED, Math.min(200_000, Math.round((sliceMs * 1e6) / wallNs)));
+      await timedCrowd(subject, MANY, timed);
+    },
+    measure: async (): Promise<CrowdMeasured> => ({
+      few: await few.measure(), many: await many.measure(), latency: tail(await timedCrowd(subject, MANY, timed)),
+    }),
+  };
+}
