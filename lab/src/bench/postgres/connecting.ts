@@ -48,6 +48,7 @@ export async function connecting(stage: Stage): Promise<Section> {
       cells: cellsOf(measured, { wall: ({ wallMs }) => wallMs, client: ({ clientMs }) => clientMs, server: ({ serverMs }) => serverMs }),
       ...(failed === undefined ? {} : { failed: reason(failed) }),
     })),
+    charts: [{ kind: 'bars', title: 'What a connect costs', subtitle: 'ms of CPU of the process that connects', column: 'client' }],
     targets: [],
   };
 }

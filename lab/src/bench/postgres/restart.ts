@@ -20,13 +20,13 @@ const PATIENCE_MS = 8000;
 const WARM_MS = 1000;
 
 interface Measured extends Recovery {
-  readonly errors: number;
+  readonly errors: Diary['errors'];
   readonly attempts: number;
   readonly stray: number;
 }
 
 /** Of the warm-up, at which nobody looks. */
-const NOTHING: Measured = { before: 0, firstAnswerMs: undefined, fullMs: undefined, peak: 0, errors: 0, attempts: 0, stray: 0 };
+const NOTHING: Measured = { before: 0, firstAnswerMs: undefined, fullMs: undefined, peak: 0, errors: [], attempts: 0, stray: 0 };
 
 export async function restart(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, postgresJs, plain, both]);
@@ -71,8 +71,7 @@ async function outage(stage: Stage, station: Station): Promise<Measured> {
     await sleep(100, undefined, { signal });
   }
   const diary = await order<Diary>(station, { do: 'relieve' });
-  const errors = diary.errors.reduce((sum, [, count]) => sum + count, 0);
-  return { ...recovery(diary.steps, moments), errors, attempts: diary.attempts, stray: diary.stray };
+  return { ...recovery(diary.steps, moments), errors: diary.errors, attempts: diary.attempts, stray: diary.stray };
 }
 
 async function goDownAndUp({ server, context: { signal } }: Stage): Promise<Moments> {
@@ -93,10 +92,18 @@ function row(each: Taken<Contender, Measured>): Row {
     full: ({ fullMs }) => fullMs,
     peak: ({ peak }) => peak,
     attempts: ({ attempts }) => attempts,
-    errors: ({ errors }) => errors,
+    errors: ({ errors }) => errors.reduce((sum, [, count]) => sum + count, 0),
     stray: ({ stray }) => stray,
   });
   if (each.failed !== undefined) return basic;
   const late = `not within ${PATIENCE_MS / 1000} s`;
-  return { ...basic, words: { first: late, full: late } };
+  return { ...basic, about: `${basic.about}${told(each.measured)}`, words: { first: late, full: late } };
+}
+
+/** What callers were told: the words that came most often. */
+function told(measured: readonly Measured[]): string {
+  const counts = new Map<string, number>();
+  for (const { errors } of measured) for (const [kind, count] of errors) counts.set(kind, (counts.get(kind) ?? 0) + count);
+  const kinds = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 3).map(([kind, count]) => `${count} × ${kind}`);
+  return kinds.length === 0 ? '' : `; callers were told: ${kinds.join(', ')}`;
 }

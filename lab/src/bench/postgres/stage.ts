@@ -142,10 +142,10 @@ export function order<T>(station: Station, what: Order): Promise<T> {
 
 const LONGEST_REASON = 120;
 
-/** The first line of what went wrong, as far as a table has room for it: the rest is a stack. */
+/** What went wrong, as far as a table has room for it: not the stack below it, and not the advice after it. */
 export function reason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const line = (text.split('\n', 1)[0] ?? text).replace(/^Error: /, '');
+  const line = (/^[^\n;]+/.exec(text)?.[0] ?? text).replace(/^Error: /, '');
   return line.length > LONGEST_REASON ? `${line.slice(0, LONGEST_REASON - 1)}…` : line;
 }
 
