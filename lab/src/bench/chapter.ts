@@ -69,6 +69,8 @@ export interface Row {
   /** What it does NOT do in that run, in a few words; '' if it does everything. */
   readonly lacks: string;
   readonly ours: boolean;
+  /** No competitor but something to compare with (a floor): it is never marked as the best. */
+  readonly reference?: boolean;
   /** By the id of the column. */
   readonly cells: Readonly<Record<string, Figure | undefined>>;
   /** Stands in the cell where there is no figure: 'over 5 s', 'no signal'. */

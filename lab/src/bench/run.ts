@@ -23,8 +23,9 @@ const PACKAGES = [
 export async function run(all: readonly Chapter[], options: BenchOptions, screen: Screen, signal: AbortSignal): Promise<number> {
   const begunMs = performance.now();
   const begun = { machine: thisMachine(), commit: commitOf(ROOT), date: new Date().toISOString(), load: loadNow() };
-  const chosen = all.filter(({ name }) => options.chapters.includes(name));
-  const files = outputFiles(ROOT, options.outFolder, chosen.length === all.length ? [] : options.chapters);
+  const chosen = all.filter(({ name, contenders }) =>
+    options.chapters.includes(name) && (options.only.length === 0 || contenders.some((id) => options.only.includes(id))));
+  const files = outputFiles(ROOT, options.outFolder, chosen.length === all.length ? [] : chosen.map(({ name }) => name));
   const chapters: ChapterResult[] = [];
   for (const chapter of chosen) {
     const result = await runChapter(chapter, options, screen, signal);

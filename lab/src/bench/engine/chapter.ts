@@ -8,14 +8,14 @@ import { heapSection, sharingSection } from './sections/holding.ts';
 import { abortsSection, timeoutsSection } from './sections/leaving.ts';
 import { failuresOf } from './sections/taking.ts';
 
-const about = 'Acquire and release with a resource that does no I/O: what is measured is the pool. Every pool is configured as its documentation '
-  + 'says for production, with an acquire timeout of 30 s and an idle timeout.';
+const about = 'Acquire and release with a resource that does no I/O: what is measured is the pool. Every pool is configured as its '
+  + 'documentation says for production, with an acquire timeout of 30 s and an idle timeout.';
 
 const NOTES: readonly string[] = [
   'Each contender has a process of its own, which stays alive and warm over the rounds; only one works at a time, in turns.',
   'Before anything is timed, each pool serves 200 callers at once: no resource with two of them, never more than ten, all ten in use.',
-  'CPU is the time of the whole process, its compiler and its collector included, and hardly notices other programs on the machine; wall does. '
-    + 'Compare ratios: they are taken round by round, so that what disturbed a round disturbed both sides.',
+  'CPU is the time of the whole process, its compiler and its collector included; it notices other programs on the machine less than wall '
+    + 'does. Compare ratios: they are taken round by round, so that what disturbed a round disturbed both sides.',
   'Figures are medians; in brackets the lowest and the highest round. Where these are far apart, the machine was busy.',
   'node-redis, Effect and use() lend for the length of a call, all others by acquire and release. mysql2 and pg-pool run with connections '
     + 'that reach no server. undici pools HTTP connections behind requests and lends nothing: it is in the chapter on starting only.',

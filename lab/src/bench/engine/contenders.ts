@@ -1,4 +1,5 @@
-// Who takes part, in the order of the tables, and what each of them leaves out. Nothing here loads a pool: a worker loads the one it measures.
+// Who takes part, in the order of the tables, and what each of them leaves out. Nothing here loads a pool: a worker loads the one that it
+// measures.
 import { versionOf } from '../machine.ts';
 import type { Open } from './subject.ts';
 
@@ -80,7 +81,8 @@ export const CONTENDERS: readonly Contender[] = [
     load: async () => (await import('./contenders/pg-pool.ts')).open,
   },
   {
-    ...peer, id: 'mysql2', name: 'mysql2 (its pool)', from: 'mysql2', configuration: 'the documented options, connections over a dead stream',
+    ...peer, id: 'mysql2', name: 'mysql2 (its pool)', from: 'mysql2',
+    configuration: 'the documented options, connections over a dead stream',
     lacks: 'acquire timeout, validation, aborts, max lifetime', sections: LENT,
     load: async () => (await import('./contenders/mysql2.ts')).open,
   },
@@ -91,7 +93,8 @@ export const CONTENDERS: readonly Contender[] = [
   },
   {
     ...peer, id: 'effect', name: 'Effect Pool', from: 'effect', configuration: `${PRODUCTION}, one runPromise per loan`,
-    lacks: 'validation', sections: [...LENT, 'timeouts', 'aborts', 'sharing'], load: async () => (await import('./contenders/effect.ts')).open,
+    lacks: 'validation', sections: [...LENT, 'timeouts', 'aborts', 'sharing'],
+    load: async () => (await import('./contenders/effect.ts')).open,
   },
 ];
 

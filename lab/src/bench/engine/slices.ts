@@ -8,7 +8,18 @@ export interface Cost {
 }
 
 const MOST = 2 ** 26;
-const MOST_BUSY = 6;
+const MOST_BUSY = 3;
+const STEADY = 0.9;
+
+export interface WarmUp {
+  readonly sliceMs: number;
+  readonly leastOperations: number;
+  /** Of CPU. */
+  readonly mostMs: number;
+}
+
+export const FULL_PACE: WarmUp = { sliceMs: 80, leastOperations: 200_000, mostMs: 1200 };
+export const QUICK_PACE: WarmUp = { sliceMs: 20, leastOperations: 100_000, mostMs: 400 };
 
 export class Slice {
   readonly #work: (times: number) => Promise<void>;
@@ -23,26 +34,31 @@ export class Slice {
   }
 
   /**
-   * Runs until it is compiled, and finds how much fills `sliceMs`. Goes by CPU time, so that a busy machine does not cut it short; a very
-   * busy one ends it at a multiple of wall time.
+   * Runs until it is compiled (a slice is hardly faster than the one before, after a good many operations), and finds how much fills
+   * `sliceMs`. Goes by CPU time, so that a busy machine does not cut it short; a very busy one ends it at a multiple of wall time.
    */
-  async warmUp(sliceMs: number, warmUpMs: number): Promise<void> {
+  async warmUp({ sliceMs, leastOperations, mostMs }: WarmUp): Promise<void> {
     const begun = performance.now();
     let ranMs = 0;
+    let operations = 0;
+    let before = Infinity;
     for (;;) {
       const { cpuNs } = await this.measure();
       const tookMs = (cpuNs * this.#times) / 1e6;
       ranMs += tookMs;
-      const late = performance.now() - begun > MOST_BUSY * warmUpMs;
-      const last = late || (ranMs >= warmUpMs && tookMs >= sliceMs / 2 && tookMs <= sliceMs * 2);
+      operations += this.#times;
+      const steady = operations >= leastOperations && cpuNs > before * STEADY;
+      before = cpuNs;
+      const over = ranMs > mostMs || performance.now() - begun > MOST_BUSY * mostMs;
+      const fits = tookMs >= sliceMs / 2 && tookMs <= sliceMs * 2;
       const factor = Math.min(8, Math.max(0.25, sliceMs / Math.max(tookMs, 0.01)));
       this.#times = Math.min(MOST, Math.max(this.#unit, Math.round((this.#times * factor) / this.#unit) * this.#unit));
-      if (last || this.#times === MOST) return;
+      if (over || (steady && fits)) return;
     }
   }
 
   async measure(): Promise<Cost> {
-    globalThis.gc?.();
+    youngCollection();
     const times = this.#times;
     const cpu = process.cpuUsage();
     const wall = process.hrtime.bigint();
@@ -56,11 +72,19 @@ export class Slice {
 const ALLOCATION_LOOKS = 9;
 const ALLOCATION_TIMES = 400;
 
+/**
+ * Clears the young generation. A full collection, forced as often as here, also throws machine code away and has it made anew; in life it
+ * comes once in many thousands of slices.
+ */
+export function youngCollection(): void {
+  globalThis.gc?.({ type: 'minor', execution: 'sync' });
+}
+
 /** Bytes on the heap that one operation leaves for the collector: a few hundred at a time, so that it does not run in between. */
 export async function bytesPerOperation(work: (times: number) => Promise<void>): Promise<number> {
   const looks: number[] = [];
   for (let look = 0; look < ALLOCATION_LOOKS; look += 1) {
-    globalThis.gc?.();
+    youngCollection();
     const empty = await allocated(() => Promise.resolve());
     const full = await allocated(() => work(ALLOCATION_TIMES));
     if (full > empty) looks.push((full - empty) / ALLOCATION_TIMES);

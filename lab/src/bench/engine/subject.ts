@@ -1,5 +1,6 @@
 // What all pools look like to the scenarios. Three kinds: what lends (acquire, release), what lends only for the length of a call, and what
-// lends at once or not at all. Each contender has a process of its own, so these calls have one target there and cost nothing that could be measured.
+// lends at once or not at all. Each contender has a process of its own, so these calls have one target there and cost nothing that could
+// be measured.
 
 /** The resource: it does nothing, so that what is measured is the pool. */
 export class Thing {

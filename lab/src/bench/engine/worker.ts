@@ -1,5 +1,5 @@
-// One contender at one scenario, in a process of its own: `worker.js <contender> <scenario> [quick]`. It proves that the contender is a pool
-// before it lets itself be asked for figures.
+// One contender at one scenario, in a process of its own: `worker.js <contender> <scenario> [quick]`. It proves that the contender is
+// a pool before it lets itself be asked for figures.
 import { serve } from '../harness/station.ts';
 import { CONTENDERS, FLOOR } from './contenders.ts';
 import { prove } from './proof.ts';

@@ -1,6 +1,7 @@
 // The place where one contender is measured: a child process of its own, so that its machine code, its heap and its collector's habits are
 // not another's. It stays alive over the rounds, warmed up, and does something only while it is asked; a chapter asks one at a time.
 import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface StationOptions {
@@ -12,14 +13,25 @@ export interface StationOptions {
 
 /** An answer that did not come in time. The station is gone with it. */
 export class TooSlow extends Error {
-  readonly afterMs: number;
+  /** 'over 4 s of CPU' */
+  readonly words: string;
 
-  constructor(afterMs: number) {
-    super(`no answer within ${afterMs / 1000} s`);
+  constructor(words: string) {
+    super(`no answer: ${words}`);
     this.name = 'TooSlow';
-    this.afterMs = afterMs;
+    this.words = words;
   }
 }
+
+export interface Patience {
+  /** Default 60 000. */
+  readonly wallMs?: number;
+  /** CPU time of the child, where the system tells (Linux); so that a busy machine does not make anybody slow. */
+  readonly cpuMs?: number;
+}
+
+const PATIENCE_MS = 60_000;
+const LOOK_MS = 100;
 
 export type Answer = { readonly value: unknown } | { readonly error: string };
 
@@ -57,12 +69,14 @@ export class Station {
   }
 
   /** One question at a time. Rejects with what the child threw, with {@link TooSlow} (and kills it), or when it is gone. */
-  ask<T>(question: unknown, withinMs = 60_000): Promise<T> {
+  ask<T>(question: unknown, { wallMs = PATIENCE_MS, cpuMs = Infinity }: Patience = {}): Promise<T> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     return new Promise<T>((resolve, reject) => {
-      const timer = setTimeout(() => this.kill(new TooSlow(withinMs)), withinMs);
+      const timer = setTimeout(() => this.kill(new TooSlow(`stopped after ${wallMs / 1000} s`)), wallMs);
+      const stopLooking = cpuMs === Infinity ? undefined : this.#watch(cpuMs);
       const settled = (): void => {
         clearTimeout(timer);
+        stopLooking?.();
         this.#asked = undefined;
       };
       this.#asked = {
@@ -82,6 +96,14 @@ export class Station {
   async close(): Promise<void> {
     this.kill();
     await this.#ended;
+  }
+
+  #watch(mostMs: number): () => void {
+    const before = cpuMsOf(this.#child.pid);
+    const timer = setInterval(() => {
+      if (cpuMsOf(this.#child.pid) - before > mostMs) this.kill(new TooSlow(`over ${mostMs / 1000} s of CPU`));
+    }, LOOK_MS);
+    return () => clearInterval(timer);
   }
 
   #settle(answer: Answer): void {
@@ -104,6 +126,17 @@ export function serve(answer: (question: never) => unknown): void {
     ).then((reply) => process.send?.(reply));
   });
   process.on('disconnect', () => process.exit());
+}
+
+/** User and system time so far; NaN where the system does not tell. It counts in hundredths of a second. */
+function cpuMsOf(pid: number | undefined): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return NaN;
+  }
 }
 
 /** Enough of a crash to see what it was. */

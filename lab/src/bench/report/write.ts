@@ -45,9 +45,9 @@ export function spreadOf({ low, high }: Figure): string {
   return from === to ? '' : `${from}–${to}`;
 }
 
-/** The best figure of a column that says which way is better; ratios and columns with a single figure have none. */
+/** The best figure of a column that says which way is better; where there is nothing to compare, none. */
 export function bestOf(section: Section, column: Column): number | undefined {
-  const values = section.rows.flatMap((row) => row.cells[column.id]?.median ?? []);
+  const values = section.rows.flatMap((row) => row.reference === true ? [] : row.cells[column.id]?.median ?? []);
   if (column.better === undefined || values.length < 2) return undefined;
   return column.better === 'less' ? Math.min(...values) : Math.max(...values);
 }

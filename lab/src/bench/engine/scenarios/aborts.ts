@@ -1,6 +1,7 @@
 // So many waiters, each with a signal of its own, all sent away in one loop.
 import { Countdown, holdAll, Stalls, waitWith } from '../queue.ts';
 import type { Bench, Steps } from '../scenarios.ts';
+import { youngCollection } from '../slices.ts';
 import { Source, USUAL } from '../subject.ts';
 
 export interface AbortsMeasured {
@@ -11,7 +12,7 @@ export interface AbortsMeasured {
 export function aborts({ open }: Bench): Steps {
   return {
     measure: async (waiters: number): Promise<AbortsMeasured> => {
-      globalThis.gc?.();
+      youngCollection();
       const subject = await open({ ...USUAL, max: 1 }, new Source());
       const release = await holdAll(subject, 1);
       const countdown = new Countdown(waiters);
@@ -20,7 +21,7 @@ export function aborts({ open }: Bench): Steps {
       const serve = (): void => { served += 1; countdown.tick(); };
       for (const { signal } of controllers) waitWith(subject, signal).then(serve, countdown.tick);
       await new Promise((resolve) => { setTimeout(resolve, 20); });
-      globalThis.gc?.();
+      youngCollection();
       const cpu = process.cpuUsage();
       const stalls = new Stalls();
       stalls.start();

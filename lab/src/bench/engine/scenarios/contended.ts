@@ -2,7 +2,7 @@
 import { tail } from '../../harness/statistics.ts';
 import { crowd, timedCrowd } from '../loops.ts';
 import type { Bench, Steps } from '../scenarios.ts';
-import { Slice, type Cost } from '../slices.ts';
+import { FULL_PACE, QUICK_PACE, Slice, type Cost } from '../slices.ts';
 import { Source, USUAL } from '../subject.ts';
 
 export interface CrowdMeasured {
@@ -14,21 +14,22 @@ export interface CrowdMeasured {
 
 export const FEW = 64;
 export const MANY = 1000;
-/** Enough for a p99.9 that is more than one unlucky acquire. */
-const LEAST_TIMED = 20_000;
+/** Enough for a p99.9 that is more than a few unlucky acquires. */
+const LEAST_TIMED = 10_000;
+const MOST_TIMED = 200_000;
 
 export async function contended({ open, quick }: Bench): Promise<Steps> {
   const subject = await open(USUAL, new Source());
   const few = new Slice((times) => crowd(subject, FEW, times), FEW);
   const many = new Slice((times) => crowd(subject, MANY, times), MANY);
-  const [sliceMs, warmUpMs] = quick ? [20, 100] : [100, 350];
+  const pace = quick ? QUICK_PACE : FULL_PACE;
   let timed = LEAST_TIMED;
   return {
     warmUp: async () => {
-      await few.warmUp(sliceMs, warmUpMs);
-      await many.warmUp(sliceMs, warmUpMs);
-      const { wallNs } = await many.measure();
-      timed = Math.max(LEAST_TIMED, Math.min(200_000, Math.round((sliceMs * 1e6) / wallNs)));
+      await few.warmUp(pace);
+      await many.warmUp(pace);
+      const { cpuNs } = await many.measure();
+      timed = Math.max(LEAST_TIMED, Math.min(MOST_TIMED, Math.round((pace.sliceMs * 1e6) / cpuNs)));
       await timedCrowd(subject, MANY, timed);
     },
     measure: async (): Promise<CrowdMeasured> => ({

@@ -2,7 +2,7 @@
 // that belong to nobody else. A pool that walks its queue shows here.
 import { Countdown, holdAll, waitOnce } from '../queue.ts';
 import type { Bench, Steps } from '../scenarios.ts';
-import type { Cost } from '../slices.ts';
+import { youngCollection, type Cost } from '../slices.ts';
 import { Source, USUAL } from '../subject.ts';
 
 /** Small queues are drained again and again, until this many waiters have been served. */
@@ -10,6 +10,8 @@ const LEAST_WAITERS = 10_000;
 
 export interface DrainMeasured extends Cost {
   readonly depth: number;
+  /** CPU of everything: queueing and draining, as often as it was done. */
+  readonly totalMs: number;
 }
 
 export async function drain({ open }: Bench): Promise<Steps> {
@@ -34,15 +36,17 @@ export async function drain({ open }: Bench): Promise<Steps> {
   };
   return {
     measure: async (depth: number): Promise<DrainMeasured> => {
-      globalThis.gc?.();
+      youngCollection();
       const times = Math.max(1, Math.ceil(LEAST_WAITERS / depth));
+      const cpu = process.cpuUsage();
       const sum = { cpuNs: 0, wallNs: 0 };
       for (let left = times; left > 0; left -= 1) {
         const cost = await once(depth);
         sum.cpuNs += cost.cpuNs / times;
         sum.wallNs += cost.wallNs / times;
       }
-      return { depth, ...sum };
+      const { user, system } = process.cpuUsage(cpu);
+      return { depth, ...sum, totalMs: (user + system) / 1000 };
     },
   };
 }

@@ -2,6 +2,7 @@
 // else in the process get to run?
 import { Countdown, holdAll, Stalls, waitOnce } from '../queue.ts';
 import type { Bench, Steps } from '../scenarios.ts';
+import { youngCollection } from '../slices.ts';
 import { Source, USUAL } from '../subject.ts';
 
 export interface TimeoutsMeasured {
@@ -19,7 +20,7 @@ export interface TimeoutsPlan {
 export function timeouts({ open }: Bench): Steps {
   return {
     measure: async ({ waiters, timeoutMs }: TimeoutsPlan): Promise<TimeoutsMeasured> => {
-      globalThis.gc?.();
+      youngCollection();
       const subject = await open({ ...USUAL, max: 1, acquireTimeoutMs: timeoutMs }, new Source());
       await holdAll(subject, 1);
       const countdown = new Countdown(waiters);

@@ -1,7 +1,7 @@
 // Acquire and release with nobody else there: what every call pays.
 import { alone } from '../loops.ts';
 import type { Bench, Steps } from '../scenarios.ts';
-import { bytesPerOperation, Slice, type Cost } from '../slices.ts';
+import { bytesPerOperation, FULL_PACE, QUICK_PACE, Slice, type Cost } from '../slices.ts';
 import { Source, USUAL } from '../subject.ts';
 
 export interface AloneMeasured extends Cost {
@@ -21,7 +21,7 @@ async function steps({ open, quick }: Bench, validate: boolean): Promise<Steps> 
   const subject = await open({ ...USUAL, validate }, new Source());
   const slice = new Slice((times) => alone(subject, times));
   return {
-    warmUp: () => quick ? slice.warmUp(20, 100) : slice.warmUp(100, 400),
+    warmUp: () => slice.warmUp(quick ? QUICK_PACE : FULL_PACE),
     measure: async (): Promise<AloneMeasured> => {
       const cost = await slice.measure();
       return { ...cost, bytes: await bytesPerOperation((times) => alone(subject, times)) };

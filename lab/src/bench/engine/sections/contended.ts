@@ -22,7 +22,7 @@ const RATIOS = [
 ] as const;
 
 export async function contendedSections(context: BenchContext): Promise<Section[]> {
-  const result = await take<CrowdMeasured>({ context, section: 'contended', budgetMs: 50_000 });
+  const result = await take<CrowdMeasured>({ context, section: 'contended', budgetMs: 45_000 });
   return [few(result), many(result)];
 }
 
@@ -62,7 +62,8 @@ function many(result: Result<CrowdMeasured>): Section {
     ],
     targets: [
       ...contentionTargets(result, '1000 workers', cost),
-      ...target('p99.9 among 1000 workers at most 1.3 times the smallest pool\'s', 'atMost', ratioBetween(result, MILLPOND, SMALLEST, late), 1.3),
+      ...target('p99.9 among 1000 workers at most 1.3 times the smallest pool\'s', 'atMost',
+        ratioBetween(result, MILLPOND, SMALLEST, late), 1.3),
     ],
   };
 }

@@ -9,7 +9,8 @@ export async function heapSection(context: BenchContext): Promise<Section> {
   const result = await take<number>({ context, section: 'heap', budgetMs: 15_000, warmUp: cold });
   return {
     id: 'heap', title: 'Heap per idle resource',
-    note: `5000 resources, all idle: what the pool keeps for each, the resource itself left out (pg-pool: its client, an emitter, is in).${roundsNote(result)}`,
+    note: `5000 resources, all idle: what the pool keeps for each, the resource itself left out (pg-pool: its client, an emitter, is in).`
+      + roundsNote(result),
     columns: [{ id: 'bytes', head: 'heap', unit: 'B', about: 'bytes on the heap for one idle resource', better: 'less' }],
     rows: rowsOf(result, { values: (measured) => ({ bytes: measured }) }),
     charts: [{ kind: 'bars', title: 'Heap per idle resource', subtitle: 'bytes', column: 'bytes' }],

@@ -74,6 +74,7 @@ export function rowsOf<M>(result: Result<M>, plan: RowsPlan<M>): Row[] {
     }
     return {
       contender: contender.name, about: aboutOf(contender), lacks: contender.lacks, ours: contender.ours, cells,
+      reference: contender.id === FLOOR || contender.id === SMALLEST,
       ...(plan.words === undefined ? {} : { words: plan.words(contender.id) }),
       ...(failed === undefined ? {} : { failed: reasonOf(failed) }),
     };
