@@ -18,12 +18,13 @@ const MOST = 1.5;
 
 export async function failing(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, tarn, genericPool, knexRaw, postgresJs, plain, both]);
-  const times = { warmUpMs: 40, measureMs: stage.plan.measureMs * 0.6 };
-  const taken = await stage.turns('failing statements', contenders, stage.plan.rounds, (station, contender) => (
-    stage.visit(station, contender, async (): Promise<Measured> => ({
-      success: await stage.load(station, { statement: 'quotient', callers: CALLERS, ...times }),
-      failure: await stage.load(station, { statement: 'quotient', callers: CALLERS, failing: true, ...times }),
-    }))));
+  const taken = await stage.turns('failing statements', contenders, stage.plan.rounds, async (station, contender): Promise<Measured> => {
+    await stage.settle(station, contender);
+    return {
+      success: await stage.load(station, { statement: 'quotient', callers: CALLERS }),
+      failure: await stage.load(station, { statement: 'quotient', callers: CALLERS, failing: true }),
+    };
+  });
   const costs = (id: string): number | undefined => ratio(
     seriesOf(taken, id, ({ failure }) => failure.clientUs), seriesOf(taken, id, ({ success }) => success.clientUs))?.median;
   return {

@@ -20,6 +20,14 @@ const KINDS: readonly { readonly kind: Kind; readonly words: string }[] = [
   { kind: 'pause', words: 'a row by its key and 1 ms of waiting at the server' },
 ];
 
+/** Callers for each connection, where the server waits: enough to keep it busy, and few enough to be gone soon. */
+const BUSY = 4;
+const FEWEST = 20;
+
+function callersFor(statement: StatementName, size: number, most: number): number {
+  return statement === 'pause' ? Math.min(most, Math.max(FEWEST, BUSY * size)) : most;
+}
+
 export async function sizes(stage: Stage): Promise<Section[]> {
   const contenders = stage.chosen([connectionEach, sharedClient, pgPool, plain, both]);
   const taken = await stage.turns('sizes', contenders, stage.plan.rounds, async (station, contender, round) => {
@@ -28,8 +36,8 @@ export async function sizes(stage: Stage): Promise<Section[]> {
     // The warm-up is about machine code, and one size warms it for all.
     for (const size of sized ? stage.plan.sizes.slice(round === 0 ? -1 : 0) : [0]) {
       const measure = async (statement: StatementName): Promise<number> => {
-        const callers = Math.min(contender.callers ?? Infinity, stage.plan.sizeCallers);
-        const times = { warmUpMs: 40, warmUpAnswers: 20, measureMs: stage.plan.measureMs / 2 };
+        const callers = Math.min(contender.callers ?? Infinity, callersFor(statement, size, stage.plan.sizeCallers));
+        const times = { warmUpAnswers: 20, measureMs: stage.plan.measureMs * 0.8 };
         return (await stage.load(station, { statement, callers, ...times })).perSecond;
       };
       // Where connects are not what is measured, they need not cost a password each.
@@ -45,10 +53,11 @@ export async function sizes(stage: Stage): Promise<Section[]> {
 
 function section(stage: Stage, taken: readonly Taken<Contender, BySize>[], kind: Kind, words: string): Section {
   const { sizes: all, sizeCallers } = stage.plan;
+  const crowd = kind === 'byKey' ? `${sizeCallers} callers` : `${BUSY} callers for each of them (${FEWEST} at least, ${sizeCallers} at most)`;
   return {
     id: `pg-sizes-${kind === 'byKey' ? 'busy' : 'waiting'}`,
     title: `Pool sizes: ${words}`,
-    note: `Answers per second to ${sizeCallers} callers who ask all the time, by the number of connections.`,
+    note: `Answers per second by the number of connections, to ${crowd} who ask all the time.`,
     columns: all.map((size) => ({ id: `size-${size}`, head: String(size), ...PER_SECOND })),
     rows: taken.map((each) => rowOf(each, all, kind)),
     charts: [chart(stage, taken, kind, words)],
@@ -78,7 +87,7 @@ function chart(stage: Stage, taken: readonly Taken<Contender, BySize>[], kind: K
   return {
     kind: 'lines',
     title: `Why a pool's size is a control knob: ${words}`,
-    subtitle: `answers per second, ${sizeCallers} callers; flat lines: without a pool`,
+    subtitle: `answers per second, up to ${sizeCallers} callers; flat lines: without a pool`,
     xTitle: 'connections',
     yUnit: '/s',
     logarithmic: false,

@@ -11,8 +11,10 @@ import type { LoadOptions, LoadResult } from './load.ts';
 import type { Order, Opening } from './worker.ts';
 import { seed } from './workload.ts';
 
-export interface Plan {
+interface Plan {
   readonly rounds: number;
+  /** Where small differences matter: many short rounds tell more than few long ones, because what disturbs comes in bursts. */
+  readonly manyRounds: number;
   /** The restart is a matter of seconds each time. */
   readonly restarts: number;
   readonly callers: number;
@@ -25,16 +27,16 @@ export interface Plan {
   readonly connects: number;
 }
 
-export function planFor({ quick, rounds }: Pick<BenchContext, 'quick' | 'rounds'>): Plan {
+function planFor({ quick, rounds }: Pick<BenchContext, 'quick' | 'rounds'>): Plan {
   if (quick) {
     return {
-      rounds: rounds ?? 1, restarts: 1, callers: 200, warmUpMs: 40, measureMs: 80, sizes: [2, 10, 50], sizeCallers: 50, calmMs: 1000,
-      connects: 5,
+      rounds: rounds ?? 1, manyRounds: rounds ?? 1, restarts: 1, callers: 200, warmUpMs: 30, measureMs: 60, sizes: [2, 10, 50],
+      sizeCallers: 50, calmMs: 1000, connects: 5,
     };
   }
   return {
-    rounds: rounds ?? 5, restarts: 2, callers: 1000, warmUpMs: 80, measureMs: 200, sizes: [1, 2, 4, 10, 20, 50, 100, 200],
-    sizeCallers: 200, calmMs: 1200, connects: 16,
+    rounds: rounds ?? 5, manyRounds: rounds ?? 8, restarts: 2, callers: 1000, warmUpMs: 50, measureMs: 120,
+    sizes: [1, 2, 4, 10, 20, 50, 100, 200], sizeCallers: 200, calmMs: 1200, connects: 16,
   };
 }
 
@@ -45,6 +47,7 @@ export class Stage {
   /** The server's certificate. */
   readonly ca: string;
   readonly failures = new Map<string, string>();
+  readonly #open = new WeakSet<Station>();
 
   private constructor(context: BenchContext, server: PostgresServer, ca: string) {
     this.plan = planFor(context);
@@ -62,7 +65,7 @@ export class Stage {
         'host all trusted 127.0.0.1/32 trust', 'host all all 127.0.0.1/32 scram-sha-256',
       ],
       settings: {
-        max_connections: 260,
+        max_connections: 400, // the contenders of a section keep theirs while others have their turn
         shared_buffers: '64MB',
         autovacuum: false, // it would come in somebody's round
         log_min_messages: 'fatal', // statements that fail are no news here
@@ -115,6 +118,13 @@ export class Stage {
       if (failed !== undefined) this.failures.set(contender.name, reason(failed));
     }
     return taken;
+  }
+
+  /** Opens the contender if this is its first turn here. Its connections stay open until the station closes. */
+  async settle(station: Station, { id, size, unix = false }: Contender): Promise<void> {
+    if (this.#open.has(station)) return;
+    this.#open.add(station);
+    await order<Opening>(station, { do: 'open', id, size, place: this.place({ unix }) });
   }
 
   /** Opens the contender, does that with it, and closes it. When it fails the station is of no further use. */

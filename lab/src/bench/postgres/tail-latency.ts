@@ -14,12 +14,12 @@ const NOISE = 1.1;
 
 export async function tailLatency(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, postgresJs, plain, prepared, pipelined, both]);
-  const taken = await stage.turns('p99', contenders, stage.plan.rounds, (station, contender) => (
-    stage.visit(station, contender, async () => {
-      const results: LoadResult[] = [];
-      for (const callers of LOADS) results.push(await stage.load(station, { statement: 'byKey', callers, warmUpMs: 60 }));
-      return results;
-    })));
+  const taken = await stage.turns('p99', contenders, stage.plan.manyRounds, async (station, contender) => {
+    await stage.settle(station, contender);
+    const results: LoadResult[] = [];
+    for (const callers of LOADS) results.push(await stage.load(station, { statement: 'byKey', callers }));
+    return results;
+  });
   const columns = LOADS.flatMap((callers): Column[] => [
     { id: `rate-${callers}`, head: `${callers} callers`, unit: '/s', about: `answers per second with ${callers} callers`, better: 'more' },
     { id: `p50-${callers}`, head: 'p50', unit: 'ms', about: 'half of the answers came within', better: 'less' },

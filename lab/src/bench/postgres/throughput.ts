@@ -14,14 +14,19 @@ interface Measured {
 
 type Measure = 'one' | 'byKey';
 
+/** The warm-up is so many times a round: until the machine code is what it will be. */
+const WARM_UP = 4;
+
 export async function throughput(stage: Stage): Promise<Section[]> {
   const contenders = stage.chosen(CONTENDERS).filter(({ id }) => id !== 'millpond-wide');
-  const taken = await stage.turns('throughput', contenders, stage.plan.rounds, (station, contender) => {
+  const taken = await stage.turns('throughput', contenders, stage.plan.manyRounds, async (station, contender, round) => {
+    await stage.settle(station, contender);
     const callers = contender.callers ?? stage.plan.callers;
-    return stage.visit(station, contender, async () => ({
-      one: await stage.load(station, { statement: 'one', callers }),
-      byKey: await stage.load(station, { statement: 'byKey', callers }),
-    }));
+    const measureMs = stage.plan.measureMs * (round === 0 ? WARM_UP : 1);
+    return {
+      one: await stage.load(station, { statement: 'one', callers, measureMs }),
+      byKey: await stage.load(station, { statement: 'byKey', callers, measureMs }),
+    };
   });
   return [
     section(stage, taken, 'one', 'SELECT 1', 2.5),
