@@ -53,7 +53,7 @@ export async function sizes(stage: Stage): Promise<Section[]> {
 
 function section(stage: Stage, taken: readonly Taken<Contender, BySize>[], kind: Kind, words: string): Section {
   const { sizes: all, sizeCallers } = stage.plan;
-  const crowd = kind === 'byKey' ? `${sizeCallers} callers` : `${BUSY} callers for each of them (${FEWEST} at least, ${sizeCallers} at most)`;
+  const crowd = kind === 'byKey' ? `${sizeCallers} callers` : `${BUSY} callers for each of them (from ${FEWEST} to ${sizeCallers})`;
   return {
     id: `pg-sizes-${kind === 'byKey' ? 'busy' : 'waiting'}`,
     title: `Pool sizes: ${words}`,
