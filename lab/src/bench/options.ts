@@ -43,8 +43,8 @@ Options
 Contenders
 ${chapters.map(({ name, contenders }) => wrapped(name.padEnd(width), contenders)).join('\n')}
 
-The tables are printed, and written with everything behind them to bench.json and bench.html in DIR. Exit code 1: a contender failed, and
-its row says why. 2: the command line is wrong.`;
+The tables are printed, and written with everything behind them to bench.json and bench.html in DIR.
+Exit code 1: a contender failed, and its row says why. 2: the command line is wrong.`;
 }
 
 /** Names after a lead, in lines of about a hundred characters. */

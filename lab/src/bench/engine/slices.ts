@@ -8,7 +8,7 @@ export interface Cost {
 }
 
 const MOST = 2 ** 26;
-const MOST_BUSY = 3;
+const MOST_BUSY = 2.5;
 const STEADY = 0.9;
 
 export interface WarmUp {
@@ -18,8 +18,8 @@ export interface WarmUp {
   readonly mostMs: number;
 }
 
-export const FULL_PACE: WarmUp = { sliceMs: 80, leastOperations: 200_000, mostMs: 1200 };
-export const QUICK_PACE: WarmUp = { sliceMs: 20, leastOperations: 100_000, mostMs: 400 };
+export const FULL_PACE: WarmUp = { sliceMs: 60, leastOperations: 100_000, mostMs: 800 };
+export const QUICK_PACE: WarmUp = { sliceMs: 20, leastOperations: 60_000, mostMs: 300 };
 
 export class Slice {
   readonly #work: (times: number) => Promise<void>;

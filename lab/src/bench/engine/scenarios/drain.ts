@@ -6,7 +6,7 @@ import { youngCollection, type Cost } from '../slices.ts';
 import { Source, USUAL } from '../subject.ts';
 
 /** Small queues are drained again and again, until this many waiters have been served. */
-const LEAST_WAITERS = 10_000;
+const LEAST_WAITERS = 5000;
 
 export interface DrainMeasured extends Cost {
   readonly depth: number;

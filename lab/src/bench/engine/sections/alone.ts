@@ -13,7 +13,7 @@ const COSTS: readonly Column[] = [
 const TO_MILLPOND: Column = { id: 'toMillpond', head: '× millpond', unit: '×', about: 'CPU compared with millpond, round by round' };
 
 export async function uncontendedSection(context: BenchContext): Promise<Section> {
-  const result = await take<AloneMeasured>({ context, section: 'uncontended', budgetMs: 40_000 });
+  const result = await take<AloneMeasured>({ context, section: 'uncontended', budgetMs: 35_000 });
   return {
     id: 'uncontended', title: 'Acquire and release, nobody else there',
     note: `One caller, one operation after the other, a resource that does no I/O.${roundsNote(result)}`,

@@ -22,7 +22,7 @@ const RATIOS = [
 ] as const;
 
 export async function contendedSections(context: BenchContext): Promise<Section[]> {
-  const result = await take<CrowdMeasured>({ context, section: 'contended', budgetMs: 45_000 });
+  const result = await take<CrowdMeasured>({ context, section: 'contended', budgetMs: 40_000 });
   return [few(result), many(result)];
 }
 

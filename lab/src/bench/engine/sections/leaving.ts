@@ -12,7 +12,7 @@ const WAITERS = { full: 100_000, quick: 10_000 } as const;
 /** To warm up with. */
 const FEW = 3000;
 /** Queueing included. */
-const PATIENCE = { cpuMs: 4000, wallMs: 16_000 };
+const PATIENCE = { cpuMs: 3000, wallMs: 12_000 };
 const STALL = {
   id: 'stall', head: 'longest stall', unit: 'ms', about: 'the longest time in which nothing else in the process could run', better: 'less',
 } as const;
@@ -28,7 +28,7 @@ export async function timeoutsSection(context: BenchContext): Promise<Section> {
   const plan: TimeoutsPlan = { waiters: context.quick ? WAITERS.quick : WAITERS.full, timeoutMs: 500 };
   const slow = new Map<string, string>();
   const result = await take<TimeoutsMeasured>({
-    context, section: 'timeouts', budgetMs: 40_000,
+    context, section: 'timeouts', budgetMs: 35_000,
     warmUp: ({ station }) => station.ask({ step: 'measure', given: { waiters: FEW, timeoutMs: 100 } satisfies TimeoutsPlan }),
     measure: (contestant) => within<TimeoutsMeasured>(contestant, plan, slow),
   });
