@@ -1,13 +1,14 @@
 // The benchmark as it is run: built, in processes of its own, from the first line to the exit code, with the files it leaves. Two
 // contenders and one short round: that it ends and tells the truth about what happened is looked at here, not what it measured.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Chapter, ChapterResult } from '../../lab/src/bench/chapter.ts';
+import type * as Harness from '../../lab/src/bench/harness/station.ts';
 import { optionsFrom, type BenchOptions } from '../../lab/src/bench/options.ts';
 import type { BenchResult } from '../../lab/src/bench/results.ts';
 import { run } from '../../lab/src/bench/run.ts';
@@ -46,13 +47,13 @@ function bench(args: readonly string[], onText: (child: ReturnType<typeof spawn>
   });
 }
 
-describe('npm run bench', () => {
-  beforeAll(() => {
-    const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
-    const { status, stdout } = spawnSync(process.execPath, [compiler, '-b', 'lab'], { cwd: ROOT, encoding: 'utf8' });
-    if (status !== 0) throw new Error(`The benchmark does not compile:\n${stdout}`);
-  }, TIMEOUT_MS);
+beforeAll(() => {
+  const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [compiler, '-b', 'lab'], { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`The benchmark does not compile:\n${stdout}`);
+}, TIMEOUT_MS);
 
+describe('npm run bench', () => {
   it('measures the engine to the end, exits with 0 and leaves figures and a page', { timeout: TIMEOUT_MS }, async () => {
     const { code, out, err } = await bench(['engine', '--quick', '--rounds', '1', '--only', 'smallest,millpond', '--out', folder]);
     expect(err).toBe('');
@@ -96,6 +97,55 @@ describe('npm run bench', () => {
     const { code, out, err } = await bench(['engines', '--out', folder]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('There is no chapter "engines".');
+  });
+});
+
+describe('a station', () => {
+  const HARNESS = pathToFileURL(join(ROOT, 'lab/dist/bench/harness/station.js')).href;
+  const worker = (): URL => {
+    const file = join(folder, 'worker.mjs');
+    writeFileSync(file, `import { serve } from ${JSON.stringify(HARNESS)};
+serve(async (question) => {
+  if (question === 'throw') throw new Error('it threw');
+  if (question === 'crash') { console.error('no more'); process.exit(3); }
+  if (question === 'spin') for (;;);
+  if (question === 'sleep') return new Promise(() => setInterval(() => undefined, 1000));
+  return [question, process.pid];
+});\n`);
+    return pathToFileURL(file);
+  };
+  const load = async (): Promise<typeof Harness> => await import(/* @vite-ignore */ HARNESS) as typeof Harness;
+
+  it('is one process that answers question after question', async () => {
+    const { Station } = await load();
+    const station = new Station(worker());
+    const [first, pid] = await station.ask<[string, number]>('a');
+    await expect(station.ask('throw')).rejects.toThrow('it threw');
+    expect([first, await station.ask('b')]).toEqual(['a', ['b', pid]]);
+    await station.close();
+    expect(() => process.kill(pid, 0)).toThrow();
+    await expect(station.ask('c')).rejects.toThrow('ended');
+  });
+
+  it('says how it came to its end', async () => {
+    const { Station } = await load();
+    const station = new Station(worker());
+    await expect(station.ask('crash')).rejects.toThrow('its process ended (exit code 3): no more');
+    await station.close();
+  });
+
+  it('is stopped when an answer takes too long', async () => {
+    const { Station } = await load();
+    const idle = new Station(worker());
+    await expect(idle.ask('sleep', { wallMs: 200 })).rejects.toMatchObject({ name: 'TooSlow', words: 'stopped after 0.2 s' });
+    await idle.close();
+  });
+
+  it.runIf(process.platform === 'linux')('is stopped when an answer takes too much CPU, however long that is', async () => {
+    const { Station } = await load();
+    const busy = new Station(worker());
+    await expect(busy.ask('spin', { cpuMs: 200 })).rejects.toMatchObject({ name: 'TooSlow', words: 'over 0.2 s of CPU' });
+    await busy.close();
   });
 });
 

@@ -76,10 +76,5 @@ export function lender<H>(parts: Omit<Lender<H>, 'kind'>): Subject {
 
 export type Open = (setup: Setup, source: Source) => Promise<Subject> | Subject;
 
-/** What one module of `contenders/` exports. */
-export interface ContenderModule {
-  readonly open: Open;
-}
-
 /** One microtask: the work that is done with a resource. */
 export const hop: Promise<void> = Promise.resolve();

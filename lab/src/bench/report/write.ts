@@ -40,7 +40,7 @@ export function cellOf(row: Row, column: Column): Cell {
   return { text: number(figure.median), spread: spreadOf(figure) };
 }
 
-export function spreadOf({ low, high }: Figure): string {
+function spreadOf({ low, high }: Figure): string {
   const [from, to] = [number(low), number(high)];
   return from === to ? '' : `${from}–${to}`;
 }

@@ -12,8 +12,8 @@ export interface CrowdMeasured {
   readonly latency: ReturnType<typeof tail>;
 }
 
-export const FEW = 64;
-export const MANY = 1000;
+const FEW = 64;
+const MANY = 1000;
 /** Enough for a p99.9 that is more than a few unlucky acquires. */
 const LEAST_TIMED = 10_000;
 const MOST_TIMED = 200_000;
