@@ -20,10 +20,11 @@ describe('the command line of the benchmark', () => {
 
   it('takes its options in every form', () => {
     const only = ['--only', 'tarn, undici', '--only', 'millpond'];
-    expect(optionsFrom(['--quick', '--rounds=9', ...only, '--out', 'x', '--update-docs', '--markdown'], known)).toEqual({
+    expect(optionsFrom(['--quick', '--rounds=9', ...only, '--out', 'x', '--markdown'], known)).toEqual({
       chapters: ['engine', 'start'], quick: true, rounds: 9, only: ['tarn', 'undici', 'millpond'], outFolder: 'x', ascii: false,
-      markdown: true, updateDocs: true,
+      markdown: true, updateDocs: false,
     });
+    expect(optionsFrom(['engine', '--update-docs'], known)).toMatchObject({ updateDocs: true });
     expect(optionsFrom(['--help', 'engine'], known)).toBe('help');
   });
 
@@ -36,6 +37,8 @@ describe('the command line of the benchmark', () => {
     [['--rounds', 'two'], 'not "two"', '--help'],
     [['--rounds', ''], '--rounds', '--help'],
     [['--out', ''], '--out takes a value', '--help'],
+    [['--update-docs', '--quick'], '--update-docs takes a whole run', 'less'],
+    [['--update-docs', '--only', 'tarn'], '--update-docs takes a whole run', 'less'],
     [['--fast'], '\'--fast\'', '--help'],
   ])('refuses %j and says what there is', (args, words, remedy) => {
     let thrown: unknown;

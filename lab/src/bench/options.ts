@@ -62,6 +62,9 @@ function wrapped(lead: string, names: readonly string[]): string {
 export function optionsFrom(args: readonly string[], known: Known): BenchOptions | 'help' {
   const { values, positionals } = parse(args);
   if (values.help === true) return 'help';
+  if (values['update-docs'] === true && (values.quick === true || values.only !== undefined)) {
+    throw new Trouble('--update-docs takes a whole run: neither --quick nor --only.', 'A document should not quote from less.', 2);
+  }
   const names = known.chapters.map(({ name }) => name);
   for (const name of positionals) {
     if (!names.includes(name)) throw new Trouble(`There is no chapter "${name}".`, `There are ${list(names)}. See --help.`, 2);

@@ -1,5 +1,5 @@
 // The engine: what borrowing costs when the resource does no I/O, so that everything that is measured is the pool.
-import type { BenchContext, Chapter, ChapterResult, Section } from '../chapter.ts';
+import type { BenchContext, Chapter, ChapterResult, Row, Section } from '../chapter.ts';
 import { CONTENDERS, contendersOf, type SectionId } from './contenders.ts';
 import { uncontendedSection, validationSection } from './sections/alone.ts';
 import { contendedSections } from './sections/contended.ts';
@@ -28,10 +28,20 @@ const SECTIONS: readonly (readonly [SectionId, (context: BenchContext) => Promis
 
 async function run(context: BenchContext): Promise<ChapterResult> {
   const sections: Section[] = [];
+  let { only } = context;
   for (const [id, measure] of SECTIONS) {
-    if (contendersOf(id, context.only).length > 0) sections.push(...[await measure(context)].flat());
+    if (contendersOf(id, only).length > 0) sections.push(...[await measure({ ...context, only })].flat());
+    // Who is no pool in the first section is not measured in the others.
+    if (id === 'uncontended') only = fit(only, sections.flatMap(({ rows }) => rows.filter(({ failed }) => failed !== undefined)));
   }
   return { name: 'engine', title: engineChapter.title, about, sections, notes: NOTES, failures: sections.flatMap(failuresOf) };
+}
+
+/** Ids of those that were asked for and have not failed; the list is never empty, because that means everybody. */
+function fit(only: readonly string[], failed: readonly Row[]): string[] {
+  const names = new Set(failed.map(({ contender }) => contender));
+  const asked = CONTENDERS.filter(({ id }) => only.length === 0 || only.includes(id));
+  return ['nobody', ...asked.filter(({ name }) => !names.has(name)).map(({ id }) => id)];
 }
 
 export const engineChapter: Chapter = {

@@ -88,7 +88,7 @@ export const CONTENDERS: readonly Contender[] = [
   },
   {
     ...peer, id: 'node-redis', name: 'node-redis (its pool)', from: '@redis/client',
-    configuration: `${PRODUCTION}, clients that do no I/O, execute()`, lacks: 'validation, aborts of waiting, max lifetime, leases',
+    configuration: `${PRODUCTION}, clients that do no I/O, execute()`, lacks: 'validation, aborts of waiting, max lifetime',
     sections: [...LENT, 'timeouts'], load: async () => (await import('./contenders/node-redis.ts')).open,
   },
   {

@@ -18,7 +18,7 @@ export interface WarmUp {
   readonly mostMs: number;
 }
 
-export const FULL_PACE: WarmUp = { sliceMs: 60, leastOperations: 100_000, mostMs: 800 };
+export const FULL_PACE: WarmUp = { sliceMs: 40, leastOperations: 100_000, mostMs: 800 };
 export const QUICK_PACE: WarmUp = { sliceMs: 20, leastOperations: 60_000, mostMs: 300 };
 
 export class Slice {

@@ -7,6 +7,8 @@ import { aboutOf, contendersOf, FLOOR, MILLPOND, SMALLEST, type Contender, type 
 
 const WORKER = new URL('../worker.js', import.meta.url);
 const HEAP_MB = 6000;
+/** The first section, in which all take part: there each shows that it is a pool. */
+const PROVING: SectionId = 'uncontended';
 
 export interface Taking<M> {
   readonly context: BenchContext;
@@ -30,7 +32,9 @@ export function take<M>({ context, section, budgetMs, warmUp, measure }: Taking<
     // Rounds that were asked for are run, however long it takes.
     ...(context.rounds === undefined ? { budgetMs } : {}),
     open: (contender) => new Station(WORKER, {
-      args: [contender.id, section, quick ? 'quick' : 'full'], execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_MB}`], signal,
+      args: [contender.id, section, quick ? 'quick' : 'full', ...(section === PROVING ? ['prove'] : [])],
+      execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_MB}`],
+      signal,
     }),
     warmUp: warmUp ?? (({ station }) => station.ask({ step: 'warmUp' })),
     measure: measure ?? (({ station }) => station.ask<M>({ step: 'measure' })),
