@@ -71,6 +71,11 @@ describe('the page', () => {
     expect(html).toContain('a &lt;peer&gt; | of ours');
   });
 
+  it('names in its bars also who has words in place of a figure', () => {
+    const bars = html.slice(html.indexOf('aria-label="Bars'), html.indexOf('aria-label="Lines'));
+    expect(bars).toMatch(/>slow<[^]*>over 5 s</);
+  });
+
   it('says where it comes from, what failed and what is reached', () => {
     const text = words(html);
     const origin = ['Abacus, 2 cores, 8 GB', 'commit 1a2b3c4d5e + changes', 'Node 20.19.0', 'tarn 3.1.2'];

@@ -39,7 +39,11 @@ function barChart(chart: BarChart, section: Section): Markup | undefined {
   const far = Math.max(...medians) / Math.min(...medians) > FAR_APART;
   const axis = far ? decades(Math.min(...medians), Math.max(...medians)) : fromNought(Math.max(...medians));
   const toX = (value: number): number => LEFT + Math.min(1, Math.max(0, axis.scale(value))) * (RIGHT - LEFT);
-  const bottom = TOP + bars.length * ROW;
+  const wordy = section.rows.flatMap(({ contender, words, cells }) => {
+    const text = words?.[chart.column];
+    return text === undefined || cells[chart.column] !== undefined ? [] : [{ name: contender, text }];
+  });
+  const bottom = TOP + (bars.length + wordy.length) * ROW;
   return figureOf(chart, bottom + 26, [
     axis.ticks.map((tick) => [
       element('line', { class: tick === 0 ? 'axis' : 'grid', x1: toX(tick), x2: toX(tick), y1: TOP, y2: bottom }),
@@ -57,6 +61,12 @@ function barChart(chart: BarChart, section: Section): Markup | undefined {
           : element('rect', { class: 'bar', x: LEFT, y: y + 4, width: Math.max(1, toX(median) - LEFT), height: ROW - 8, rx: 3 }),
         low < high ? element('line', { class: 'whisker', x1: toX(low), x2: toX(high), y1: y + ROW / 2, y2: y + ROW / 2 }) : [],
         element('text', { class: 'label', x: Math.max(toX(median), toX(high)) + 9, y: y + 16 }, words));
+    }),
+    wordy.map(({ name, text }, index) => {
+      const y = TOP + (bars.length + index) * ROW + 16;
+      return element('g', {},
+        element('text', { class: 'words', x: LEFT - 10, y, 'text-anchor': 'end' }, name),
+        element('text', { class: 'label', x: LEFT + 9, y }, text));
     }),
   ], far ? 'logarithmic' : undefined);
 }
