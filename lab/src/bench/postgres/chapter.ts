@@ -45,7 +45,8 @@ async function run(context: BenchContext): Promise<ChapterResult> {
       sections.push(...[await measure(stage)].flat());
     }
     const failures = [...stage.failures].map(([contender, reason]) => `${contender}: ${reason}`);
-    return { name, title, about, sections: sections.filter(({ rows }) => rows.length > 0), notes: NOTES, failures };
+    const cut = stage.cut.length === 0 ? [] : [`The machine was busy: fewer rounds than planned (${stage.cut.join(', ')}).`];
+    return { name, title, about, sections: sections.filter(({ rows }) => rows.length > 0), notes: [...NOTES, ...cut], failures };
   } finally {
     await stage.server.stop();
   }

@@ -23,7 +23,7 @@ const KINDS: readonly Kind[] = [
 
 export async function connecting(stage: Stage): Promise<Section> {
   const { plan, server, ca } = stage;
-  const taken = await stage.turns('connects', KINDS, plan.rounds, (station, { unix = false, trusted = false, tls, reuse = false }) => {
+  const taken = await stage.turns('connects', KINDS, (station, { unix = false, trusted = false, tls, reuse = false }) => {
     const options: ConnectOptions = {
       place: stage.place({ unix, trusted }),
       ca: tls === true ? ca : undefined,

@@ -18,7 +18,7 @@ const MOST = 1.5;
 
 export async function failing(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, tarn, genericPool, knexRaw, postgresJs, plain, both]);
-  const taken = await stage.turns('failing statements', contenders, stage.plan.rounds, async (station, contender): Promise<Measured> => {
+  const taken = await stage.turns('failing', contenders, async (station, contender): Promise<Measured> => {
     await stage.settle(station, contender);
     return {
       success: await stage.load(station, { statement: 'quotient', callers: CALLERS }),

@@ -9,7 +9,7 @@ import type { Opening } from './worker.ts';
 
 export async function filling(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, tarn, genericPool, postgresJs, plain, wide]);
-  const taken = await stage.turns('filling', contenders, stage.plan.rounds, async (station, { id, size }) => {
+  const taken = await stage.turns('filling', contenders, async (station, { id, size }) => {
     const opening = await order<Opening>(station, { do: 'open', id, size, place: stage.place() });
     await order(station, { do: 'close' });
     if (opening.total !== size) throw new Error(`${opening.total} connects instead of ${size}`);

@@ -30,7 +30,7 @@ const NOTHING: Measured = { before: 0, firstAnswerMs: undefined, fullMs: undefin
 
 export async function restart(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, postgresJs, plain, both]);
-  const taken = await stage.turns('restart', contenders, stage.plan.restarts, async (station, contender, round) => {
+  const taken = await stage.turns('restart', contenders, async (station, contender, round) => {
     return stage.visit(station, contender, async (): Promise<Measured> => {
       if (round > 0) return outage(stage, station);
       await stage.load(station, { statement: 'byKey', callers: CALLERS, measureMs: WARM_MS });

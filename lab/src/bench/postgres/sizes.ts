@@ -30,7 +30,7 @@ function callersFor(statement: StatementName, size: number, most: number): numbe
 
 export async function sizes(stage: Stage): Promise<Section[]> {
   const contenders = stage.chosen([connectionEach, sharedClient, pgPool, plain, both]);
-  const taken = await stage.turns('sizes', contenders, stage.plan.rounds, async (station, contender, round) => {
+  const taken = await stage.turns('sizes', contenders, async (station, contender, round) => {
     const sized = hasSize(contender);
     const results: Record<number, Record<Kind, number>> = {};
     // The warm-up is about machine code, and one size warms it for all.

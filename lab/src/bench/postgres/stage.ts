@@ -12,11 +12,6 @@ import type { Order, Opening } from './worker.ts';
 import { seed } from './workload.ts';
 
 interface Plan {
-  readonly rounds: number;
-  /** Where small differences matter: many short rounds tell more than few long ones, because what disturbs comes in bursts. */
-  readonly manyRounds: number;
-  /** The restart is a matter of seconds each time. */
-  readonly restarts: number;
   readonly callers: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
@@ -27,18 +22,24 @@ interface Plan {
   readonly connects: number;
 }
 
-function planFor({ quick, rounds }: Pick<BenchContext, 'quick' | 'rounds'>): Plan {
-  if (quick) {
-    return {
-      rounds: rounds ?? 1, manyRounds: rounds ?? 1, restarts: 1, callers: 200, warmUpMs: 30, measureMs: 60, sizes: [2, 10, 50],
-      sizeCallers: 50, calmMs: 1000, connects: 5,
-    };
-  }
-  return {
-    rounds: rounds ?? 5, manyRounds: rounds ?? 8, restarts: 2, callers: 1000, warmUpMs: 50, measureMs: 120,
-    sizes: [1, 2, 4, 10, 20, 50, 100, 200], sizeCallers: 200, calmMs: 1200, connects: 16,
-  };
-}
+const FULL: Plan = {
+  callers: 1000, warmUpMs: 50, measureMs: 120, sizes: [1, 2, 4, 10, 20, 50, 100, 200], sizeCallers: 200, calmMs: 1200, connects: 16,
+};
+const QUICK: Plan = { callers: 200, warmUpMs: 30, measureMs: 60, sizes: [2, 10, 50], sizeCallers: 50, calmMs: 1000, connects: 5 };
+
+/**
+ * Many short rounds tell more than few long ones, because what disturbs comes in bursts. A machine that is busy with something else ends a
+ * section at its budget with fewer: the whole chapter takes five minutes at most.
+ */
+const TURNS = {
+  throughput: { rounds: 8, budgetMs: 95_000 },
+  p99: { rounds: 8, budgetMs: 40_000 },
+  sizes: { rounds: 5, budgetMs: 70_000 },
+  failing: { rounds: 5, budgetMs: 25_000 },
+  restart: { rounds: 2, budgetMs: 30_000 },
+  connects: { rounds: 5, budgetMs: 12_000 },
+  filling: { rounds: 5, budgetMs: 8_000 },
+} as const;
 
 export class Stage {
   readonly plan: Plan;
@@ -47,10 +48,12 @@ export class Stage {
   /** The server's certificate. */
   readonly ca: string;
   readonly failures = new Map<string, string>();
+  /** Sections that had fewer rounds than planned. */
+  readonly cut: string[] = [];
   readonly #open = new WeakSet<Station>();
 
   private constructor(context: BenchContext, server: PostgresServer, ca: string) {
-    this.plan = planFor(context);
+    this.plan = context.quick ? QUICK : FULL;
     this.context = context;
     this.server = server;
     this.ca = ca;
@@ -98,17 +101,20 @@ export class Stage {
 
   /** Round 0, whose figures nobody sees, warms up. */
   async turns<C extends { readonly name: string }, M>(
-    section: string, contenders: readonly C[], rounds: number,
-    measure: (station: Station, contender: C, round: number) => Promise<M>,
+    section: keyof typeof TURNS, contenders: readonly C[], measure: (station: Station, contender: C, round: number) => Promise<M>,
   ): Promise<Taken<C, M>[]> {
-    const { signal } = this.context;
+    const { signal, quick, rounds: asked } = this.context;
+    const planned = TURNS[section].rounds;
+    const wanted = asked ?? (quick ? 1 : planned);
+    const rounds = section === 'restart' ? Math.min(wanted, planned) : wanted; // seconds each, and no more to be seen
     const taken = await inRounds<C, M>({
       contenders,
       rounds,
+      budgetMs: asked === undefined ? TURNS[section].budgetMs : Infinity,
       signal,
       // pg warns of what the shared client is here to do.
       open: () => new Station(new URL('worker.js', import.meta.url), { execArgv: ['--no-deprecation'], signal }),
-      warmUp: async ({ station, contender }) => { await measure(station, contender, 0); },
+      warmUp: ({ station, contender }) => measure(station, contender, 0),
       measure: ({ station, contender }, round) => measure(station, contender, round),
       progress: ({ name }, round) => {
         this.context.progress(`postgres, ${section}: ${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}, ${name}`);
@@ -117,6 +123,8 @@ export class Stage {
     for (const { contender, failed } of taken) {
       if (failed !== undefined) this.failures.set(contender.name, reason(failed));
     }
+    const done = Math.max(0, ...taken.map(({ measured }) => measured.length));
+    if (done > 0 && done < rounds) this.cut.push(`${section} ${done} of ${rounds}`);
     return taken;
   }
 

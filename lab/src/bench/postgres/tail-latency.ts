@@ -9,7 +9,7 @@ import { rowOf, seriesOf, type Stage } from './stage.ts';
 
 const LOADS = [20, 100] as const;
 
-/** One moment in which somebody else had the machine is the p99 of a short stretch; a longer one holds several of them, as everybody's does. */
+/** A moment in which somebody else had the machine is all of a short stretch's p99; a longer one holds several, as everybody's does. */
 const LONGER = 2.5;
 
 /** Two that are equal differ by this much in a short run. */
@@ -17,7 +17,7 @@ const NOISE = 1.1;
 
 export async function tailLatency(stage: Stage): Promise<Section> {
   const contenders = stage.chosen([pgPool, postgresJs, plain, prepared, pipelined, both]);
-  const taken = await stage.turns('p99', contenders, stage.plan.manyRounds, async (station, contender) => {
+  const taken = await stage.turns('p99', contenders, async (station, contender) => {
     await stage.settle(station, contender);
     const results: LoadResult[] = [];
     const measureMs = stage.plan.measureMs * LONGER;

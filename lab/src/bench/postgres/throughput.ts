@@ -19,7 +19,7 @@ const WARM_UP = 4;
 
 export async function throughput(stage: Stage): Promise<Section[]> {
   const contenders = stage.chosen(CONTENDERS).filter(({ id }) => id !== 'millpond-wide');
-  const taken = await stage.turns('throughput', contenders, stage.plan.manyRounds, async (station, contender, round) => {
+  const taken = await stage.turns('throughput', contenders, async (station, contender, round) => {
     await stage.settle(station, contender);
     const callers = contender.callers ?? stage.plan.callers;
     const measureMs = stage.plan.measureMs * (round === 0 ? WARM_UP : 1);
