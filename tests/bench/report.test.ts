@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { markdownOf, tableMarkdown, withTables } from '../../lab/src/bench/report/markdown.ts';
 import { page } from '../../lab/src/bench/report/page.ts';
 import { chapterText, sectionText } from '../../lab/src/bench/report/terminal.ts';
-import { bestOf, number, quantity } from '../../lab/src/bench/report/write.ts';
+import { bestOf, headOf, number, quantity } from '../../lab/src/bench/report/write.ts';
 import { widthOf } from '../../lab/src/drawing/terminal/style.ts';
 import { chapter, result, section } from './sample.ts';
 
@@ -22,6 +22,16 @@ describe('numbers', () => {
     expect(words(quantity(1, '×'))).toBe('1.00 ×');
     expect(words(quantity(27.1, '×'))).toBe('27.1 ×');
     expect(quantity(5, '')).toBe('5');
+  });
+});
+
+describe('the head of a column', () => {
+  const column = { id: 'x', about: '' } as const;
+
+  it('has the unit once', () => {
+    expect(words(headOf({ ...column, head: 'CPU', unit: 'ns' }))).toBe('CPU ns');
+    expect(headOf({ ...column, head: 'answers/s', unit: '/s' })).toBe('answers/s');
+    expect(headOf({ ...column, head: '× floor', unit: '×' })).toBe('× floor');
   });
 });
 

@@ -22,9 +22,9 @@ export function quantity(value: number, unit: Unit): string {
   return `${digits}${SPACE}${unit}`;
 }
 
-/** 'CPU ns' */
-export function headOf(column: Column): string {
-  return column.unit === '' || column.unit === '×' ? column.head : `${column.head}${SPACE}${column.unit}`;
+/** 'CPU ns', and 'answers/s', where the unit is said already. */
+export function headOf({ head, unit }: Column): string {
+  return unit === '' || unit === '×' || head.endsWith(unit) ? head : `${head}${SPACE}${unit}`;
 }
 
 export interface Cell {
