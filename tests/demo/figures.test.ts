@@ -1,8 +1,8 @@
 // The arithmetic and the writing of figures.
 import { describe, expect, it } from 'vitest';
-import { axisDuration, count, duration, percent, plural, short, times } from '../../lab/src/demo/format.ts';
-import { percentile, percentiles } from '../../lab/src/demo/load/percentiles.ts';
-import { linear, logarithmic, niceTicks, roomFor } from '../../lab/src/demo/scale.ts';
+import { axisDuration, count, duration, percent, plural, short, times } from '../../lab/src/drawing/format.ts';
+import { percentile, percentiles } from '../../lab/src/percentiles.ts';
+import { linear, logarithmic, niceTicks, roomFor } from '../../lab/src/drawing/scale.ts';
 
 /** The spaces inside a figure do not break; a test is easier to read with those that do. */
 const spaced = (text: string): string => text.replaceAll('\u00a0', ' ');

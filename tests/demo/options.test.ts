@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { errorKind } from '../../lab/src/demo/load/errors.ts';
 import { planFrom } from '../../lab/src/demo/options.ts';
-import { check, explain, Trouble } from '../../lab/src/demo/troubles.ts';
+import { check, explain } from '../../lab/src/demo/troubles.ts';
+import { Trouble } from '../../lab/src/trouble.ts';
 
 describe('the command line', () => {
   it('has a thousand users unless told otherwise', () => {

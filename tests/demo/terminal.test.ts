@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { COLUMNS } from '../../lab/src/demo/columns.ts';
 import { outageView } from '../../lab/src/demo/outage/view.ts';
 import { progressLine } from '../../lab/src/demo/progress.ts';
-import { beside, curve } from '../../lab/src/demo/terminal/curve.ts';
-import { Screen } from '../../lab/src/demo/terminal/screen.ts';
-import { spark } from '../../lab/src/demo/terminal/spark.ts';
-import { fit, paint, styleFor, toAscii, widthOf, wrap, type Style } from '../../lab/src/demo/terminal/style.ts';
-import { table, tables } from '../../lab/src/demo/terminal/table.ts';
+import { beside, curve } from '../../lab/src/drawing/terminal/curve.ts';
+import { Screen } from '../../lab/src/drawing/terminal/screen.ts';
+import { spark } from '../../lab/src/drawing/terminal/spark.ts';
+import { fit, paint, styleFor, toAscii, widthOf, wrap, type Style } from '../../lab/src/drawing/terminal/style.ts';
+import { table, tables } from '../../lab/src/drawing/terminal/table.ts';
 import { outageResult, rows } from './sample-results.ts';
 
 const PLAIN: Style = { live: false, unicode: true, color: false };

@@ -2,11 +2,11 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
+import { makeCertificate } from '@millpond/lab/certificate';
 import { CreateError, Pool } from 'millpond';
 import { classify, createPgPool, pgFactory, type PgConnectOptions } from 'millpond/pg';
 import pg from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { makeCertificate } from '../support/certificate.ts';
 import { failureOf, sleep, startPostgres, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { onEachPostgres } from '../support/suite.ts';

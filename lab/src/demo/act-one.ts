@@ -3,7 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import type pg from 'pg';
 import type { PostgresServer } from '../servers/postgres.ts';
 import { COLUMNS } from './columns.ts';
-import { axisDuration, short } from './format.ts';
+import { axisDuration, short } from '../drawing/format.ts';
 import { measure, type Row } from './load/measure.ts';
 import type { Server, Strategy } from './load/strategy.ts';
 import { pooled } from './load/with-pool.ts';
@@ -12,10 +12,10 @@ import { serverMeter } from './meters/server.ts';
 import type { Plan } from './options.ts';
 import { doneLine, progressLine } from './progress.ts';
 import { poolRows, type Setting } from './results.ts';
-import { beside, curve, type Point } from './terminal/curve.ts';
-import type { Screen } from './terminal/screen.ts';
-import { paint, wrap } from './terminal/style.ts';
-import { tables } from './terminal/table.ts';
+import { beside, curve, type Point } from '../drawing/terminal/curve.ts';
+import type { Screen } from '../drawing/terminal/screen.ts';
+import { paint, wrap } from '../drawing/terminal/style.ts';
+import { tables } from '../drawing/terminal/table.ts';
 
 /** Left free of the server's connections: one for looking on, and some for those that are just being closed. */
 const SPARE_CONNECTIONS = 10;

@@ -1,13 +1,13 @@
 // Act two: the outage, live on a terminal, in lines elsewhere, and once more as a whole when it is over.
 import type { PostgresServer } from '../servers/postgres.ts';
-import { count, duration, plural } from './format.ts';
+import { count, duration, plural } from '../drawing/format.ts';
 import type { Server } from './load/strategy.ts';
 import type { Plan } from './options.ts';
 import { outage } from './outage/outage.ts';
 import { recovery, type Events, type Outage, type Sample } from './outage/timeline.ts';
 import { outageView } from './outage/view.ts';
-import type { Screen } from './terminal/screen.ts';
-import { paint, wrap } from './terminal/style.ts';
+import type { Screen } from '../drawing/terminal/screen.ts';
+import { paint, wrap } from '../drawing/terminal/style.ts';
 
 const WIDEST_TEXT = 110;
 

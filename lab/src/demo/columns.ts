@@ -1,7 +1,7 @@
 // The columns of the table, once for the terminal and for the page: what the users got, and what it cost.
-import { count, duration } from './format.ts';
+import { count, duration } from '../drawing/format.ts';
 import type { Row } from './load/measure.ts';
-import type { Column } from './terminal/table.ts';
+import type { Column } from '../drawing/terminal/table.ts';
 
 const NONE = '–';
 

@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Trouble } from './troubles.ts';
+import { Trouble } from '../trouble.ts';
 
 /** In the checkout, where git ignores it. */
 const DEFAULT = fileURLToPath(new URL('../../out/demo.html', import.meta.url));

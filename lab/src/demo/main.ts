@@ -2,9 +2,10 @@
 // up, and the second time at once (the server's own exit hook then still removes it).
 import { constants } from 'node:os';
 import { HELP, planFrom } from './options.ts';
-import { Screen } from './terminal/screen.ts';
-import { paint, styleFor } from './terminal/style.ts';
-import { check, explain, thisMachine, Trouble } from './troubles.ts';
+import { Screen } from '../drawing/terminal/screen.ts';
+import { paint, styleFor } from '../drawing/terminal/style.ts';
+import { Trouble } from '../trouble.ts';
+import { check, explain, thisMachine } from './troubles.ts';
 
 class Interrupted extends Error {
   readonly exitCode: number;

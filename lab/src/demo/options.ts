@@ -1,6 +1,6 @@
 // The command line, and what follows from it: who asks, how long, which sizes.
 import { parseArgs } from 'node:util';
-import { Trouble } from './troubles.ts';
+import { Trouble } from '../trouble.ts';
 
 export interface OutagePlan {
   readonly size: number;

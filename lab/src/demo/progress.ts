@@ -1,7 +1,7 @@
 // Act one as it runs: the strategy at work in one line that moves, those done in lines that stay.
-import { count, duration, plural } from './format.ts';
+import { count, duration, plural } from '../drawing/format.ts';
 import type { Progress, Row } from './load/measure.ts';
-import { padEnd, padStart, paint, type Style } from './terminal/style.ts';
+import { padEnd, padStart, paint, type Style } from '../drawing/terminal/style.ts';
 
 const NAME = 25;
 const BAR = 20;

@@ -8,15 +8,15 @@ import { startPostgres, type PostgresServer } from '../servers/postgres.ts';
 import { actOne } from './act-one.ts';
 import { actTwo } from './act-two.ts';
 import { ownTemporaryFolder } from './folder.ts';
-import { count, duration, plural } from './format.ts';
+import { count, duration, plural } from '../drawing/format.ts';
 import { htmlFile } from './html-file.ts';
 import type { Server } from './load/strategy.ts';
 import { CUSTOMERS, ORDERS_PER_CUSTOMER, seed } from './load/workload.ts';
 import type { Plan } from './options.ts';
 import { page, READ_ON } from './report/page.ts';
 import type { Results } from './results.ts';
-import type { Screen } from './terminal/screen.ts';
-import { paint, wrap } from './terminal/style.ts';
+import type { Screen } from '../drawing/terminal/screen.ts';
+import { paint, wrap } from '../drawing/terminal/style.ts';
 import { closing } from './words.ts';
 
 const DATABASE = 'demo';

@@ -1,20 +1,8 @@
 // What can stand in the way on somebody else's machine, in words that say what to do about it.
 import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { count } from './format.ts';
-
-/** An error that the person at the keyboard can do something about: no stack is shown for it. */
-export class Trouble extends Error {
-  readonly remedy: string;
-  readonly exitCode: number;
-
-  constructor(message: string, remedy: string, exitCode = 1, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'Trouble';
-    this.remedy = remedy;
-    this.exitCode = exitCode;
-  }
-}
+import { count } from '../drawing/format.ts';
+import { Trouble } from '../trouble.ts';
 
 export interface Machine {
   readonly nodeVersion: string;

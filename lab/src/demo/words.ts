@@ -1,5 +1,5 @@
 // What the run showed, in words. Every sentence is chosen by the figures; none says more than they do.
-import { count, duration, percent, plural, times } from './format.ts';
+import { count, duration, percent, plural, times } from '../drawing/format.ts';
 import type { Row } from './load/measure.ts';
 import { FULL, recovery, type Outage } from './outage/timeline.ts';
 import { bestPool, NOISE, poolRows, type Results, type Setting } from './results.ts';

@@ -5,7 +5,7 @@ import { newSockets, timeWaitSockets } from '../meters/sockets.ts';
 import { abortableSleep } from '../sleep.ts';
 import { Crowd } from './crowd.ts';
 import { errorKind } from './errors.ts';
-import { percentiles, type Percentiles } from './percentiles.ts';
+import { percentiles, type Percentiles } from '../../percentiles.ts';
 import type { Strategy, StrategyKind } from './strategy.ts';
 import { keySequence, lookup } from './workload.ts';
 

@@ -1,7 +1,7 @@
 // The outage in characters: one row per figure, time runs to the right. Drawn live while it happens, and once more when it is over.
-import { count, duration } from '../format.ts';
-import { spark, squeeze } from '../terminal/spark.ts';
-import { paint, padEnd, padStart, type Paint, type Style } from '../terminal/style.ts';
+import { count, duration } from '../../drawing/format.ts';
+import { spark, squeeze } from '../../drawing/terminal/spark.ts';
+import { paint, padEnd, padStart, type Paint, type Style } from '../../drawing/terminal/style.ts';
 import type { Events, Sample } from './timeline.ts';
 
 export interface ViewOptions {

@@ -1,6 +1,6 @@
 // The curve of pool size against one figure, as SVG: logarithmic in x, from nought in y, one axis, every line labelled where it ends.
-import { linear, logarithmic, niceTicks, roomFor } from '../scale.ts';
-import { element, type Markup } from './markup.ts';
+import { linear, logarithmic, niceTicks, roomFor } from '../../drawing/scale.ts';
+import { element, type Markup } from '../../drawing/markup.ts';
 
 export interface Series {
   readonly name: string;

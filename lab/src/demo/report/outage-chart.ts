@@ -1,8 +1,8 @@
 // The outage as SVG: four figures above each other over the same time, with a line through all of them at each event.
-import { duration, plural, short } from '../format.ts';
+import { duration, plural, short } from '../../drawing/format.ts';
 import type { Outage, Sample } from '../outage/timeline.ts';
-import { linear, niceTicks } from '../scale.ts';
-import { element, type Markup } from './markup.ts';
+import { linear, niceTicks } from '../../drawing/scale.ts';
+import { element, type Markup } from '../../drawing/markup.ts';
 
 const WIDTH = 960;
 const LEFT = 58;

@@ -1,13 +1,13 @@
 // The page: one file that needs no network, no script and no font. Everything in it comes from the results.
 import { COLUMNS } from '../columns.ts';
-import { axisDuration, count, duration, plural, short } from '../format.ts';
+import { axisDuration, count, duration, plural, short } from '../../drawing/format.ts';
 import type { Row } from '../load/measure.ts';
 import { bestPool, poolRows, type Results } from '../results.ts';
 import { closing, notes } from '../words.ts';
 import { curveChart, type Series } from './curve-chart.ts';
-import { element, raw, type Markup } from './markup.ts';
+import { element, raw, type Markup } from '../../drawing/markup.ts';
 import { outageChart } from './outage-chart.ts';
-import { STYLE_SHEET } from './style-sheet.ts';
+import { STYLE_SHEET } from '../../drawing/style-sheet.ts';
 
 export const READ_ON = 'Read on: README.md for the first minute, ARCHITECTURE.md for the life of one acquire, docs/ for each option and ' +
   'each error.';

@@ -1,4 +1,5 @@
-// A certificate for tests, made on the spot: no key lies in the repository, and nothing but Node is needed. Self-signed, for one name.
+// A certificate for tests and measurements, made on the spot: no key lies in the repository, and nothing but Node is needed. Self-signed,
+// for one name.
 
 import { generateKeyPairSync, sign } from 'node:crypto';
 
