@@ -5,10 +5,10 @@
 // where it hands them to its client (`connection.emit`), and the client, which knows nothing of our statements, sees none of them. What the
 // server says unasked (notices, notifications, settings) goes to the client as ever.
 
-import type { DriverClient, DriverField, DriverParts, DriverResult, ServerError, TransactionStatus } from './driver.ts';
+import type { DriverClient, DriverField, DriverParts, DriverResult, DriverTypes, ServerError, TransactionStatus } from './driver.ts';
 import type { Flight } from './flight.ts';
 import type { Session } from './session.ts';
-import { PreparedStatements, type Prepared, type PreparePolicy } from './statements.ts';
+import { PreparedStatements, type Columns, type Prepared, type PreparePolicy } from './statements.ts';
 import { Outgoing } from './wire.ts';
 
 /** What the server says about statements. Everything else is not for us. */
@@ -41,6 +41,8 @@ export class Pipe {
   /** Not sent yet: they leave together. */
   private waiting: Flight[] = [];
   private flushing = false;
+  /** Of the last statement that ran without a name: often the next one has the same. */
+  private latest: Columns | undefined = undefined;
   private readonly emit: Emit;
 
   constructor(session: Session, parts: DriverParts, policy: PreparePolicy) {
@@ -217,7 +219,7 @@ export class Pipe {
       flight.prepared!.fields = fields;
     } else {
       flight.result = this.newResult(flight);
-      flight.result.addFields(fields);
+      this.latest = fill(flight.result, fields, this.latest);
     }
   }
 
@@ -237,22 +239,10 @@ export class Pipe {
 
   /** An empty result for one whose columns are known, from its preparation or because it has none. */
   private resultFor(flight: Flight): DriverResult {
-    const result = this.newResult(flight);
     const { prepared } = flight;
-    if (prepared?.fields === undefined || prepared.fields.length === 0) return result;
-    if (flight.types !== undefined) {
-      result.addFields(prepared.fields.slice());
-      return result;
-    }
-    let { template } = prepared;
-    if (template === undefined || !stillHolds(template)) {
-      template = new this.parts.Result(undefined, result._types);
-      template.addFields(prepared.fields);
-      prepared.template = template;
-    }
-    result.fields = template.fields.slice();
-    result._parsers = template._parsers;
-    result._prebuiltEmptyResultObject = template._prebuiltEmptyResultObject;
+    if (prepared?.fields === undefined || prepared.fields.length === 0) return this.newResult(flight);
+    const result = this.newResult(flight);
+    prepared.columns = fill(result, prepared.fields, prepared.columns);
     return result;
   }
 
@@ -341,11 +331,27 @@ const STALE_RESULT = '0A000';
 const STALE = '42';
 const CANCELLED = '57014';
 
-/** Parsers may be replaced at any time (`types.setTypeParser`). */
-function stillHolds({ fields, _parsers: parsers, _types: types }: DriverResult): boolean {
+/**
+ * Gives an empty result its columns. What there is to find out about columns costs more than all the rest of a short result; where `known`
+ * has the same ones, it is taken from there. Returns what is known now.
+ */
+function fill(result: DriverResult, fields: readonly DriverField[], known: Columns | undefined): Columns {
+  if (known !== undefined && stillHolds(known, fields, result._types!)) {
+    result.fields = fields.slice();
+    result._parsers = known.parsers;
+    result._prebuiltEmptyResultObject = known.blank;
+    return known;
+  }
+  result.addFields(fields.slice());
+  return { fields, parsers: result._parsers, blank: result._prebuiltEmptyResultObject };
+}
+
+/** Are these the same columns, and their parsers those of now? Parsers may be replaced at any time (`types.setTypeParser`). */
+function stillHolds({ fields: known, parsers }: Columns, fields: readonly DriverField[], types: DriverTypes): boolean {
+  if (known.length !== fields.length) return false;
   for (let i = 0; i < fields.length; i++) {
-    const { dataTypeID, format } = fields[i]!;
-    if (types!.getTypeParser(dataTypeID, format) !== parsers![i]) return false;
+    const { name, dataTypeID, format } = fields[i]!;
+    if (known[i]!.name !== name || types.getTypeParser(dataTypeID, format) !== parsers![i]) return false;
   }
   return true;
 }

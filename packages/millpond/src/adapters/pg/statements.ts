@@ -68,6 +68,13 @@ export class PreparePolicy {
   }
 }
 
+/** Columns, and what node-postgres makes of them: a parser each, and a row without values. */
+export interface Columns {
+  readonly fields: readonly DriverField[];
+  readonly parsers: DriverResult['_parsers'];
+  readonly blank: DriverResult['_prebuiltEmptyResultObject'];
+}
+
 /**
  * One statement that is prepared on one connection, or about to be. When the server has lost it, another takes its place under the same
  * name.
@@ -83,8 +90,8 @@ export class Prepared {
   readonly replaces: boolean;
   /** Its columns, once the server has described them; empty for a statement that returns no rows. */
   fields: readonly DriverField[] | undefined = undefined;
-  /** A result with these columns, from which the next ones take what was found out about them. */
-  template: DriverResult | undefined = undefined;
+  /** What was found out about them. */
+  columns: Columns | undefined = undefined;
   usedAt = 0;
 
   constructor(text: string, name: string, replaces: boolean) {
