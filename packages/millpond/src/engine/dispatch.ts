@@ -10,6 +10,7 @@ import type { Engine } from './engine.ts';
 import { Slot } from './slot.ts';
 import type { Lane } from './lanes.ts';
 import { nextDue } from './maintenance.ts';
+import type { Waiter } from './waiter.ts';
 
 export function dispatch<T>(engine: Engine<T>, now: number): void {
   if (engine.dispatching) {
@@ -40,6 +41,49 @@ export function dispatch<T>(engine: Engine<T>, now: number): void {
   }
 }
 
+/**
+ * What a dispatch would do for somebody who has just come to wait at a pool that {@link isFull}: nothing, apart from the wake-up. Most
+ * acquires under load are this one.
+ */
+export function arrive<T>(engine: Engine<T>, now: number): void {
+  if (!isSettled(engine, now) || !isFull(engine)) {
+    dispatch(engine, now);
+  } else if (engine.expiryAt < engine.wakeAt) {
+    engine.wakeAt = engine.expiryAt;
+    engine.ports.wakeAt(engine.expiryAt);
+  }
+}
+
+/**
+ * What a dispatch would do with a resource that is fit to be lent again when its pool {@link isFull}: it goes to the head of the queue,
+ * the only one who can get it, without becoming idle on the way. False: it is not as simple as that.
+ */
+export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
+  const { queue } = engine.lanes.all[0]!;
+  const waiter = queue.head;
+  if (waiter === undefined || engine.paused !== false || !isSettled(engine, now) || !isFull(engine)) return false;
+  slot.since = now;
+  slot.uses++;
+  // Serving calls listeners, and those the pool.
+  engine.dispatching = true;
+  handOver(engine, waiter, slot, now);
+  engine.dispatching = false;
+  if (queue.size === 0) engine.expiryAt = Infinity;
+  if (engine.again) dispatch(engine, now);
+  return true;
+}
+
+/** Everything that could be done has been, and there is one lane and no budget: only what is about to change has consequences. */
+function isSettled<T>(engine: Engine<T>, now: number): boolean {
+  return engine.plain && !engine.dispatching && !engine.dirty && now < engine.expiryAt;
+}
+
+/** Only a return can serve anybody: there is no room for another resource, none is idle and none could carry one more lease. */
+function isFull<T>(engine: Engine<T>): boolean {
+  const { slots } = engine;
+  return slots.idle.head === undefined && engine.counted >= engine.settings.max && slots.leastShared() === undefined;
+}
+
 function expire<T>(engine: Engine<T>, now: number): void {
   if (now < engine.expiryAt) return;
   engine.deadlines.expire(now, (waiter) => engine.refuse(waiter, { kind: 'timeout' }, now));
@@ -66,11 +110,16 @@ function laneToServe<T>(engine: Engine<T>, now: number): Lane | undefined {
 function serveHead<T>(engine: Engine<T>, lane: Lane, slot: Slot<T>, now: number): void {
   const waiter = lane.queue.head;
   if (waiter === undefined) return;
-  engine.unlink(waiter);
-  const waited = now - waiter.since;
-  engine.totals.waitMs += waited;
-  engine.shedding?.served(waited, now);
   engine.lend(slot, now);
+  handOver(engine, waiter, slot, now);
+}
+
+function handOver<T>(engine: Engine<T>, waiter: Waiter, slot: Slot<T>, now: number): void {
+  const waited = now - waiter.since;
+  engine.unlink(waiter);
+  engine.totals.waitMs += waited;
+  engine.totals.served++;
+  engine.shedding?.served(waited, now);
   engine.ports.serve(waiter, slot, now);
 }
 

@@ -10,7 +10,7 @@
 // (pause, evict, resize, close): control.ts · lanes.ts, shedding.ts, backoff.ts as their names say · what must always hold: invariants.ts.
 
 import { Backoff } from './backoff.ts';
-import { dispatch, pickIdle } from './dispatch.ts';
+import { arrive, dispatch, passOn, pickIdle } from './dispatch.ts';
 import { refusalAtDoor } from './door.ts';
 import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
@@ -20,7 +20,7 @@ import { addHold, removeHold, type Hold, type Slot } from './slot.ts';
 import { Slots } from './slots.ts';
 import { noteArrival, noteReturn, runDue, STALL_MS } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
-import { Deadlines, type Waiter } from './waiter.ts';
+import { deadlineOf, Deadlines, type Waiter } from './waiter.ts';
 import type { DestroyReason, PoolState } from './words.ts';
 
 /** The budget is looked at again before a lease when the last look was longer ago than this. */
@@ -38,6 +38,8 @@ export class Engine<T> {
   readonly totals: Totals = newTotals();
   /** `max` is not the only limit: ports.granted() is another. */
   budgeted = false;
+  /** One lane and no budget: whether somebody may have something depends on nothing but what there is. */
+  plain: boolean;
   budgetSeenAt: number = -Infinity;
   generation = 1;
   nextId = 1;
@@ -77,6 +79,7 @@ export class Engine<T> {
     this.random = random;
     this.slots = new Slots(settings.sharing);
     this.lanes = new Lanes(settings.lanes, settings.headroom, now);
+    this.plain = !this.lanes.many;
     this.backoff = new Backoff(settings.retry, random);
     this.shedding = settings.shedding === undefined ? undefined : new Shedding(settings.shedding);
   }
@@ -121,17 +124,10 @@ export class Engine<T> {
    * else can run, and then calls {@link lookAfter}.
    */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
-    if (this.closing || this.paused !== false || lane.queue.size > 0) return undefined;
+    if (lane.queue.size > 0) return undefined;
     // The wake-up is overdue: the process was frozen, and this call comes before the timer. What has expired meanwhile goes first.
     if (now - this.wakeAt > STALL_MS) this.tick(now);
-    // The budget may have run out during a silence of the process, when nothing here was running.
-    if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
-    if (this.lanes.many) {
-      if (!this.lanes.mayHold(lane, now, this.capacity)) return undefined;
-      // Whoever waits in another lane and is entitled goes first (as when a listener acquires before the dispatch that serves that one).
-      if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return undefined;
-      this.lanes.enter(lane, now);
-    }
+    if (this.closing || this.paused !== false || (!this.plain && !this.mayTake(lane, now))) return undefined;
     const slot = pickIdle(this, now, false);
     if (slot === undefined) {
       if (this.dirty) dispatch(this, now);
@@ -139,8 +135,21 @@ export class Engine<T> {
     }
     this.shedding?.foundIdle(now);
     this.totals.acquires++;
+    this.totals.served++;
     this.lend(slot, now);
     return slot;
+  }
+
+  /** Where more than what is idle decides: the budget, and the other lanes. */
+  private mayTake(lane: Lane, now: number): boolean {
+    // The budget may have run out during a silence of the process, when nothing here was running.
+    if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
+    if (!this.lanes.many) return true;
+    if (!this.lanes.mayHold(lane, now, this.capacity)) return false;
+    // Whoever waits in another lane and is entitled goes first (as when a listener acquires before the dispatch that serves that one).
+    if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return false;
+    this.lanes.enter(lane, now);
+    return true;
   }
 
   /** After {@link tryLend}, when the lease is attached: whatever was begun on the way is looked after. */
@@ -152,13 +161,8 @@ export class Engine<T> {
   lend(slot: Slot<T>, now: number): void {
     slot.uses++;
     this.backoff.stillborns = 0;
-    this.totals.served++;
-    if (slot.list !== this.slots.idle) {
-      this.slots.share(slot, slot.leases + 1, now);
-    } else {
-      slot.leases = 1;
-      this.slots.move(slot, this.slots.lent[1]!, now);
-    }
+    if (slot.list === this.slots.idle) this.slots.lend(slot, now);
+    else this.slots.share(slot, slot.leases + 1, now);
   }
 
   attach(hold: Hold<T>): void {
@@ -177,8 +181,9 @@ export class Engine<T> {
     if (this.lanes.many) this.lanes.enter(waiter.lane, now);
     waiter.lane.queue.push(waiter);
     this.deadlines.add(waiter);
-    if (waiter.deadline < this.expiryAt) this.expiryAt = waiter.deadline;
-    dispatch(this, now);
+    const deadline = deadlineOf(waiter);
+    if (deadline < this.expiryAt) this.expiryAt = deadline;
+    arrive(this, now);
     const backed = this.slots.creating.size + this.slots.validating.size;
     if (waiter.waiting && this.waiting > this.settings.maxWaiting + backed) this.refuse(waiter, { kind: 'queueFull' }, now);
   }
@@ -193,10 +198,15 @@ export class Engine<T> {
   /** The end of a lease that gives its resource back. */
   release(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
-    if (!this.endHold(hold, now)) {
+    this.account(hold, now);
+    if (slot.leases > 1) {
+      const lendable = slot.list === this.slots.lent[slot.leases] && slot.uses < this.settings.maxUses;
+      if (lendable && this.waiting > 0 && this.unfit(slot, now) === undefined && passOn(this, slot, now)) return;
+      this.endShare(slot, now);
       if (this.waiting > 0) dispatch(this, now);
       return;
     }
+    if (this.isGone(slot)) return;
     const reason = this.unfitToReturn(slot, now);
     if (reason !== undefined) {
       this.destroy(slot, reason, now);
@@ -205,7 +215,7 @@ export class Engine<T> {
       this.slots.move(slot, this.slots.resetting, now);
       if (this.ports.reset(slot)) this.resetDone(slot, true, undefined, now);
       else dispatch(this, now);
-    } else {
+    } else if (!passOn(this, slot, now)) {
       this.toIdle(slot, now);
       if (this.waiting > 0) dispatch(this, now);
     }
@@ -428,20 +438,32 @@ export class Engine<T> {
 
   /** Ends the accounting of a lease; true when the resource has no other. */
   private endHold(hold: Hold<T>, now: number): boolean {
-    const slot = hold.slot;
+    const { slot } = hold;
+    this.account(hold, now);
+    if (slot.leases > 1) this.endShare(slot, now);
+    else return !this.isGone(slot);
+    return false;
+  }
+
+  private account(hold: Hold<T>, now: number): void {
+    const { slot } = hold;
     const ms = now - hold.since;
     this.totals.useMs += ms;
     this.shedding?.held(ms);
     removeHold(slot, hold);
     if (this.lanes.many) hold.lane.ended(hold.since, now);
-    if (slot.list === this.slots.gone || slot.list === this.slots.destroying) return false;
     slot.idleSince = now;
     slot.aliveAt = now;
-    if (slot.leases > 1) {
-      this.slots.share(slot, slot.leases - 1, now);
-      return false;
-    }
-    return true;
+  }
+
+  /** One of several leases of a resource has ended. */
+  private endShare(slot: Slot<T>, now: number): void {
+    if (!this.isGone(slot)) this.slots.share(slot, slot.leases - 1, now);
+  }
+
+  /** Detached while others still used it, which the pool does not care about any more. */
+  private isGone(slot: Slot<T>): boolean {
+    return slot.list === this.slots.gone || slot.list === this.slots.destroying;
   }
 
   /** The turn of the next one may have come meanwhile. */

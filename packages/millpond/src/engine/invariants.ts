@@ -10,7 +10,7 @@ import type { Lane } from './lanes.ts';
 import type { Linked, List } from './list.ts';
 import type { Slot } from './slot.ts';
 import type { StateList } from './slots.ts';
-import type { Waiter } from './waiter.ts';
+import { deadlineOf, type Waiter } from './waiter.ts';
 
 type Fault = (text: string) => void;
 
@@ -145,9 +145,9 @@ function checkWaiters<T>(engine: Engine<T>, now: number, fault: Fault): void {
       if (waiter.lane !== lane) fault(`I6: somebody of ${waiter.lane.name} waits in ${lane.name}`);
       if (waiter.since < last) fault(`I6: the queue of ${lane.name} is out of order`);
       last = waiter.since;
-      if (waiter.deadline <= now) fault(`I5: somebody waits since ${waiter.since} with the deadline ${waiter.deadline}`);
+      if (deadlineOf(waiter) <= now) fault(`I5: somebody waits since ${waiter.since} with the deadline ${deadlineOf(waiter)}`);
       if (waiter.timeoutMs !== Infinity) finite++;
-      earliest = Math.min(earliest, waiter.deadline);
+      earliest = Math.min(earliest, deadlineOf(waiter));
     }
   }
   if (engine.expiryAt > earliest) fault(`I5: the first waiter expires at ${earliest}, not at ${engine.expiryAt}`);
@@ -159,7 +159,7 @@ function checkWaiters<T>(engine: Engine<T>, now: number, fault: Fault): void {
 function checkDeadline(waiter: Waiter, next: Waiter | undefined, fault: Fault): void {
   if (!waiter.waiting) fault('I5: a deadline is kept for somebody who does not wait');
   if (next !== waiter.later && waiter.later !== undefined) fault('I5: a link of the deadlines leads nowhere');
-  if (waiter.later !== undefined && (waiter.later.deadline < waiter.deadline || waiter.later.sooner !== waiter))
+  if (waiter.later !== undefined && (deadlineOf(waiter.later) < deadlineOf(waiter) || waiter.later.sooner !== waiter))
     fault('I5: deadlines are out of order');
 }
 
@@ -257,7 +257,7 @@ function checkWakeUp<T>(engine: Engine<T>, now: number, fault: Fault): void {
     if (engine.wakeAt > atMs) fault(`wake-up: ${what} is due at ${atMs}, and the engine wakes at ${engine.wakeAt} (now ${now})`);
   };
   for (const lane of engine.lanes.all) {
-    for (let waiter = lane.queue.head; waiter !== undefined; waiter = waiter.next) promise('a deadline', waiter.deadline);
+    for (let waiter = lane.queue.head; waiter !== undefined; waiter = waiter.next) promise('a deadline', deadlineOf(waiter));
   }
   promiseHooks(engine, promise);
   promiseAgeing(engine, now, promise);

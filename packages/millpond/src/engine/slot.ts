@@ -94,6 +94,10 @@ export function holdsOf<T>(slot: Slot<T>): Hold<T>[] {
 /** Takes an ended lease out of its slot. */
 export function removeHold<T>(slot: Slot<T>, hold: Hold<T>): void {
   const { prev, next } = hold;
+  if (prev === undefined && next === undefined) {
+    slot.holds = undefined;
+    return;
+  }
   if (prev === undefined) slot.holds = next;
   else prev.next = next;
   if (next !== undefined) next.prev = prev;

@@ -39,6 +39,18 @@ export interface DriverInit<T> {
   readonly random: Random;
 }
 
+/** Executors run at once, so what they are given can be kept here for the next line: a closure for each promise costs more than it. */
+let resolveLast: (lease: never) => void;
+let rejectLast: (error: unknown) => void;
+const keepSettlers = (resolve: (lease: never) => void, reject: (error: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
+
+/** With a deadline this near, the end of a lease looks at the clock to tell who is still in time. */
+const NEAR_MS = 1_000;
+/** How often the earliest deadline is looked up for that at most. */
+const BOUND_LASTS_MS = 100;
 /** How many holders an error names. */
 const HOLDERS_NAMED = 3;
 
@@ -64,6 +76,7 @@ export class Driver<T> implements Ports<T> {
   private seat: BudgetSeat | undefined = undefined;
   private leaveSeat: (() => void) | undefined = undefined;
   private lastGranted = 0;
+  private boundStaleAt: number = -Infinity;
   private readonly failing = new Set<string>();
   private namedHolders: { readonly at: number; readonly holders: readonly Holder[] } | undefined = undefined;
 
@@ -84,6 +97,7 @@ export class Driver<T> implements Ports<T> {
   sit(seat: BudgetSeat): void {
     this.seat = seat;
     this.engine.budgeted = true;
+    this.engine.plain = false;
     this.leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
   }
 
@@ -101,26 +115,25 @@ export class Driver<T> implements Ports<T> {
 
   /** Waits for a lease. `timeoutMs` whole or Infinity. */
   wait(lane: Lane, timeoutMs: number, signal: AbortSignal | undefined, meta: LeaseMeta | undefined): Promise<LiveLease<T>> {
-    return new Promise((resolve, reject) => {
-      const now = this.clock.now();
-      const ticket = new Ticket(lane, now, timeoutMs, meta, resolve, reject);
-      this.engine.enqueue(ticket, now);
-      if (!ticket.waiting) return;
+    const promise = new Promise<LiveLease<T>>(keepSettlers);
+    const now = this.clock.now();
+    const ticket = new Ticket(lane, now, timeoutMs, meta, resolveLast, rejectLast);
+    this.engine.enqueue(ticket, now);
+    if (ticket.waiting) {
       this.alarm.keepAlive(true);
-      if (signal === undefined) return;
-      if (signal.aborted) {
-        // By a hook or a listener that was called on the way here; it will not tell again.
-        this.engine.abort(ticket, signal.reason, this.clock.now());
-        return;
-      }
-      if (signal.aborted) {
-        // A hook or a listener did it on the way here; the signal will not say so again.
-        this.engine.abort(ticket, signal.reason, this.clock.now());
-        return;
-      }
+      if (signal !== undefined) this.watch(ticket, signal);
+    }
+    return promise;
+  }
+
+  private watch(ticket: Ticket, signal: AbortSignal): void {
+    if (signal.aborted) {
+      // By a hook or a listener that was called on the way here; it will not tell again.
+      this.engine.abort(ticket, signal.reason, this.clock.now());
+    } else {
       ticket.signal = signal;
       this.aborts.add(signal, ticket);
-    });
+    }
   }
 
   release(lease: LiveLease<T>): void {
@@ -390,7 +403,19 @@ export class Driver<T> implements Ports<T> {
 
   /** The time at which a lease ends. With somebody waiting it decides who is still in time, so it has to be exact. */
   private endTime(): number {
-    return this.engine.waiting > 0 ? this.clock.now() : this.coarse();
+    const now = this.coarse();
+    return now < this.engine.expiryAt - NEAR_MS ? now : this.exactTime(now);
+  }
+
+  private exactTime(coarse: number): number {
+    const { engine } = this;
+    // What the engine knows is a bound that may have stood since somebody came who was served long ago.
+    if (coarse >= this.boundStaleAt) {
+      this.boundStaleAt = coarse + BOUND_LASTS_MS;
+      engine.expiryAt = engine.deadlines.earliest();
+      if (coarse < engine.expiryAt - NEAR_MS) return coarse;
+    }
+    return this.clock.now();
   }
 
   private noteEnd(lease: LiveLease<T>, now: number): void {
