@@ -11,6 +11,7 @@ import { Slot } from './slot.ts';
 import type { Lane } from './lanes.ts';
 import { nextDue } from './maintenance.ts';
 import type { Waiter } from './waiter.ts';
+import type { DestroyReason } from './words.ts';
 
 export function dispatch<T>(engine: Engine<T>, now: number): void {
   if (engine.dispatching) {
@@ -62,7 +63,6 @@ export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolea
   const { queue } = engine.lanes.all[0]!;
   const waiter = queue.head;
   if (waiter === undefined || engine.paused !== false || !isSettled(engine, now) || !isFull(engine)) return false;
-  slot.since = now;
   slot.uses++;
   // Serving calls listeners, and those the pool.
   engine.dispatching = true;
@@ -128,24 +128,29 @@ function handOver<T>(engine: Engine<T>, waiter: Waiter, slot: Slot<T>, now: numb
  * may not be lent any more leave on the way; for waiters, those that need it are sent to be validated, one a waiter.
  */
 export function pickIdle<T>(engine: Engine<T>, now: number, forWaiters: boolean): Slot<T> | undefined {
-  const { slots, settings } = engine;
-  const idle = slots.idle;
+  const { settings } = engine;
+  const { idle } = engine.slots;
   for (;;) {
     const slot = settings.lifo ? idle.tail : idle.head;
     if (slot === undefined) break;
     const reason = engine.unfit(slot, now);
-    if (reason !== undefined) {
-      engine.destroy(slot, reason, now);
-    } else if (!settings.canValidate || isTrusted(engine, slot, now)) {
-      return slot;
-    } else if (forWaiters && slots.validating.size < engine.waiting) {
-      slots.move(slot, slots.validating, now);
-      engine.ports.validate(slot);
-    } else {
-      break;
-    }
+    if (reason === undefined && (!settings.canValidate || isTrusted(engine, slot, now))) return slot;
+    if (!passOver(engine, slot, reason, forWaiters, now)) break;
   }
   return settings.sharing > 1 ? pickShared(engine, now) : undefined;
+}
+
+/** This idle one may not be lent now. True: it is not idle any more. */
+function passOver<T>(engine: Engine<T>, slot: Slot<T>, reason: DestroyReason | undefined, forWaiters: boolean, now: number): boolean {
+  const { validating } = engine.slots;
+  if (reason !== undefined) {
+    engine.destroy(slot, reason, now);
+  } else {
+    if (!forWaiters || validating.size >= engine.waiting) return false;
+    engine.slots.move(slot, validating, now);
+    engine.ports.validate(slot);
+  }
+  return true;
 }
 
 function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {

@@ -40,6 +40,8 @@ export class Engine<T> {
   budgeted = false;
   /** One lane and no budget: whether somebody may have something depends on nothing but what there is. */
   plain: boolean;
+  /** Lanes and shedding learn from every lease. */
+  private readonly learns: boolean;
   budgetSeenAt: number = -Infinity;
   generation = 1;
   nextId = 1;
@@ -82,6 +84,7 @@ export class Engine<T> {
     this.plain = !this.lanes.many;
     this.backoff = new Backoff(settings.retry, random);
     this.shedding = settings.shedding === undefined ? undefined : new Shedding(settings.shedding);
+    this.learns = this.lanes.many || this.shedding !== undefined;
   }
 
   // ------------------------------------------------------------ what is derived
@@ -130,12 +133,13 @@ export class Engine<T> {
     if (this.closing || this.paused !== false || (!this.plain && !this.mayTake(lane, now))) return undefined;
     const slot = pickIdle(this, now, false);
     if (slot === undefined) {
-      if (this.dirty) dispatch(this, now);
+      this.lookAfter(now);
       return undefined;
     }
-    this.shedding?.foundIdle(now);
-    this.totals.acquires++;
-    this.totals.served++;
+    if (this.learns) this.shedding?.foundIdle(now);
+    const { totals } = this;
+    totals.acquires++;
+    totals.served++;
     this.lend(slot, now);
     return slot;
   }
@@ -159,15 +163,16 @@ export class Engine<T> {
 
   /** Marks a picked resource as lent once more. */
   lend(slot: Slot<T>, now: number): void {
+    const { slots } = this;
     slot.uses++;
     this.backoff.stillborns = 0;
-    if (slot.list === this.slots.idle) this.slots.lend(slot, now);
-    else this.slots.share(slot, slot.leases + 1, now);
+    if (slot.list === slots.idle) slots.lend(slot);
+    else slots.share(slot, slot.leases + 1, now);
   }
 
   attach(hold: Hold<T>): void {
     addHold(hold.slot, hold);
-    if (this.lanes.many) hold.lane.lent(hold.since);
+    if (!this.plain && this.lanes.many) hold.lane.lent(hold.since);
   }
 
   /** An acquire that could not be served at once. Serves it all the same if dispatching finds a way; refuses it, or lets it wait. */
@@ -199,26 +204,48 @@ export class Engine<T> {
   release(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
     this.account(hold, now);
-    if (slot.leases > 1) {
-      const lendable = slot.list === this.slots.lent[slot.leases] && slot.uses < this.settings.maxUses;
-      if (lendable && this.waiting > 0 && this.unfit(slot, now) === undefined && passOn(this, slot, now)) return;
-      this.endShare(slot, now);
-      if (this.waiting > 0) dispatch(this, now);
-      return;
-    }
-    if (this.isGone(slot)) return;
+    if (slot.list !== this.slots.single && this.endShare(slot, now)) return;
     const reason = this.unfitToReturn(slot, now);
+    if (reason !== undefined || this.settings.canReset) this.endUse(slot, reason, now);
+    else if (this.plain && hold.lane.queue.head === undefined) this.slots.rest(slot);
+    else this.offer(slot, now);
+  }
+
+  /** A resource has come back that can be lent again, and perhaps somebody waits. */
+  private offer(slot: Slot<T>, now: number): void {
+    if (passOn(this, slot, now)) return;
+    this.toIdle(slot, now);
+    if (this.waiting > 0) dispatch(this, now);
+  }
+
+  /** A resource has come back that cannot be lent again as it is. */
+  private endUse(slot: Slot<T>, reason: DestroyReason | undefined, now: number): void {
     if (reason !== undefined) {
       this.destroy(slot, reason, now);
-      dispatch(this, now);
-    } else if (this.settings.canReset) {
+    } else {
       this.slots.move(slot, this.slots.resetting, now);
-      if (this.ports.reset(slot)) this.resetDone(slot, true, undefined, now);
-      else dispatch(this, now);
-    } else if (!passOn(this, slot, now)) {
-      this.toIdle(slot, now);
-      if (this.waiting > 0) dispatch(this, now);
+      if (this.ports.reset(slot)) {
+        this.resetDone(slot, true, undefined, now);
+        return;
+      }
     }
+    dispatch(this, now);
+  }
+
+  private learn(hold: Hold<T>, ms: number, now: number): void {
+    this.shedding?.held(ms);
+    if (this.lanes.many) hold.lane.ended(hold.since, now);
+  }
+
+  /** One lease of a resource with several has ended, or one of a resource that the pool has let go. False: it was the last. */
+  private endShare(slot: Slot<T>, now: number): boolean {
+    if (this.isGone(slot)) return true;
+    if (slot.leases === 1) return false;
+    const lendable = slot.list !== this.slots.leaving && slot.uses < this.settings.maxUses;
+    if (this.waiting > 0 && lendable && this.unfit(slot, now) === undefined && passOn(this, slot, now)) return true;
+    this.slots.share(slot, slot.leases - 1, now);
+    if (this.waiting > 0) dispatch(this, now);
+    return true;
   }
 
   /** A lease is about to end that takes its resource along. Whoever is told of that end must not be given the resource, shared as it is. */
@@ -377,7 +404,7 @@ export class Engine<T> {
   }
 
   toIdle(slot: Slot<T>, now: number): void {
-    this.slots.move(slot, this.slots.idle, now);
+    this.slots.rest(slot);
     if (slot.idleSince < now) noteReturn(this, slot);
     if (slot.watched) this.ports.rested(slot);
   }
@@ -406,6 +433,10 @@ export class Engine<T> {
     }
   }
 
+  private surplus(): DestroyReason | undefined {
+    return this.staying > this.limit ? this.overReason() : undefined;
+  }
+
   overReason(): DestroyReason {
     return this.staying > this.settings.max ? 'overSize' : 'recalled';
   }
@@ -425,8 +456,7 @@ export class Engine<T> {
     if (reason !== undefined) return reason;
     if (slot.uses >= this.settings.maxUses) return 'maxUses';
     if (slot.evictAt <= now && this.canSpare()) return 'evicted';
-    if ((this.budgeted || this.slots.size > this.settings.max) && this.staying > this.limit) return this.overReason();
-    return undefined;
+    return this.budgeted || this.slots.size > this.settings.max ? this.surplus() : undefined;
   }
 
   /** May one resource go without dipping below `min`? Where `max` leaves no room for a replacement beside it, when nothing is missing. */
@@ -440,8 +470,9 @@ export class Engine<T> {
   private endHold(hold: Hold<T>, now: number): boolean {
     const { slot } = hold;
     this.account(hold, now);
-    if (slot.leases > 1) this.endShare(slot, now);
-    else return !this.isGone(slot);
+    if (this.isGone(slot)) return false;
+    if (slot.leases === 1) return true;
+    this.slots.share(slot, slot.leases - 1, now);
     return false;
   }
 
@@ -449,16 +480,10 @@ export class Engine<T> {
     const { slot } = hold;
     const ms = now - hold.since;
     this.totals.useMs += ms;
-    this.shedding?.held(ms);
     removeHold(slot, hold);
-    if (this.lanes.many) hold.lane.ended(hold.since, now);
+    if (this.learns) this.learn(hold, ms, now);
     slot.idleSince = now;
     slot.aliveAt = now;
-  }
-
-  /** One of several leases of a resource has ended. */
-  private endShare(slot: Slot<T>, now: number): void {
-    if (!this.isGone(slot)) this.slots.share(slot, slot.leases - 1, now);
   }
 
   /** Detached while others still used it, which the pool does not care about any more. */

@@ -34,7 +34,7 @@ export class Slot<T> implements Linked<Slot<T>> {
   generation: number;
   /** Which attempt in a row its create was, from 1. */
   readonly attempt: number;
-  /** When it entered its state. */
+  /** When it entered its state, if that is one in which a hook runs. */
   since: number;
   createdAt = 0;
   /** When it was last given back (or created): what idleTimeoutMs counts from. */

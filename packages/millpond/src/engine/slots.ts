@@ -32,7 +32,7 @@ export class Slots<T> {
   /** Everything in the pool, creating and destroying included: how many slots stand in a list. */
   size = 0;
   /** `lent[1]`. */
-  private readonly single: StateList<T>;
+  readonly single: StateList<T>;
   /** No resource has fewer leases than this; a lower bound, so that looking for the least shared one does not start from 1 each time. */
   private fewest = 1;
 
@@ -67,20 +67,28 @@ export class Slots<T> {
     else from.remove(slot);
     slot.list = to;
     slot.since = now;
-    if (to === this.idle) this.pushIdle(slot);
-    else if (to === this.gone) this.size--;
+    if (to === this.gone) this.size--;
     else to.push(slot);
   }
 
-  /** Lends an idle one. Written out, because it is half of every acquire. */
-  lend(slot: Slot<T>, now: number): void {
+  /**
+   * Lends an idle one. This and {@link rest} are a move written out, because they are what most acquires and releases consist of. They leave
+   * `since` alone: nobody asks an idle or lent one for it.
+   */
+  lend(slot: Slot<T>): void {
     const { single } = this;
     this.idle.remove(slot);
     slot.list = single;
-    slot.since = now;
     slot.leases = 1;
     this.fewest = 1;
     single.push(slot);
+  }
+
+  /** Makes one idle that comes from elsewhere in the pool. */
+  rest(slot: Slot<T>): void {
+    slot.list.remove(slot);
+    slot.list = this.idle;
+    this.pushIdle(slot);
   }
 
   /** Adds or ends one of several leases of a shared resource. */

@@ -397,7 +397,7 @@ export class Driver<T> implements Ports<T> {
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);
     this.engine.attach(lease);
-    if (this.events.wantsAcquire) this.events.emit('acquire', { lease, waitMs: now - since });
+    if (this.events.wantsAcquire) this.tellAcquire(lease, now - since);
     return lease;
   }
 
@@ -418,7 +418,15 @@ export class Driver<T> implements Ports<T> {
     return this.clock.now();
   }
 
+  private tellAcquire(lease: LiveLease<T>, waitMs: number): void {
+    this.events.emit('acquire', { lease, waitMs });
+  }
+
   private noteEnd(lease: LiveLease<T>, now: number): void {
+    if (lease.leaked || this.events.wantsRelease) this.tellEnd(lease, now);
+  }
+
+  private tellEnd(lease: LiveLease<T>, now: number): void {
     const useMs = now - lease.since;
     if (lease.leaked && this.events.wants('unleak')) this.events.emit('unleak', { ...labelled(lease.meta), heldMs: useMs });
     if (this.events.wantsRelease) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
