@@ -51,16 +51,18 @@ export interface AcquireErrorInit extends PoolErrorInit {
  * acquire.
  */
 export class AcquireError extends PoolError {
-  /** The pool at that moment. */
-  readonly stats: PoolStats;
   readonly waitedMs: number;
+  readonly #stats: PoolStats;
 
   constructor(message: string, init: AcquireErrorInit) {
     super(message, init);
-    this.stats = init.stats;
     this.waitedMs = init.waitedMs;
-    // A log line should have the numbers once, in the message; the snapshot is for code.
-    Object.defineProperty(this, 'stats', { enumerable: false });
+    this.#stats = init.stats;
+  }
+
+  /** The pool at that moment. A log line has the numbers once, in the message: this is for code, and not enumerable. */
+  get stats(): PoolStats {
+    return this.#stats;
   }
 
   static {

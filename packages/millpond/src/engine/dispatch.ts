@@ -7,6 +7,7 @@
 
 import { missingCreates } from './demand.ts';
 import type { Engine } from './engine.ts';
+import { canSpare, hasTurn, overReason, unfit } from './fitness.ts';
 import { Slot } from './slot.ts';
 import type { Lane } from './lanes.ts';
 import { nextDue } from './maintenance.ts';
@@ -133,7 +134,7 @@ export function pickIdle<T>(engine: Engine<T>, now: number, forWaiters: boolean)
   for (;;) {
     const slot = settings.lifo ? idle.tail : idle.head;
     if (slot === undefined) break;
-    const reason = engine.unfit(slot, now);
+    const reason = unfit(engine, slot, now);
     if (reason === undefined && (!settings.canValidate || isTrusted(engine, slot, now))) return slot;
     if (!passOver(engine, slot, reason, forWaiters, now)) break;
   }
@@ -157,7 +158,7 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
   for (;;) {
     const slot = engine.slots.leastShared();
     if (slot === undefined) return undefined;
-    if (engine.unfit(slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
+    if (unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
     engine.slots.move(slot, engine.slots.leaving, now);
   }
 }
@@ -171,10 +172,10 @@ function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
 function retireSurplus<T>(engine: Engine<T>, now: number): void {
   const { idle } = engine.slots;
   engine.budgetSeenAt = now;
-  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, engine.overReason(), now);
+  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, overReason(engine), now);
   if (!engine.spreading) return;
   for (const slot of idle.toArray()) {
-    if (slot.state === 'idle' && slot.evictAt <= now && engine.canSpare()) engine.destroy(slot, 'evicted', now);
+    if (slot.state === 'idle' && hasTurn(slot, now) && canSpare(engine)) engine.destroy(slot, 'evicted', now);
   }
 }
 

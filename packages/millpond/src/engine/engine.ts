@@ -12,6 +12,8 @@
 import { Backoff } from './backoff.ts';
 import { arrive, dispatch, passOn, pickIdle } from './dispatch.ts';
 import { refusalAtDoor } from './door.ts';
+import { afterCreateFailure } from './failures.ts';
+import { overReason, unfit, unfitToReturn } from './fitness.ts';
 import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
 import type { Settings } from './settings.ts';
@@ -205,7 +207,7 @@ export class Engine<T> {
     const slot = hold.slot;
     this.account(hold, now);
     if (slot.list !== this.slots.single && this.endShare(slot, now)) return;
-    const reason = this.unfitToReturn(slot, now);
+    const reason = unfitToReturn(this, slot, now);
     if (reason !== undefined || this.settings.canReset) this.endUse(slot, reason, now);
     else if (this.plain && hold.lane.queue.head === undefined) this.slots.rest(slot);
     else this.offer(slot, now);
@@ -242,7 +244,7 @@ export class Engine<T> {
     if (this.isGone(slot)) return true;
     if (slot.leases === 1) return false;
     const lendable = slot.list !== this.slots.leaving && slot.uses < this.settings.maxUses;
-    if (this.waiting > 0 && lendable && this.unfit(slot, now) === undefined && passOn(this, slot, now)) return true;
+    if (this.waiting > 0 && lendable && unfit(this, slot, now) === undefined && passOn(this, slot, now)) return true;
     this.slots.share(slot, slot.leases - 1, now);
     if (this.waiting > 0) dispatch(this, now);
     return true;
@@ -280,6 +282,7 @@ export class Engine<T> {
   // -------------------------------------------------------------- answers of hooks
 
   created(slot: Slot<T>, resource: T, now: number): void {
+    const startedAt = slot.since;
     slot.resource = resource;
     slot.createdAt = now;
     this.totals.created++;
@@ -300,11 +303,11 @@ export class Engine<T> {
     } else if (this.staying > this.settings.max || (this.waiting === 0 && this.staying > this.limit)) {
       // One too many by budget alone serves whoever waits and leaves on release: pools that take turns would else destroy each other's
       // resources before anybody had used them.
-      this.destroy(slot, this.overReason(), now);
+      this.destroy(slot, overReason(this), now);
     } else {
       this.toIdle(slot, now);
       noteArrival(this, slot, now);
-      this.ports.createdResource(slot, now);
+      this.ports.createdResource(slot, now - startedAt);
     }
     dispatch(this, now);
   }
@@ -314,7 +317,7 @@ export class Engine<T> {
     if (state !== 'creating' && state !== 'abandoned') return;
     this.toGone(slot, now);
     this.ports.freed();
-    if (state === 'creating') this.afterCreateFailure(slot, error, permanent, timedOut, now);
+    if (state === 'creating') afterCreateFailure(this, slot, error, permanent, timedOut, now);
     dispatch(this, now);
   }
 
@@ -323,7 +326,7 @@ export class Engine<T> {
     if (slot.state === 'validating') {
       if (ok) {
         slot.aliveAt = now;
-        const reason = this.unfit(slot, now);
+        const reason = unfit(this, slot, now);
         if (reason === undefined) this.toIdle(slot, now);
         else this.destroy(slot, reason, now);
       } else {
@@ -340,7 +343,7 @@ export class Engine<T> {
     if (slot.state !== 'resetting') return;
     if (ok) {
       slot.aliveAt = now;
-      const reason = this.unfitToReturn(slot, now);
+      const reason = unfitToReturn(this, slot, now);
       if (reason === undefined) this.toIdle(slot, now);
       else this.destroy(slot, reason, now);
     } else {
@@ -433,39 +436,6 @@ export class Engine<T> {
     }
   }
 
-  private surplus(): DestroyReason | undefined {
-    return this.staying > this.limit ? this.overReason() : undefined;
-  }
-
-  overReason(): DestroyReason {
-    return this.staying > this.settings.max ? 'overSize' : 'recalled';
-  }
-
-  /** Why this resource must not be lent (again), or undefined. */
-  unfit(slot: Slot<T>, now: number): DestroyReason | undefined {
-    if (slot.broken || (this.settings.canBreak && this.ports.isBroken(slot))) return 'broken';
-    if (slot.doom !== undefined) return slot.doom;
-    if (slot.generation !== this.generation) return 'evicted';
-    if (slot.expiresAt <= now) return 'maxLifetime';
-    return undefined;
-  }
-
-  private unfitToReturn(slot: Slot<T>, now: number): DestroyReason | undefined {
-    if (this.closing) return 'poolClosed';
-    const reason = this.unfit(slot, now);
-    if (reason !== undefined) return reason;
-    if (slot.uses >= this.settings.maxUses) return 'maxUses';
-    if (slot.evictAt <= now && this.canSpare()) return 'evicted';
-    return this.budgeted || this.slots.size > this.settings.max ? this.surplus() : undefined;
-  }
-
-  /** May one resource go without dipping below `min`? Where `max` leaves no room for a replacement beside it, when nothing is missing. */
-  canSpare(): boolean {
-    const { min } = this.settings;
-    const { limit } = this;
-    return min < limit ? this.slots.alive > min : this.slots.alive >= limit;
-  }
-
   /** Ends the accounting of a lease; true when the resource has no other. */
   private endHold(hold: Hold<T>, now: number): boolean {
     const { slot } = hold;
@@ -501,29 +471,6 @@ export class Engine<T> {
     for (const slot of this.slots.idle.toArray()) {
       if (slot.state === 'idle' && slot.aliveAt <= satSince) this.destroy(slot, 'stale', now);
     }
-  }
-
-  private afterCreateFailure(slot: Slot<T>, error: unknown, permanent: boolean, timedOut: boolean, now: number): void {
-    this.totals.createErrors++;
-    this.lastCreateError = error;
-    const retryAt = this.backoff.failed(slot.attempt, permanent, now);
-    const alive = this.slots.alive;
-    const { breaker, retryForWaiters } = this.settings;
-    const refusal: Refusal = { kind: 'createFailed', cause: error, timedOut, permanent };
-    if (breaker !== undefined && alive === 0 && this.backoff.failures >= breaker.failures) {
-      if (this.probeAt === undefined) this.probeAt = now + breaker.probeIntervalMs;
-      this.refuseAll({ kind: 'unavailable' }, now);
-    } else if (permanent && alive === 0) {
-      this.refuseAll(refusal, now);
-    } else if (permanent || !retryForWaiters) {
-      // Attempts that still run back as many waiters; beyond them the head of who is next is told.
-      const backed = this.slots.creating.size + this.slots.validating.size;
-      const lane = this.lanes.next(now, this.capacity) ?? this.lanes.all.find((each) => each.queue.size > 0);
-      if (lane !== undefined && this.waiting > backed) this.refuse(lane.queue.head!, refusal, now);
-    }
-    const retries = this.waiting > 0 || this.slots.alive < this.settings.min || this.probeAt !== undefined;
-    const retryInMs = retries ? Math.max(0, (this.probeAt ?? retryAt) - now) : undefined;
-    this.ports.createError(error, slot.attempt, retryInMs, permanent);
   }
 
   private settle(waiter: Waiter, refusal: Refusal, now: number): void {

@@ -6,6 +6,7 @@
 // pool that forgets to wake looks healthy in every number that it reports.
 
 import type { Engine } from './engine.ts';
+import { canSpare, hasTurn } from './fitness.ts';
 import type { Lane } from './lanes.ts';
 import type { Linked, List } from './list.ts';
 import type { Slot } from './slot.ts';
@@ -219,8 +220,8 @@ function mayShare<T>(engine: Engine<T>, now: number): boolean {
 function checkSpread<T>(engine: Engine<T>, now: number, fault: Fault): void {
   if (engine.closing) return;
   for (const slot of engine.slots.aliveSlots()) {
-    if (slot.evictAt !== Infinity && !engine.spreading) fault(`I9: the turn of #${slot.id} to be evicted is forgotten`);
-    if (slot.state === 'idle' && slot.evictAt <= now && engine.canSpare()) fault(`I9: #${slot.id} lies idle after its turn to be evicted`);
+    if (slot.evictAt !== undefined && !engine.spreading) fault(`I9: the turn of #${slot.id} to be evicted is forgotten`);
+    if (slot.state === 'idle' && hasTurn(slot, now) && canSpare(engine)) fault(`I9: #${slot.id} lies idle after its turn to be evicted`);
   }
 }
 
@@ -292,7 +293,7 @@ function promiseHooks<T>(engine: Engine<T>, promise: (what: string, atMs: number
 function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
   const { slots, settings } = engine;
   let spare = slots.idle.size + slots.borrowed + slots.validating.size + slots.resetting.size - Math.min(settings.min, engine.limit);
-  for (const slot of slots.aliveSlots()) if (slot.evictAt <= now) spare--;
+  for (const slot of slots.aliveSlots()) if (hasTurn(slot, now)) spare--;
   for (const slot of slots.idle.toArray()) {
     promise(`the retirement of #${slot.id}`, slot.expiresAt);
     if (spare-- > 0) promise(`the idle timeout of #${slot.id}`, slot.idleSince + settings.idleTimeoutMs);
@@ -301,7 +302,7 @@ function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string
   }
   if (engine.closing) return;
   for (const slot of slots.aliveSlots()) {
-    if (slot.evictAt > now) promise(`the turn of #${slot.id} to be evicted`, slot.evictAt);
+    if (slot.evictAt !== undefined && slot.evictAt > now) promise(`the turn of #${slot.id} to be evicted`, slot.evictAt);
     for (let hold = slot.holds; hold !== undefined; hold = hold.next) {
       if (!hold.leaked) promise(`the leak report of #${slot.id}`, hold.since + settings.leakThresholdMs);
     }

@@ -33,7 +33,7 @@ export class Slots<T> {
   size = 0;
   /** `lent[1]`. */
   readonly single: StateList<T>;
-  /** No resource has fewer leases than this; a lower bound, so that looking for the least shared one does not start from 1 each time. */
+  /** No resource has fewer leases; a lower bound, so that looking for the least shared one does not start from 1 each time. */
   private fewest = 1;
 
   constructor(sharing: number) {
@@ -72,8 +72,8 @@ export class Slots<T> {
   }
 
   /**
-   * Lends an idle one. This and {@link rest} are a move written out, because they are what most acquires and releases consist of. They leave
-   * `since` alone: nobody asks an idle or lent one for it.
+   * Lends an idle one. This and {@link rest} are a move written out, because they are what most acquires and releases consist of. They
+   * leave `since` alone: nobody asks an idle or lent one for it.
    */
   lend(slot: Slot<T>): void {
     const { single } = this;

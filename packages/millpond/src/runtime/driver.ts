@@ -20,16 +20,9 @@ import { coarseNow, createAlarm, systemClock, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
 import { HookContext, InfoContext, runHook } from './hooks.ts';
 import { LiveLease, type LeaseMeta } from './lease.ts';
-import { reason, refusalError } from './refusals.ts';
+import { isStill, momentOf, type Moment } from './moment.ts';
+import { reason, refusalError, type Circumstances } from './refusals.ts';
 import { Ticket } from './ticket.ts';
-
-/** What the runtime keeps with a slot. */
-interface Attachment {
-  readonly startedAt: number;
-  /** The hook that runs now. */
-  context: HookContext | undefined;
-  unsubscribe: (() => void) | undefined;
-}
 
 export interface DriverInit<T> {
   readonly name: string;
@@ -51,8 +44,6 @@ const keepSettlers = (resolve: (lease: never) => void, reject: (error: unknown) 
 const NEAR_MS = 1_000;
 /** How often the earliest deadline is looked up for that at most. */
 const BOUND_LASTS_MS = 100;
-/** How many holders an error names. */
-const HOLDERS_NAMED = 3;
 
 export class Driver<T> implements Ports<T> {
   readonly name: string;
@@ -78,7 +69,8 @@ export class Driver<T> implements Ports<T> {
   private lastGranted = 0;
   private boundStaleAt: number = -Infinity;
   private readonly failing = new Set<string>();
-  private namedHolders: { readonly at: number; readonly holders: readonly Holder[] } | undefined = undefined;
+  /** When somebody was last refused. */
+  private moment: Moment | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
     this.name = init.name;
@@ -198,24 +190,15 @@ export class Driver<T> implements Ports<T> {
     return statsOf(this.name, this.engine);
   }
 
-  /** What an error says of the pool. */
-  circumstances(waitedMs: number, lane: Lane, label: string | undefined): Parameters<typeof refusalError>[1] {
-    const { engine } = this;
-    const { limit, lastCreateError } = engine;
-    const heldByLane = engine.lanes.many ? { name: lane.name, held: lane.held } : undefined;
-    return { stats: this.stats(), waitedMs, label, lane: heldByLane, limit, holders: this.oldestHolders(), lastCreateError };
-  }
-
   // ------------------------------------------------------------------ Ports: hooks
 
   create(slot: Slot<T>): void {
     const context = Object.assign(new HookContext(), { attempt: slot.attempt });
-    const attachment: Attachment = { startedAt: slot.since, context, unsubscribe: undefined };
-    slot.attachment = attachment;
+    slot.hook = context;
     const done = (resource: T): void => {
-      attachment.context = undefined;
+      slot.hook = undefined;
       slot.resource = resource;
-      if (slot.state === 'creating') this.subscribe(slot, attachment);
+      if (slot.state === 'creating') this.subscribe(slot);
       this.engine.created(slot, resource, this.clock.now());
     };
     const failed = (error: unknown): void => {
@@ -252,7 +235,7 @@ export class Driver<T> implements Ports<T> {
   destroy(slot: Slot<T>, reason: DestroyReason): void {
     this.unsubscribe(slot);
     const context = Object.assign(new HookContext(), { reason });
-    attachmentOf(slot).context = context;
+    slot.hook = context;
     this.inScope(() => runHook(
       () => this.factory.destroy(slot.resource as T, context),
       () => this.engine.destroyed(slot, undefined, this.clock.now()),
@@ -265,7 +248,7 @@ export class Driver<T> implements Ports<T> {
     const message = overlong ? `${hook} did not finish within ${timeoutMs} ms` : `the result of this ${hook} is not wanted any more`;
     const code = overlong ? `ERR_POOL_${hook.toUpperCase()}_TIMEOUT` as const : 'ERR_POOL_ABANDONED';
     const error = new PoolError(message, { code, pool: this.name });
-    attachmentOf(slot).context?.giveUp(error);
+    (slot.hook as HookContext | undefined)?.giveUp(error);
     return error;
   }
 
@@ -292,9 +275,15 @@ export class Driver<T> implements Ports<T> {
     this.forget(ticket);
     const waitMs = now - ticket.since;
     const error = refusal.kind === 'aborted' ? refusal.reason
-      : refusalError(refusal, this.circumstances(waitMs, ticket.lane, ticket.meta?.label));
+      : refusalError(refusal, this.circumstancesOf(ticket, waitMs, now));
     ticket.reject(error);
     this.noteRefusal(error, waitMs);
+  }
+
+  private circumstancesOf({ lane, meta }: Ticket, waitedMs: number, now: number): Circumstances {
+    if (this.moment === undefined || !isStill(this.moment, this.engine, now)) this.moment = momentOf(this, now);
+    const heldByLane = this.engine.lanes.many ? { name: lane.name, held: lane.held } : undefined;
+    return { moment: this.moment, waitedMs, label: meta?.label, lane: heldByLane };
   }
 
   /** Tells that an acquire was refused. */
@@ -326,10 +315,10 @@ export class Driver<T> implements Ports<T> {
 
   // ------------------------------------------------------- Ports: events and wake-ups
 
-  createdResource(slot: Slot<T>, now: number): void {
+  createdResource(slot: Slot<T>, durationMs: number): void {
     this.onCreateEnd?.(undefined, false);
     if (!this.events.wants('create')) return;
-    this.events.emit('create', { resource: slot.resource as T, info: this.infoOf(slot), durationMs: now - attachmentOf(slot).startedAt });
+    this.events.emit('create', { resource: slot.resource as T, info: this.infoOf(slot), durationMs });
   }
 
   createError(error: unknown, attempt: number, retryInMs: number | undefined, permanent: boolean): void {
@@ -439,14 +428,14 @@ export class Driver<T> implements Ports<T> {
 
   private begin(slot: Slot<T>): InfoContext {
     const context = new InfoContext(this.infoOf(slot));
-    attachmentOf(slot).context = context;
+    slot.hook = context;
     return context;
   }
 
-  private subscribe(slot: Slot<T>, attachment: Attachment): void {
+  private subscribe(slot: Slot<T>): void {
     if (this.factory.onLost === undefined) return;
     try {
-      attachment.unsubscribe = this.factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
+      slot.unsubscribe = this.factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
     } catch (error) {
       slot.broken = true;
       slot.error = error;
@@ -454,9 +443,8 @@ export class Driver<T> implements Ports<T> {
   }
 
   private unsubscribe(slot: Slot<T>): void {
-    const attachment = attachmentOf(slot);
-    const { unsubscribe } = attachment;
-    attachment.unsubscribe = undefined;
+    const { unsubscribe } = slot;
+    slot.unsubscribe = undefined;
     try {
       unsubscribe?.();
     } catch (error) {
@@ -473,20 +461,9 @@ export class Driver<T> implements Ports<T> {
     }
   }
 
-  private oldestHolders(): readonly Holder[] {
-    // Many may be refused at the same moment, and all of them are told of the same holders.
-    const now = this.clock.now();
-    if (this.namedHolders?.at !== now) this.namedHolders = { at: now, holders: this.holders().slice(0, HOLDERS_NAMED) };
-    return this.namedHolders.holders;
-  }
-
   private inScope<R>(fn: () => R): R {
     return this.scope.runInAsyncScope(fn);
   }
-}
-
-function attachmentOf<T>(slot: Slot<T>): Attachment {
-  return slot.attachment as Attachment;
 }
 
 function labelled(meta: LeaseMeta | undefined): { readonly label?: string } {
