@@ -17,9 +17,14 @@ const WARM_ROUNDS = 12;
 /** A round is news when a series became quicker by more than this. */
 const PROGRESS = 0.99;
 const QUIET_ROUNDS = 40;
-const LIMIT_MS = 5_000;
+/** Of CPU time, so that it is as many rounds on a machine that is busy with something else. */
+const LIMIT_MS = 4_000;
 /** Enough to notice what is far off. */
-const LIMIT_HINDERED_MS = 2_500;
+const LIMIT_HINDERED_MS = 2_000;
+const LEAST_ROUNDS = 40;
+
+/** What a worker awaits while it holds something. */
+const settled = Promise.resolve();
 
 /** What can be put in the way of the pool, to see that it is noticed. */
 export const HANDICAPS = ['hop', 'allocation'];
@@ -32,6 +37,7 @@ export async function measure(handicap) {
     await pool.ready();
     return handicap === undefined ? pool : hindered(pool, handicap);
   };
+  /** @type {any} */
   const series = {
     floor: awaits(Promise.resolve(1)),
     smallest64: workersOfSmallest(64),
@@ -43,6 +49,7 @@ export async function measure(handicap) {
     shared1000: sharers(await open({ min: 4, max: 4, sharing: 32 }), 1000),
   };
   const quickest = await race(series, handicap === undefined ? LIMIT_MS : LIMIT_HINDERED_MS);
+  /** @type {any} */
   const bytes = {};
   for (const name of ['tryAcquire', 'acquire', 'contended64']) bytes[name] = await bytesPerCall(series[name]);
   return {
@@ -61,16 +68,22 @@ export async function measure(handicap) {
   };
 }
 
+/** Microseconds of CPU time since then. */
+function cpuSince(before) {
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
 /** CPU nanoseconds per call in the quickest batch of each series. */
 async function race(series, limitMs) {
+  /** @type {any} */
   const quickest = Object.fromEntries(Object.keys(series).map((name) => [name, Infinity]));
-  const start = performance.now();
-  for (let round = 0, quiet = 0; quiet < QUIET_ROUNDS && performance.now() - start < limitMs; round++, quiet++) {
+  const start = process.cpuUsage();
+  for (let round = 0, quiet = 0; round < LEAST_ROUNDS || (quiet < QUIET_ROUNDS && cpuSince(start) < limitMs * 1000); round++, quiet++) {
     for (const [name, batch] of Object.entries(series)) {
       const before = process.cpuUsage();
       await batch(BATCH);
-      const { user, system } = process.cpuUsage(before);
-      const took = ((user + system) * 1000) / BATCH;
+      const took = (cpuSince(before) * 1000) / BATCH;
       if (round < WARM_ROUNDS) continue;
       if (took < quickest[name] * PROGRESS) quiet = 0;
       quickest[name] = Math.min(quickest[name], took);
@@ -82,7 +95,7 @@ async function race(series, limitMs) {
 async function bytesPerCall(batch) {
   let least = Infinity;
   for (let round = 0; round < 5; round++) {
-    globalThis.gc();
+    globalThis.gc?.();
     const before = process.memoryUsage().heapUsed;
     await batch(BATCH);
     least = Math.min(least, (process.memoryUsage().heapUsed - before) / BATCH);
@@ -116,13 +129,13 @@ async function atOnce(count, calls, turn) {
 
 const workers = (pool, count) => (calls) => atOnce(count, calls, async () => {
   const lease = await pool.acquire();
-  await null;
+  await settled;
   lease.release();
 });
 
 const sharers = (pool, count) => (calls) => atOnce(count, calls, async () => {
   const lease = pool.tryAcquire() ?? await pool.acquire();
-  await null;
+  await settled;
   lease.release();
 });
 
@@ -130,7 +143,7 @@ function workersOfSmallest(count) {
   const pool = new SmallestPool(Array.from({ length: 10 }, () => ({})));
   return (calls) => atOnce(count, calls, async () => {
     const resource = await pool.acquire();
-    await null;
+    await settled;
     pool.release(resource);
   });
 }

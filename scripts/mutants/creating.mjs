@@ -107,40 +107,40 @@ export const CREATING = [
   {
     name: 'the backoff does not grow',
     file: 'engine/backoff.ts',
-    find: 'initialDelayMs * factor ** this.steps',
+    find: 'initialDelayMs * factor ** this.#steps',
     replace: 'initialDelayMs * factor ** 0',
   },
   {
     name: 'the backoff grows without bound',
     file: 'engine/backoff.ts',
-    find: 'Math.min(maxDelayMs, initialDelayMs * factor ** this.steps);\n'
-      + '    this.steps++;\n    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.random() - 1)));',
-    replace: 'initialDelayMs * factor ** this.steps;\n    this.steps++;\n'
-      + '    this.retryAt = now + delay * (1 + jitter * (2 * this.random() - 1));',
+    find: 'Math.min(maxDelayMs, initialDelayMs * factor ** this.#steps);\n'
+      + '    this.#steps++;\n    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.#random() - 1)));',
+    replace: 'initialDelayMs * factor ** this.#steps;\n    this.#steps++;\n'
+      + '    this.retryAt = now + delay * (1 + jitter * (2 * this.#random() - 1));',
   },
   {
     name: 'jitter lifts the backoff above its cap',
     file: 'engine/backoff.ts',
-    find: 'now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.random() - 1)));',
-    replace: 'now + delay * (1 + jitter * (2 * this.random() - 1));',
+    find: 'now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.#random() - 1)));',
+    replace: 'now + delay * (1 + jitter * (2 * this.#random() - 1));',
   },
   {
     name: 'at its cap the backoff has no jitter',
     file: 'engine/backoff.ts',
-    find: 'permanent ? maxDelayMs : Math.min(maxDelayMs, initialDelayMs * factor ** this.steps);',
-    replace: 'permanent ? maxDelayMs : initialDelayMs * factor ** this.steps * 2;',
+    find: 'permanent ? maxDelayMs : Math.min(maxDelayMs, initialDelayMs * factor ** this.#steps);',
+    replace: 'permanent ? maxDelayMs : initialDelayMs * factor ** this.#steps * 2;',
   },
   {
     name: 'a success does not end the backoff',
     file: 'engine/backoff.ts',
-    find: '    this.steps = 0;\n    this.retryAt = -Infinity;',
+    find: '    this.#steps = 0;\n    this.retryAt = -Infinity;',
     replace: '    this.retryAt = -Infinity;',
   },
   {
     name: 'a success does not forget the failures before it',
     file: 'engine/backoff.ts',
-    find: '    this.failures = 0;\n    this.steps = 0;',
-    replace: '    this.steps = 0;',
+    find: '    this.failures = 0;\n    this.#steps = 0;',
+    replace: '    this.#steps = 0;',
   },
   {
     name: 'creates that fail together each lengthen the backoff',
@@ -157,8 +157,8 @@ export const CREATING = [
   {
     name: 'a permanent failure is retried like a transient one',
     file: 'runtime/driver.ts',
-    find: "return this.factory.classify?.(error) === 'permanent';",
-    replace: "return this.factory.classify?.(error) === 'eternal';",
+    find: "return this.#factory.classify?.(error) === 'permanent';",
+    replace: "return this.#factory.classify?.(error) === 'eternal';",
   },
   {
     name: 'a permanent failure with nothing alive is told to the first waiter only',

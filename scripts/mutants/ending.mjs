@@ -34,7 +34,7 @@ export const ENDING = [
   {
     name: 'flushOnStale is ignored',
     file: 'engine/engine.ts',
-    find: '        if (this.settings.flushOnStale) this.flush(sat, now);\n',
+    find: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n',
     replace: '',
   },
   {
@@ -107,7 +107,7 @@ export const ENDING = [
   {
     name: 'a resource that dies during its ping ends all pings',
     file: 'engine/engine.ts',
-    find: '    if (this.pinging === slot) this.pingEnded(now);\n    if (!this.dispatching)',
+    find: '    if (this.pinging === slot) this.#pingEnded(now);\n    if (!this.dispatching)',
     replace: '    if (!this.dispatching)',
   },
   {

@@ -64,26 +64,26 @@ export const SHARES = [
   {
     name: 'a lane below its share does not go first',
     file: 'engine/lanes.ts',
-    find: 'return this.belowShare(capacity) ?? this.leastUsedBorrower(now, capacity);',
-    replace: 'return this.leastUsedBorrower(now, capacity);',
+    find: 'return this.#belowShare(capacity) ?? this.#leastUsedBorrower(now, capacity);',
+    replace: 'return this.#leastUsedBorrower(now, capacity);',
   },
   {
     name: 'what is left over goes to the lane with the fewest leases, whatever their length',
     file: 'engine/lanes.ts',
-    find: 'return (this.usedMs + this.held * now - this.startSum) / this.share;',
+    find: 'return (this.#usedMs + this.held * now - this.#startSum) / this.share;',
     replace: 'return (this.held + 0 * now) / this.share;',
   },
   {
     name: 'connection time used is not in proportion to the share',
     file: 'engine/lanes.ts',
-    find: 'return (this.usedMs + this.held * now - this.startSum) / this.share;',
-    replace: 'return this.usedMs + this.held * now - this.startSum;',
+    find: 'return (this.#usedMs + this.held * now - this.#startSum) / this.share;',
+    replace: 'return this.#usedMs + this.held * now - this.#startSum;',
   },
   {
     name: 'running leases do not count as connection time',
     file: 'engine/lanes.ts',
-    find: 'return (this.usedMs + this.held * now - this.startSum) / this.share;',
-    replace: 'return (this.usedMs + 0 * now) / this.share;',
+    find: 'return (this.#usedMs + this.held * now - this.#startSum) / this.share;',
+    replace: 'return (this.#usedMs + 0 * now) / this.share;',
   },
   {
     name: 'the end of a lease is not taken off its lane',
@@ -94,14 +94,14 @@ export const SHARES = [
   {
     name: 'lower lanes take the headroom',
     file: 'engine/lanes.ts',
-    find: 'if (!higherActive || this.headroom === 0) return kept;',
-    replace: 'if (this.headroom < 2) return kept;',
+    find: 'if (!higherActive || this.#headroom === 0) return kept;',
+    replace: 'if (this.#headroom < 2) return kept;',
   },
   {
     name: 'the headroom may be less than one resource',
     file: 'engine/lanes.ts',
-    find: 'return Math.max(kept, Math.max(1, Math.round(this.headroom * capacity)));',
-    replace: 'return Math.max(kept, Math.round(this.headroom * capacity));',
+    find: 'return Math.max(kept, Math.max(1, Math.round(this.#headroom * capacity)));',
+    replace: 'return Math.max(kept, Math.round(this.#headroom * capacity));',
   },
   {
     name: 'a higher lane keeps its headroom however long it is silent',
@@ -124,13 +124,13 @@ export const SHARES = [
   {
     name: 'borrowLimit is ignored',
     file: 'engine/lanes.ts',
-    find: '    if (lane.held + 1 - this.guaranteed(lane, capacity) > lane.borrowLimit) return false;\n',
+    find: '    if (lane.held + 1 - this.#guaranteed(lane, capacity) > lane.borrowLimit) return false;\n',
     replace: '',
   },
   {
     name: 'a lane that is not lendable is lent',
     file: 'engine/lanes.ts',
-    find: '      if (!other.lendable) kept += Math.max(0, this.guaranteed(other, capacity) - other.held);\n',
+    find: '      if (!other.lendable) kept += Math.max(0, this.#guaranteed(other, capacity) - other.held);\n',
     replace: '',
   },
   {
@@ -172,26 +172,26 @@ export const SHARES = [
   {
     name: 'a standing queue is not noticed',
     file: 'engine/shedding.ts',
-    find: 'if (this.standing && predictedMs > 2 * this.settings.targetMs) return predictedMs;',
+    find: 'if (this.standing && predictedMs > 2 * this.#settings.targetMs) return predictedMs;',
     replace: '',
   },
   {
     name: 'a standing queue lets nobody in, however short it is',
     file: 'engine/shedding.ts',
-    find: 'if (this.standing && predictedMs > 2 * this.settings.targetMs) return predictedMs;',
+    find: 'if (this.standing && predictedMs > 2 * this.#settings.targetMs) return predictedMs;',
     replace: 'if (this.standing) return predictedMs;',
   },
   {
     name: 'shedding never ends once it has begun',
     file: 'engine/shedding.ts',
-    find: '    this.standing = false;\n    this.restart(now);',
-    replace: '    this.restart(now);',
+    find: '    this.standing = false;\n    this.#restart(now);',
+    replace: '    this.#restart(now);',
   },
   {
     name: 'one slow acquire makes a standing queue',
     file: 'engine/shedding.ts',
-    find: 'this.leastDelayMs = Math.min(this.leastDelayMs, delayMs);',
-    replace: 'this.leastDelayMs = this.leastDelayMs === Infinity ? delayMs : Math.max(this.leastDelayMs, delayMs);',
+    find: 'this.#leastDelayMs = Math.min(this.#leastDelayMs, delayMs);',
+    replace: 'this.#leastDelayMs = this.#leastDelayMs === Infinity ? delayMs : Math.max(this.#leastDelayMs, delayMs);',
   },
   {
     name: 'the length of holds is not learned',
@@ -238,13 +238,13 @@ export const SHARES = [
   {
     name: 'a pool does not say that it holds less',
     file: 'runtime/driver.ts',
-    find: '    this.seat?.freed?.();\n',
+    find: '    this.#seat?.freed?.();\n',
     replace: '',
   },
   {
     name: 'a closed pool keeps its seat',
     file: 'runtime/driver.ts',
-    find: '      this.seat?.leave();\n',
+    find: '      this.#seat?.leave();\n',
     replace: '',
   },
   {
@@ -256,14 +256,14 @@ export const SHARES = [
   {
     name: 'pools under one budget take what they get first',
     file: 'budget.ts',
-    find: '    for (const each of this.seats) if (each !== seat && wants(each)) return Math.min(attainable, this.entitled(seat));\n',
+    find: '    for (const each of this.#seats) if (each !== seat && wants(each)) return Math.min(attainable, this.#entitled(seat));\n',
     replace: '',
   },
   {
     name: 'the limit of a local budget is not kept',
     file: 'budget.ts',
-    find: 'const attainable = mine + Math.max(0, this.total - held);',
-    replace: 'const attainable = this.total + 0 * held;',
+    find: 'const attainable = mine + Math.max(0, this.#total - held);',
+    replace: 'const attainable = this.#total + 0 * held;',
   },
   {
     name: 'a keyed pool forgets a key that is in use',

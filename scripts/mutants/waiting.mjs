@@ -94,8 +94,8 @@ export const WAITING = [
   {
     name: 'the end of a validation wakes nobody',
     file: 'engine/engine.ts',
-    find: '        if (this.settings.flushOnStale) this.flush(sat, now);\n      }\n    }\n    dispatch(this, now);',
-    replace: '        if (this.settings.flushOnStale) this.flush(sat, now);\n      }\n    }',
+    find: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n      }\n    }\n    dispatch(this, now);',
+    replace: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n      }\n    }',
   },
   {
     name: 'an abort leaves the wake-up standing',

@@ -322,7 +322,7 @@ export class Engine<T> {
   }
 
   validated(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
-    if (this.pinging === slot) this.pingEnded(now);
+    if (this.pinging === slot) this.#pingEnded(now);
     if (slot.state === 'validating') {
       if (ok) {
         slot.aliveAt = now;
@@ -333,7 +333,7 @@ export class Engine<T> {
         slot.error ??= cause;
         const sat = slot.aliveAt;
         this.destroy(slot, 'invalid', now);
-        if (this.settings.flushOnStale) this.flush(sat, now);
+        if (this.settings.flushOnStale) this.#flush(sat, now);
       }
     }
     dispatch(this, now);
@@ -394,7 +394,7 @@ export class Engine<T> {
   destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
     slot.reason = reason;
     if (reason === 'broken' && slot.uses === 0) this.backoff.stillborn(this.settings.max, now);
-    if (this.pinging === slot) this.pingEnded(now);
+    if (this.pinging === slot) this.#pingEnded(now);
     if (!this.dispatching) this.dirty = true;
     this.slots.move(slot, this.slots.destroying, now);
     this.ports.destroy(slot, reason);
@@ -462,12 +462,12 @@ export class Engine<T> {
   }
 
   /** The turn of the next one may have come meanwhile. */
-  private pingEnded(now: number): void {
+  #pingEnded(now: number): void {
     this.pinging = undefined;
     this.maintenanceAt = now;
   }
 
-  private flush(satSince: number, now: number): void {
+  #flush(satSince: number, now: number): void {
     for (const slot of this.slots.idle.toArray()) {
       if (slot.state === 'idle' && slot.aliveAt <= satSince) this.destroy(slot, 'stale', now);
     }

@@ -58,39 +58,39 @@ export class Driver<T> implements Ports<T> {
   onCreateEnd: ((error: unknown, permanent: boolean) => void) | undefined = undefined;
   /** Called for a lease that the pool ends itself. */
   onRevoke: ((holder: Holder) => void) | undefined = undefined;
-  private readonly factory: Factory<T>;
+  readonly #factory: Factory<T>;
   private readonly alarm: Alarm;
-  private readonly aborts: Aborts;
-  private readonly resting = new Map<Slot<T>, (() => void)[]>();
+  readonly #aborts: Aborts;
+  readonly #resting = new Map<Slot<T>, (() => void)[]>();
   /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
-  private readonly scope = new AsyncResource('millpond.Pool');
-  private seat: BudgetSeat | undefined = undefined;
-  private leaveSeat: (() => void) | undefined = undefined;
-  private lastGranted = 0;
+  readonly #scope = new AsyncResource('millpond.Pool');
+  #seat: BudgetSeat | undefined = undefined;
+  #leaveSeat: (() => void) | undefined = undefined;
+  #lastGranted = 0;
   private boundStaleAt: number = -Infinity;
-  private readonly failing = new Set<string>();
+  readonly #failing = new Set<string>();
   /** When somebody was last refused. */
-  private moment: Moment | undefined = undefined;
+  #moment: Moment | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
     this.name = init.name;
-    this.factory = init.factory;
+    this.#factory = init.factory;
     this.clock = init.clock;
     this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
     this.events = new Emitter(init.name);
     this.engine = new Engine(init.resolved.settings, this, init.random, init.clock.now());
-    this.alarm = createAlarm(init.clock, this.scope, () => this.engine.tick(this.clock.now()));
-    this.aborts = new Aborts((ticket, reason) => {
+    this.alarm = createAlarm(init.clock, this.#scope, () => this.engine.tick(this.clock.now()));
+    this.#aborts = new Aborts((ticket, reason) => {
       ticket.signal = undefined;
       this.engine.abort(ticket, reason, this.clock.now());
     });
   }
 
   sit(seat: BudgetSeat): void {
-    this.seat = seat;
+    this.#seat = seat;
     this.engine.budgeted = true;
     this.engine.plain = false;
-    this.leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
+    this.#leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -113,18 +113,18 @@ export class Driver<T> implements Ports<T> {
     this.engine.enqueue(ticket, now);
     if (ticket.waiting) {
       this.alarm.keepAlive(true);
-      if (signal !== undefined) this.watch(ticket, signal);
+      if (signal !== undefined) this.#watch(ticket, signal);
     }
     return promise;
   }
 
-  private watch(ticket: Ticket, signal: AbortSignal): void {
+  #watch(ticket: Ticket, signal: AbortSignal): void {
     if (signal.aborted) {
       // By a hook or a listener that was called on the way here; it will not tell again.
       this.engine.abort(ticket, signal.reason, this.clock.now());
     } else {
       ticket.signal = signal;
-      this.aborts.add(signal, ticket);
+      this.#aborts.add(signal, ticket);
     }
   }
 
@@ -145,7 +145,7 @@ export class Driver<T> implements Ports<T> {
     const now = this.endTime();
     this.engine.withhold(lease.slot, now);
     this.noteEnd(lease, now);
-    this.unsubscribe(lease.slot);
+    this.#unsubscribe(lease.slot);
     this.engine.detach(lease, now);
     return lease.slot.resource as T;
   }
@@ -162,7 +162,7 @@ export class Driver<T> implements Ports<T> {
     if (slot.state !== 'resetting' && slot.state !== 'destroying') return Promise.resolve();
     return new Promise((resolve) => {
       slot.watched = true;
-      this.resting.set(slot, [...(this.resting.get(slot) ?? []), resolve]);
+      this.#resting.set(slot, [...(this.#resting.get(slot) ?? []), resolve]);
     });
   }
 
@@ -198,30 +198,30 @@ export class Driver<T> implements Ports<T> {
     const done = (resource: T): void => {
       slot.hook = undefined;
       slot.resource = resource;
-      if (slot.state === 'creating') this.subscribe(slot);
+      if (slot.state === 'creating') this.#subscribe(slot);
       this.engine.created(slot, resource, this.clock.now());
     };
     const failed = (error: unknown): void => {
-      this.engine.createFailed(slot, error, this.isPermanent(error), false, this.clock.now());
+      this.engine.createFailed(slot, error, this.#isPermanent(error), false, this.clock.now());
     };
-    this.inScope(() => runHook(() => this.factory.create(context), done, failed));
+    this.#inScope(() => runHook(() => this.#factory.create(context), done, failed));
   }
 
   validate(slot: Slot<T>): void {
-    const context = this.begin(slot);
-    this.inScope(() => runHook(
-      () => this.factory.validate!(slot.resource as T, context),
+    const context = this.#begin(slot);
+    this.#inScope(() => runHook(
+      () => this.#factory.validate!(slot.resource as T, context),
       (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
       (error) => this.engine.validated(slot, false, error, this.clock.now()),
     ));
   }
 
   reset(slot: Slot<T>): boolean {
-    const context = this.begin(slot);
+    const context = this.#begin(slot);
     let calling = true;
     let clean = false;
-    this.inScope(() => runHook(
-      () => this.factory.reset!(slot.resource as T, context),
+    this.#inScope(() => runHook(
+      () => this.#factory.reset!(slot.resource as T, context),
       () => {
         if (calling) clean = true;
         else this.engine.resetDone(slot, true, undefined, this.clock.now());
@@ -233,11 +233,11 @@ export class Driver<T> implements Ports<T> {
   }
 
   destroy(slot: Slot<T>, reason: DestroyReason): void {
-    this.unsubscribe(slot);
+    this.#unsubscribe(slot);
     const context = Object.assign(new HookContext(), { reason });
     slot.hook = context;
-    this.inScope(() => runHook(
-      () => this.factory.destroy(slot.resource as T, context),
+    this.#inScope(() => runHook(
+      () => this.#factory.destroy(slot.resource as T, context),
       () => this.engine.destroyed(slot, undefined, this.clock.now()),
       (error) => this.engine.destroyed(slot, error, this.clock.now()),
     ));
@@ -254,7 +254,7 @@ export class Driver<T> implements Ports<T> {
 
   isBroken(slot: Slot<T>): boolean {
     try {
-      return this.factory.isBroken!(slot.resource as T);
+      return this.#factory.isBroken!(slot.resource as T);
     } catch (error) {
       slot.error ??= error;
       return true;
@@ -275,15 +275,15 @@ export class Driver<T> implements Ports<T> {
     this.forget(ticket);
     const waitMs = now - ticket.since;
     const error = refusal.kind === 'aborted' ? refusal.reason
-      : refusalError(refusal, this.circumstancesOf(ticket, waitMs, now));
+      : refusalError(refusal, this.#circumstancesOf(ticket, waitMs, now));
     ticket.reject(error);
     this.noteRefusal(error, waitMs);
   }
 
-  private circumstancesOf({ lane, meta }: Ticket, waitedMs: number, now: number): Circumstances {
-    if (this.moment === undefined || !isStill(this.moment, this.engine, now)) this.moment = momentOf(this, now);
+  #circumstancesOf({ lane, meta }: Ticket, waitedMs: number, now: number): Circumstances {
+    if (this.#moment === undefined || !isStill(this.#moment, this.engine, now)) this.#moment = momentOf(this, now);
     const heldByLane = this.engine.lanes.many ? { name: lane.name, held: lane.held } : undefined;
-    return { moment: this.moment, waitedMs, label: meta?.label, lane: heldByLane };
+    return { moment: this.#moment, waitedMs, label: meta?.label, lane: heldByLane };
   }
 
   /** Tells that an acquire was refused. */
@@ -307,8 +307,8 @@ export class Driver<T> implements Ports<T> {
   }
 
   rested(slot: Slot<T>): void {
-    const waiting = this.resting.get(slot) ?? [];
-    this.resting.delete(slot);
+    const waiting = this.#resting.get(slot) ?? [];
+    this.#resting.delete(slot);
     slot.watched = false;
     for (const resolve of waiting) resolve();
   }
@@ -338,27 +338,27 @@ export class Driver<T> implements Ports<T> {
       // A create that was given up may still come, and be destroyed; that is no reason to stay alive.
       this.alarm.keepAlive(false);
       this.alarm.stop();
-      this.askBudget('onChange', () => this.leaveSeat?.(), undefined);
-      this.askBudget('leave', () => this.seat?.leave(), undefined);
+      this.#askBudget('onChange', () => this.#leaveSeat?.(), undefined);
+      this.#askBudget('leave', () => this.#seat?.leave(), undefined);
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
   }
 
   granted(): number {
-    const { seat } = this;
+    const seat = this.#seat;
     if (seat === undefined) return Infinity;
-    const limit = this.askBudget('limit', () => seat.limit, this.lastGranted);
-    this.lastGranted = limit >= 0 ? Math.floor(limit) : 0;
-    return this.lastGranted;
+    const limit = this.#askBudget('limit', () => seat.limit, this.#lastGranted);
+    this.#lastGranted = limit >= 0 ? Math.floor(limit) : 0;
+    return this.#lastGranted;
   }
 
   want(): void {
-    this.askBudget('want', () => this.seat?.want(), undefined);
+    this.#askBudget('want', () => this.#seat?.want(), undefined);
   }
 
   freed(): void {
-    this.askBudget('freed', () => this.seat?.freed?.(), undefined);
+    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);
   }
 
   wakeAt(atMs: number): void {
@@ -368,17 +368,17 @@ export class Driver<T> implements Ports<T> {
   // ---------------------------------------------------------------------- details
 
   /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
-  private askBudget<R>(member: string, ask: () => R, otherwise: R): R {
+  #askBudget<R>(member: string, ask: () => R, otherwise: R): R {
     try {
       const answer = ask();
-      if (this.failing.size > 0) this.failing.delete(member);
+      if (this.#failing.size > 0) this.#failing.delete(member);
       return answer;
     } catch (error) {
       // It is asked at every turn; once per outage is enough.
-      if (!this.failing.has(member)) {
+      if (!this.#failing.has(member)) {
         process.emitWarning(`The budget of pool "${this.name}" threw in ${member}: ${reason(error)}`, { code: 'MILLPOND_BUDGET_THREW' });
       }
-      this.failing.add(member);
+      this.#failing.add(member);
       return otherwise;
     }
   }
@@ -422,27 +422,27 @@ export class Driver<T> implements Ports<T> {
   }
 
   private forget(ticket: Ticket): void {
-    if (ticket.signal !== undefined) this.aborts.remove(ticket.signal, ticket);
+    if (ticket.signal !== undefined) this.#aborts.remove(ticket.signal, ticket);
     if (this.engine.waiting === 0 && !this.engine.closing) this.alarm.keepAlive(false);
   }
 
-  private begin(slot: Slot<T>): InfoContext {
+  #begin(slot: Slot<T>): InfoContext {
     const context = new InfoContext(this.infoOf(slot));
     slot.hook = context;
     return context;
   }
 
-  private subscribe(slot: Slot<T>): void {
-    if (this.factory.onLost === undefined) return;
+  #subscribe(slot: Slot<T>): void {
+    if (this.#factory.onLost === undefined) return;
     try {
-      slot.unsubscribe = this.factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
+      slot.unsubscribe = this.#factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
     } catch (error) {
       slot.broken = true;
       slot.error = error;
     }
   }
 
-  private unsubscribe(slot: Slot<T>): void {
+  #unsubscribe(slot: Slot<T>): void {
     const { unsubscribe } = slot;
     slot.unsubscribe = undefined;
     try {
@@ -452,17 +452,17 @@ export class Driver<T> implements Ports<T> {
     }
   }
 
-  private isPermanent(error: unknown): boolean {
+  #isPermanent(error: unknown): boolean {
     try {
-      return this.factory.classify?.(error) === 'permanent';
+      return this.#factory.classify?.(error) === 'permanent';
     } catch {
       // A classifier that fails says nothing; the default is transient.
       return false;
     }
   }
 
-  private inScope<R>(fn: () => R): R {
-    return this.scope.runInAsyncScope(fn);
+  #inScope<R>(fn: () => R): R {
+    return this.#scope.runInAsyncScope(fn);
   }
 }
 
