@@ -4,8 +4,8 @@
 // Options: `--update` writes the ratios of this run as the new baseline; `--prove` also measures the pool with a promise more and with an
 // object more per acquire, and fails unless the guard notices both.
 //
-// A measurement is a process of its own (guard/measure.mjs). Which functions the compiler inlines into which is decided anew in each, so one
-// that looks slow is repeated, and of each ratio the best counts: a pool that has become slower is slow every time.
+// A measurement is a process of its own (guard/measure.mjs). Which functions the compiler inlines into which is decided anew in each, so
+// one that looks slow is repeated, and of each ratio the best counts: a pool that has become slower is slow every time.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,9 +40,11 @@ function better(a, b) {
 
 /** Every figure beside its limit. */
 function judge({ ratios, bytes }, baseline) {
-  const rows = Object.entries(ratios).map(([name, value]) => ({ name, value: value.toFixed(2), limit: baseline[name] * TOLERANCE, is: value }));
-  const sizes = Object.entries(bytes).map(([name, value]) => ({ name: `${name}, bytes`, value: `${value}`, limit: BYTES[name], is: value }));
-  return [...rows, ...sizes].map((row) => ({ ...row, ok: row.is <= row.limit }));
+  const row = (name, is, limit, digits) => ({ name, value: is.toFixed(digits), limit, ok: is <= limit });
+  return [
+    ...Object.entries(ratios).map(([name, is]) => row(name, is, baseline[name] * TOLERANCE, 2)),
+    ...Object.entries(bytes).map(([name, is]) => row(`${name}, bytes`, is, BYTES[name], 0)),
+  ];
 }
 
 /** Measures until nothing is over its limit, or often enough to believe it. */

@@ -1,6 +1,6 @@
 // One measurement of the hot path, in a process of its own: ratios of CPU time, never times, because only what ran in the same minute on
-// the same machine can be compared. All series take turns in batches of a few milliseconds; of each series the quickest batch counts, the one that
-// nothing disturbed. It goes on until no series has become quicker for a while.
+// the same machine can be compared. All series take turns in batches of a few milliseconds; of each series the quickest batch counts, the
+// one that nothing disturbed. It goes on until no series has become quicker for a while.
 //
 // Bytes are the growth of the heap over a batch during which nothing is collected (the young generation is large enough: FLAGS).
 

@@ -1,5 +1,5 @@
-// The smallest pool that is right: an idle stack, waiters in a queue whose head is taken in constant time, and nothing else. What it costs is
-// what promises and the event loop cost; what millpond costs beyond it is millpond's.
+// The smallest pool that is right: an idle stack, waiters in a queue whose head is taken in constant time, and nothing else. What it costs
+// is what promises and the event loop cost; what millpond costs beyond it is millpond's.
 
 export class SmallestPool {
   #idle;

@@ -40,7 +40,7 @@ const keepSettlers = (resolve: (lease: never) => void, reject: (error: unknown) 
   rejectLast = reject;
 };
 
-/** With a deadline this near, the end of a lease looks at the clock to tell who is still in time. */
+/** With a deadline this near, the end of a lease looks at the clock, not at its last reading, to tell who is still in time. */
 const NEAR_MS = 1_000;
 /** How often the earliest deadline is looked up for that at most. */
 const BOUND_LASTS_MS = 100;
@@ -390,7 +390,10 @@ export class Driver<T> implements Ports<T> {
     return lease;
   }
 
-  /** The time at which a lease ends. With somebody waiting it decides who is still in time, so it has to be exact. */
+  /**
+   * The time at which a lease ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
+   * kept the loop busy for a second within one turn kept everybody from noticing.
+   */
   private endTime(): number {
     const now = this.coarse();
     return now < this.engine.expiryAt - NEAR_MS ? now : this.exactTime(now);
