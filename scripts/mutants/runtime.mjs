@@ -82,7 +82,7 @@ export const RUNTIME = [
   {
     name: 'nobody listens whether a resource dies',
     file: 'runtime/driver.ts',
-    find: "      if (slot.state === 'creating') this.#subscribe(slot, attachment);\n",
+    find: "      if (slot.state === 'creating') this.#subscribe(slot);\n",
     replace: '',
   },
   {
@@ -184,8 +184,8 @@ export const RUNTIME = [
   {
     name: 'a signal that aborts while its acquire is on the way in is not seen',
     file: 'runtime/driver.ts',
-    find: '      if (signal.aborted) {',
-    replace: '      if (signal.aborted && ticket.signal === signal) {',
+    find: '    if (signal.aborted) {',
+    replace: '    if (signal.aborted && ticket.signal === signal) {',
   },
   {
     name: 'a signal that has aborted already is not seen',
@@ -208,8 +208,8 @@ export const RUNTIME = [
   {
     name: 'an alarm that stands for later is not set to an earlier time',
     file: 'runtime/clock.ts',
-    find: '    if (atMs < this.#firesAt) this.#arm(atMs);\n',
-    replace: '    if (this.#timer === undefined) this.#arm(atMs);\n',
+    find: '    if (atMs < this.#firesAt && this.#afterReading === undefined) this.#arm(atMs);\n',
+    replace: '    if (this.#timer === undefined && this.#afterReading === undefined) this.#arm(atMs);\n',
   },
   {
     name: 'an alarm that was put off goes off all the same',
@@ -262,14 +262,14 @@ export const RUNTIME = [
   {
     name: 'an error repeats the password that stood in an address',
     file: 'runtime/refusals.ts',
-    find: "text.replace(/(\\w+:\\/\\/[^\\s:@/]*):[^\\s@]*@/g, '$1:***@')",
+    find: "text.replace(PASSWORD_IN_URL, '$1:***@')",
     replace: 'text',
   },
   {
     name: 'a timeout does not carry the failure behind it',
     file: 'runtime/refusals.ts',
-    find: '        { ...base, ...known, code: \'ERR_POOL_ACQUIRE_TIMEOUT\', retryable: true });',
-    replace: '        { ...base, code: \'ERR_POOL_ACQUIRE_TIMEOUT\', retryable: true });',
+    find: "      return new AcquireTimeoutError(message, { ...known,",
+    replace: "      return new AcquireTimeoutError(message, { ...init,",
   },
   {
     name: 'an option that nobody knows is accepted',

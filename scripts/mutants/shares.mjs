@@ -2,22 +2,29 @@
 
 export const SHARES = [
   {
+    name: 'a resource that has fewer leases again is not the least shared one',
+    file: 'engine/slots.ts',
+    find: '    if (leases < this.fewest) this.fewest = leases;\n',
+    replace: '',
+  },
+  {
     name: 'a shared resource takes one lease too many',
     file: 'engine/slots.ts',
-    find: 'for (let k = 1; k < lent.length - 1; k++) {',
-    replace: 'for (let k = 1; k < lent.length; k++) {',
+    find: 'const full = lent.length - 1;',
+    replace: 'const full = lent.length;',
   },
   {
     name: 'a resource is never shared',
     file: 'engine/slots.ts',
-    find: 'for (let k = 1; k < lent.length - 1; k++) {',
-    replace: 'for (let k = 1; k < lent.length - 2; k++) {',
+    find: 'const full = lent.length - 1;',
+    replace: 'const full = lent.length - 2;',
   },
   {
     name: 'the fullest shared resource is lent first',
     file: 'engine/slots.ts',
-    find: 'for (let k = 1; k < lent.length - 1; k++) {',
-    replace: 'for (let k = lent.length - 2; k >= 1; k--) {',
+    find: '    return this.fewest < full ? lent[this.fewest]!.head : undefined;',
+    replace: '    for (let k = full - 1; k >= this.fewest; k--) if (lent[k]!.head !== undefined) return lent[k]!.head;\n'
+      + '    return undefined;',
   },
   {
     name: 'a create is started for each waiter, however many it can carry',
@@ -28,20 +35,22 @@ export const SHARES = [
   {
     name: 'a shared resource is lent beyond maxUses',
     file: 'engine/dispatch.ts',
-    find: 'engine.unfit(slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;',
-    replace: 'engine.unfit(slot, now) === undefined) return slot;',
+    find: 'unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;',
+    replace: 'unfit(engine, slot, now) === undefined) return slot;',
   },
   {
     name: 'a shared resource that died is lent on',
     file: 'engine/dispatch.ts',
-    find: 'if (engine.unfit(slot, now) === undefined && slot.uses <',
+    find: 'if (unfit(engine, slot, now) === undefined && slot.uses <',
     replace: 'if (slot.uses <',
   },
   {
     name: 'the end of one of several leases wakes nobody',
     file: 'engine/engine.ts',
-    find: '    if (!this.endHold(hold, now)) {\n      if (this.waiting > 0) dispatch(this, now);\n      return;\n    }',
-    replace: '    if (!this.endHold(hold, now)) return;',
+    find: "    if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;\n"
+      + '    this.slots.share(slot, slot.leases - 1, now);\n'
+      + '    if (this.waiting > 0) dispatch(this, now);\n',
+    replace: '    this.slots.share(slot, slot.leases - 1, now);\n',
   },
   {
     name: 'whoever is told of the end of a shared lease gets what is about to be destroyed',
@@ -58,7 +67,7 @@ export const SHARES = [
   {
     name: 'who does not wait passes by whoever waits in another lane',
     file: 'engine/engine.ts',
-    find: '      if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return undefined;\n',
+    find: '    if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return false;\n',
     replace: '',
   },
   {
@@ -136,7 +145,7 @@ export const SHARES = [
   {
     name: 'who does not wait takes what its lane may not have',
     file: 'engine/engine.ts',
-    find: '      if (!this.lanes.mayHold(lane, now, this.capacity)) return undefined;\n',
+    find: '    if (!this.lanes.mayHold(lane, now, this.capacity)) return false;\n',
     replace: '',
   },
   {
@@ -238,13 +247,13 @@ export const SHARES = [
   {
     name: 'a pool does not say that it holds less',
     file: 'runtime/driver.ts',
-    find: '    this.#seat?.freed?.();\n',
+    find: "    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);\n",
     replace: '',
   },
   {
     name: 'a closed pool keeps its seat',
     file: 'runtime/driver.ts',
-    find: '      this.#seat?.leave();\n',
+    find: "      this.#askBudget('leave', () => this.#seat?.leave(), undefined);\n",
     replace: '',
   },
   {

@@ -64,6 +64,8 @@ export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolea
   const { queue } = engine.lanes.all[0]!;
   const waiter = queue.head;
   if (waiter === undefined || engine.paused !== false || !isSettled(engine, now) || !isFull(engine)) return false;
+  // Whoever was asked whether it is fit may have called the pool.
+  if (engine.closing || slot.doom !== undefined || slot.generation !== engine.generation) return false;
   slot.uses++;
   // Serving calls listeners, and those the pool.
   engine.dispatching = true;

@@ -243,8 +243,8 @@ export class Engine<T> {
   private endShare(slot: Slot<T>, now: number): boolean {
     if (this.isGone(slot)) return true;
     if (slot.leases === 1) return false;
-    const lendable = slot.list !== this.slots.leaving && slot.uses < this.settings.maxUses;
-    if (this.waiting > 0 && lendable && unfit(this, slot, now) === undefined && passOn(this, slot, now)) return true;
+    const fit = this.waiting > 0 && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
+    if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;
     this.slots.share(slot, slot.leases - 1, now);
     if (this.waiting > 0) dispatch(this, now);
     return true;

@@ -3,8 +3,8 @@
 // `coarse` answers without asking the system each time: one reading serves the event-loop turn in which it was taken (and at most
 // READS_PER_READING calls, for loops that never yield). Within a turn nothing from outside can have happened, so a turn's first reading is
 // as true as its last for deciding whether an idle resource may be trusted, and whether somebody is late whose deadline is not near;
-// whatever is a promise to a caller, when a wait begins above all, uses `now`. A process that was frozen has to begin a new turn first, so the coarse time cannot hide the gap. (A timer that refreshes
-// a cached time would: since libuv 1.45 timers run after I/O.)
+// whatever is a promise to a caller, when a wait begins above all, uses `now`. A process that was frozen has to begin a new turn first, so
+// the coarse time cannot hide the gap. (A timer that refreshes a cached time would: since libuv 1.45 timers run after I/O.)
 
 import type { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../clock.ts';
