@@ -12,6 +12,7 @@ export const WAITING = [
     file: 'engine/dispatch.ts',
     find: 'return engine.plain && !engine.dispatching && !engine.dirty',
     replace: 'return engine.plain && !engine.dirty',
+    killer: 'unit/dispatch.test.ts',
   },
   {
     name: 'a pool with room for another resource is taken for a full one',

@@ -133,7 +133,9 @@ class SystemAlarm implements Alarm {
   }
 }
 
+/** Whether a wake-up keeps the process alive is said when it is scheduled; when that changes, it is scheduled anew. */
 class ClockAlarm implements Alarm {
+  #atMs = Infinity;
   #cancel: (() => void) | undefined = undefined;
   #kept = false;
   readonly #clock: Clock;
@@ -149,6 +151,7 @@ class ClockAlarm implements Alarm {
 
   set(atMs: number): void {
     this.#cancel?.();
+    this.#atMs = atMs;
     this.#cancel = atMs === Infinity ? undefined : this.#clock.schedule(atMs, this.#onDue, this.#kept);
   }
 
@@ -157,6 +160,8 @@ class ClockAlarm implements Alarm {
   }
 
   keepAlive(on: boolean): void {
+    if (on === this.#kept) return;
     this.#kept = on;
+    if (this.#cancel !== undefined) this.set(this.#atMs);
   }
 }
