@@ -4,8 +4,8 @@ export const ENDING = [
   {
     name: 'nothing is ever validated',
     file: 'engine/dispatch.ts',
-    find: '} else if (!settings.canValidate || isTrusted(engine, slot, now)) {',
-    replace: '} else if (slot.id > 0) {',
+    find: 'if (reason === undefined && (!settings.canValidate || isTrusted(engine, slot, now))) return slot;',
+    replace: 'if (reason === undefined) return slot;',
   },
   {
     name: 'validateAfterIdleMs is off by one',
@@ -28,13 +28,13 @@ export const ENDING = [
   {
     name: 'one waiter has every idle resource validated',
     file: 'engine/dispatch.ts',
-    find: '} else if (forWaiters && slots.validating.size < engine.waiting) {',
-    replace: '} else if (forWaiters) {',
+    find: 'if (!forWaiters || validating.size >= engine.waiting) return false;',
+    replace: 'if (!forWaiters) return false;',
   },
   {
     name: 'flushOnStale is ignored',
     file: 'engine/engine.ts',
-    find: '        if (this.settings.flushOnStale) this.flush(sat, now);\n',
+    find: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n',
     replace: '',
   },
   {
@@ -52,15 +52,16 @@ export const ENDING = [
   {
     name: 'what was evicted during its validation stays',
     file: 'engine/engine.ts',
-    find: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, now);\n        if (reason === undefined) this.toIdle',
-    replace: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, -Infinity);\n'
-      + '        if (reason !== \'broken\') this.toIdle',
+    find: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, now);\n'
+      + '        if (reason === undefined) this.toIdle',
+    replace: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, -Infinity);\n'
+      + "        if (reason !== 'broken') this.toIdle",
   },
   {
     name: 'a good validation is not remembered',
     file: 'engine/engine.ts',
-    find: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, now);',
-    replace: '        const reason = this.unfit(slot, now);',
+    find: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, now);',
+    replace: '        const reason = unfit(this, slot, now);',
   },
   {
     name: 'a resource that fails its validation goes back to the pool',
@@ -77,8 +78,9 @@ export const ENDING = [
   {
     name: 'a keepalive makes a resource look used',
     file: 'engine/engine.ts',
-    find: '        slot.aliveAt = now;\n        const reason = this.unfit(slot, now);',
-    replace: '        slot.aliveAt = now;\n        slot.idleSince = now;\n        const reason = this.unfit(slot, now);',
+    find: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, now);',
+    replace: '        slot.aliveAt = now;\n        slot.idleSince = now;\n'
+      + '        const reason = unfit(this, slot, now);',
   },
   {
     name: 'a pinged resource loses its place among the idle',
@@ -107,7 +109,7 @@ export const ENDING = [
   {
     name: 'a resource that dies during its ping ends all pings',
     file: 'engine/engine.ts',
-    find: '    if (this.pinging === slot) this.pingEnded(now);\n    if (!this.dispatching)',
+    find: '    if (this.pinging === slot) this.#pingEnded(now);\n    if (!this.dispatching)',
     replace: '    if (!this.dispatching)',
   },
   {
@@ -124,21 +126,22 @@ export const ENDING = [
   },
   {
     name: 'what is over its lifetime is lent until somebody sweeps',
-    file: 'engine/engine.ts',
-    find: "    if (slot.expiresAt <= now) return 'maxLifetime';\n",
-    replace: '',
+    file: 'engine/fitness.ts',
+    find: "  return slot.expiresAt <= now ? 'maxLifetime' : undefined;\n",
+    replace: '  return undefined;\n',
   },
   {
     name: 'a borrowed resource is cut for its age',
     file: 'engine/maintenance.ts',
-    find: "    if (slot.state !== 'idle') continue;\n    const reason = engine.unfit(slot, now);",
-    replace: "    if (slot.state !== 'idle' && slot.state !== 'lent') continue;\n    const reason = engine.unfit(slot, now);",
+    find: "    if (slot.state !== 'idle') continue;\n    const reason = unfit(engine, slot, now);",
+    replace: "    if (slot.state !== 'idle' && slot.state !== 'lent') continue;\n"
+      + '    const reason = unfit(engine, slot, now);',
   },
   {
     name: 'maxUses allows one use more',
-    file: 'engine/engine.ts',
-    find: "if (slot.uses >= this.settings.maxUses) return 'maxUses';",
-    replace: "if (slot.uses > this.settings.maxUses) return 'maxUses';",
+    file: 'engine/fitness.ts',
+    find: "if (slot.uses >= settings.maxUses) return 'maxUses';",
+    replace: "if (slot.uses > settings.maxUses) return 'maxUses';",
   },
   {
     name: 'idleTimeoutMs goes below min',
@@ -155,14 +158,14 @@ export const ENDING = [
   {
     name: 'idleness counts from the create, not from the return',
     file: 'engine/engine.ts',
-    find: '    slot.idleSince = now;\n    slot.aliveAt = now;\n    if (slot.leases > 1) {',
-    replace: '    slot.aliveAt = now;\n    if (slot.leases > 1) {',
+    find: '    slot.idleSince = now;\n    slot.aliveAt = now;\n  }\n',
+    replace: '    slot.aliveAt = now;\n  }\n',
   },
   {
     name: 'trust counts from the create, not from the return',
     file: 'engine/engine.ts',
-    find: '    slot.idleSince = now;\n    slot.aliveAt = now;\n    if (slot.leases > 1) {',
-    replace: '    slot.idleSince = now;\n    if (slot.leases > 1) {',
+    find: '    slot.idleSince = now;\n    slot.aliveAt = now;\n  }\n',
+    replace: '    slot.idleSince = now;\n  }\n',
   },
   {
     name: 'nobody looks when the first resource expires',
@@ -196,22 +199,21 @@ export const ENDING = [
   },
   {
     name: 'isBroken is not asked',
-    file: 'engine/engine.ts',
-    find: 'slot.broken || (this.settings.canBreak && this.ports.isBroken(slot))',
+    file: 'engine/fitness.ts',
+    find: 'slot.broken || (engine.settings.canBreak && engine.ports.isBroken(slot))',
     replace: 'slot.broken',
   },
   {
     name: 'a resource that said it died is trusted all the same',
-    file: 'engine/engine.ts',
-    find: 'slot.broken || (this.settings.canBreak && this.ports.isBroken(slot))',
-    replace: 'this.settings.canBreak && this.ports.isBroken(slot)',
+    file: 'engine/fitness.ts',
+    find: 'slot.broken || (engine.settings.canBreak && engine.ports.isBroken(slot))',
+    replace: 'engine.settings.canBreak && engine.ports.isBroken(slot)',
   },
   {
     name: 'what lies idle is lent without a look at it',
     file: 'engine/dispatch.ts',
-    find: '    const reason = engine.unfit(slot, now);\n    if (reason !== undefined) {\n'
-      + '      engine.destroy(slot, reason, now);\n    } else if (!settings',
-    replace: '    if (!settings',
+    find: '    const reason = unfit(engine, slot, now);\n    if (reason === undefined &&',
+    replace: '    const reason = undefined;\n    if (reason === undefined &&',
   },
   {
     name: 'an idle resource that dies stays until somebody wants it',
@@ -240,8 +242,8 @@ export const ENDING = [
   {
     name: 'the reset is left out',
     file: 'engine/engine.ts',
-    find: '} else if (this.settings.canReset) {',
-    replace: '} else if (this.settings.canReset && slot.id < 0) {',
+    find: '    if (reason !== undefined || this.settings.canReset) this.endUse',
+    replace: '    if (reason !== undefined) this.endUse',
   },
   {
     name: 'a reset has no time limit',
@@ -252,8 +254,10 @@ export const ENDING = [
   {
     name: 'a resource that expired during its reset stays',
     file: 'engine/engine.ts',
-    find: '      slot.aliveAt = now;\n      const reason = this.unfitToReturn(slot, now);\n      if (reason === undefined) this.toIdle',
-    replace: '      slot.aliveAt = now;\n      const reason = this.unfitToReturn(slot, now);\n      if (reason !== \'broken\') this.toIdle',
+    find: '      slot.aliveAt = now;\n      const reason = unfitToReturn(this, slot, now);\n'
+      + '      if (reason === undefined) this.toIdle',
+    replace: '      slot.aliveAt = now;\n      const reason = unfitToReturn(this, slot, now);\n'
+      + "      if (reason !== 'broken') this.toIdle",
   },
   {
     name: 'a destroy has no time limit',

@@ -16,8 +16,8 @@ export const ORDERS = [
   {
     name: 'a pause lends what is idle to whoever does not wait',
     file: 'engine/engine.ts',
-    find: 'if (this.closing || this.paused !== false || lane',
-    replace: 'if (this.closing || lane',
+    find: 'if (this.closing || this.paused !== false || (!this.plain',
+    replace: 'if (this.closing || (!this.plain',
   },
   {
     name: 'pause({ reject }) leaves those who wait already',
@@ -52,20 +52,20 @@ export const ORDERS = [
   {
     name: 'a shrink keeps what is idle',
     file: 'engine/dispatch.ts',
-    find: '  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, engine.overReason(), now);\n',
+    find: '  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, overReason(engine), now);\n',
     replace: '',
   },
   {
     name: 'a shrink keeps what comes back',
-    file: 'engine/engine.ts',
-    find: '    if ((this.budgeted || this.slots.size > this.settings.max) && this.staying > this.limit) return this.overReason();\n',
-    replace: '',
+    file: 'engine/fitness.ts',
+    find: '  return engine.budgeted || engine.slots.size > settings.max ? surplus(engine) : undefined;\n',
+    replace: '  return undefined;\n',
   },
   {
     name: 'a shrink takes the most recently used first',
     file: 'engine/dispatch.ts',
-    find: 'engine.destroy(idle.head, engine.overReason(), now);',
-    replace: 'engine.destroy(idle.tail!, engine.overReason(), now);',
+    find: 'engine.destroy(idle.head, overReason(engine), now);',
+    replace: 'engine.destroy(idle.tail!, overReason(engine), now);',
   },
   {
     name: 'evict begins no new generation',
@@ -75,14 +75,14 @@ export const ORDERS = [
   },
   {
     name: 'what was borrowed during an evict comes back into the pool',
-    file: 'engine/engine.ts',
-    find: "    if (slot.generation !== this.generation) return 'evicted';\n",
+    file: 'engine/fitness.ts',
+    find: "  if (slot.generation !== engine.generation) return 'evicted';\n",
     replace: '',
   },
   {
     name: 'what was borrowed during an evict({ where }) comes back into the pool',
-    file: 'engine/engine.ts',
-    find: '    if (slot.doom !== undefined) return slot.doom;\n',
+    file: 'engine/fitness.ts',
+    find: '  if (slot.doom !== undefined) return slot.doom;\n',
     replace: '',
   },
   {
@@ -123,8 +123,8 @@ export const ORDERS = [
   },
   {
     name: 'an eviction with a spread dips below min',
-    file: 'engine/engine.ts',
-    find: 'return min < limit ? this.slots.alive > min : this.slots.alive >= limit;',
+    file: 'engine/fitness.ts',
+    find: 'return min < limit ? engine.slots.alive > min : engine.slots.alive >= limit;',
     replace: 'return min <= limit;',
   },
   {
@@ -135,8 +135,8 @@ export const ORDERS = [
   },
   {
     name: 'a borrowed resource misses its turn in an eviction with a spread',
-    file: 'engine/engine.ts',
-    find: "    if (slot.evictAt <= now && this.canSpare()) return 'evicted';\n",
+    file: 'engine/fitness.ts',
+    find: "  if (hasTurn(slot, now) && canSpare(engine)) return 'evicted';\n",
     replace: '',
   },
   {
@@ -195,8 +195,8 @@ export const ORDERS = [
   },
   {
     name: 'what comes back during a close is kept',
-    file: 'engine/engine.ts',
-    find: "    if (this.closing) return 'poolClosed';\n",
+    file: 'engine/fitness.ts',
+    find: "  if (engine.closing) return 'poolClosed';\n",
     replace: '',
   },
   {

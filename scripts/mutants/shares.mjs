@@ -2,22 +2,29 @@
 
 export const SHARES = [
   {
+    name: 'a resource that has fewer leases again is not the least shared one',
+    file: 'engine/slots.ts',
+    find: '    if (leases < this.fewest) this.fewest = leases;\n',
+    replace: '',
+  },
+  {
     name: 'a shared resource takes one lease too many',
     file: 'engine/slots.ts',
-    find: 'for (let k = 1; k < lent.length - 1; k++) {',
-    replace: 'for (let k = 1; k < lent.length; k++) {',
+    find: 'const full = lent.length - 1;',
+    replace: 'const full = lent.length;',
   },
   {
     name: 'a resource is never shared',
     file: 'engine/slots.ts',
-    find: 'for (let k = 1; k < lent.length - 1; k++) {',
-    replace: 'for (let k = 1; k < lent.length - 2; k++) {',
+    find: 'const full = lent.length - 1;',
+    replace: 'const full = lent.length - 2;',
   },
   {
     name: 'the fullest shared resource is lent first',
     file: 'engine/slots.ts',
-    find: 'for (let k = 1; k < lent.length - 1; k++) {',
-    replace: 'for (let k = lent.length - 2; k >= 1; k--) {',
+    find: '    return this.fewest < full ? lent[this.fewest]!.head : undefined;',
+    replace: '    for (let k = full - 1; k >= this.fewest; k--) if (lent[k]!.head !== undefined) return lent[k]!.head;\n'
+      + '    return undefined;',
   },
   {
     name: 'a create is started for each waiter, however many it can carry',
@@ -28,20 +35,22 @@ export const SHARES = [
   {
     name: 'a shared resource is lent beyond maxUses',
     file: 'engine/dispatch.ts',
-    find: 'engine.unfit(slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;',
-    replace: 'engine.unfit(slot, now) === undefined) return slot;',
+    find: 'unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;',
+    replace: 'unfit(engine, slot, now) === undefined) return slot;',
   },
   {
     name: 'a shared resource that died is lent on',
     file: 'engine/dispatch.ts',
-    find: 'if (engine.unfit(slot, now) === undefined && slot.uses <',
+    find: 'if (unfit(engine, slot, now) === undefined && slot.uses <',
     replace: 'if (slot.uses <',
   },
   {
     name: 'the end of one of several leases wakes nobody',
     file: 'engine/engine.ts',
-    find: '    if (!this.endHold(hold, now)) {\n      if (this.waiting > 0) dispatch(this, now);\n      return;\n    }',
-    replace: '    if (!this.endHold(hold, now)) return;',
+    find: "    if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;\n"
+      + '    this.slots.share(slot, slot.leases - 1, now);\n'
+      + '    if (this.waiting > 0) dispatch(this, now);\n',
+    replace: '    this.slots.share(slot, slot.leases - 1, now);\n',
   },
   {
     name: 'whoever is told of the end of a shared lease gets what is about to be destroyed',
@@ -58,32 +67,32 @@ export const SHARES = [
   {
     name: 'who does not wait passes by whoever waits in another lane',
     file: 'engine/engine.ts',
-    find: '      if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return undefined;\n',
+    find: '    if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return false;\n',
     replace: '',
   },
   {
     name: 'a lane below its share does not go first',
     file: 'engine/lanes.ts',
-    find: 'return this.belowShare(capacity) ?? this.leastUsedBorrower(now, capacity);',
-    replace: 'return this.leastUsedBorrower(now, capacity);',
+    find: 'return this.#belowShare(capacity) ?? this.#leastUsedBorrower(now, capacity);',
+    replace: 'return this.#leastUsedBorrower(now, capacity);',
   },
   {
     name: 'what is left over goes to the lane with the fewest leases, whatever their length',
     file: 'engine/lanes.ts',
-    find: 'return (this.usedMs + this.held * now - this.startSum) / this.share;',
+    find: 'return (this.#usedMs + this.held * now - this.#startSum) / this.share;',
     replace: 'return (this.held + 0 * now) / this.share;',
   },
   {
     name: 'connection time used is not in proportion to the share',
     file: 'engine/lanes.ts',
-    find: 'return (this.usedMs + this.held * now - this.startSum) / this.share;',
-    replace: 'return this.usedMs + this.held * now - this.startSum;',
+    find: 'return (this.#usedMs + this.held * now - this.#startSum) / this.share;',
+    replace: 'return this.#usedMs + this.held * now - this.#startSum;',
   },
   {
     name: 'running leases do not count as connection time',
     file: 'engine/lanes.ts',
-    find: 'return (this.usedMs + this.held * now - this.startSum) / this.share;',
-    replace: 'return (this.usedMs + 0 * now) / this.share;',
+    find: 'return (this.#usedMs + this.held * now - this.#startSum) / this.share;',
+    replace: 'return (this.#usedMs + 0 * now) / this.share;',
   },
   {
     name: 'the end of a lease is not taken off its lane',
@@ -94,14 +103,14 @@ export const SHARES = [
   {
     name: 'lower lanes take the headroom',
     file: 'engine/lanes.ts',
-    find: 'if (!higherActive || this.headroom === 0) return kept;',
-    replace: 'if (this.headroom < 2) return kept;',
+    find: 'if (!higherActive || this.#headroom === 0) return kept;',
+    replace: 'if (this.#headroom < 2) return kept;',
   },
   {
     name: 'the headroom may be less than one resource',
     file: 'engine/lanes.ts',
-    find: 'return Math.max(kept, Math.max(1, Math.round(this.headroom * capacity)));',
-    replace: 'return Math.max(kept, Math.round(this.headroom * capacity));',
+    find: 'return Math.max(kept, Math.max(1, Math.round(this.#headroom * capacity)));',
+    replace: 'return Math.max(kept, Math.round(this.#headroom * capacity));',
   },
   {
     name: 'a higher lane keeps its headroom however long it is silent',
@@ -124,19 +133,19 @@ export const SHARES = [
   {
     name: 'borrowLimit is ignored',
     file: 'engine/lanes.ts',
-    find: '    if (lane.held + 1 - this.guaranteed(lane, capacity) > lane.borrowLimit) return false;\n',
+    find: '    if (lane.held + 1 - this.#guaranteed(lane, capacity) > lane.borrowLimit) return false;\n',
     replace: '',
   },
   {
     name: 'a lane that is not lendable is lent',
     file: 'engine/lanes.ts',
-    find: '      if (!other.lendable) kept += Math.max(0, this.guaranteed(other, capacity) - other.held);\n',
+    find: '      if (!other.lendable) kept += Math.max(0, this.#guaranteed(other, capacity) - other.held);\n',
     replace: '',
   },
   {
     name: 'who does not wait takes what its lane may not have',
     file: 'engine/engine.ts',
-    find: '      if (!this.lanes.mayHold(lane, now, this.capacity)) return undefined;\n',
+    find: '    if (!this.lanes.mayHold(lane, now, this.capacity)) return false;\n',
     replace: '',
   },
   {
@@ -172,26 +181,26 @@ export const SHARES = [
   {
     name: 'a standing queue is not noticed',
     file: 'engine/shedding.ts',
-    find: 'if (this.standing && predictedMs > 2 * this.settings.targetMs) return predictedMs;',
+    find: 'if (this.standing && predictedMs > 2 * this.#settings.targetMs) return predictedMs;',
     replace: '',
   },
   {
     name: 'a standing queue lets nobody in, however short it is',
     file: 'engine/shedding.ts',
-    find: 'if (this.standing && predictedMs > 2 * this.settings.targetMs) return predictedMs;',
+    find: 'if (this.standing && predictedMs > 2 * this.#settings.targetMs) return predictedMs;',
     replace: 'if (this.standing) return predictedMs;',
   },
   {
     name: 'shedding never ends once it has begun',
     file: 'engine/shedding.ts',
-    find: '    this.standing = false;\n    this.restart(now);',
-    replace: '    this.restart(now);',
+    find: '    this.standing = false;\n    this.#restart(now);',
+    replace: '    this.#restart(now);',
   },
   {
     name: 'one slow acquire makes a standing queue',
     file: 'engine/shedding.ts',
-    find: 'this.leastDelayMs = Math.min(this.leastDelayMs, delayMs);',
-    replace: 'this.leastDelayMs = this.leastDelayMs === Infinity ? delayMs : Math.max(this.leastDelayMs, delayMs);',
+    find: 'this.#leastDelayMs = Math.min(this.#leastDelayMs, delayMs);',
+    replace: 'this.#leastDelayMs = this.#leastDelayMs === Infinity ? delayMs : Math.max(this.#leastDelayMs, delayMs);',
   },
   {
     name: 'the length of holds is not learned',
@@ -238,13 +247,13 @@ export const SHARES = [
   {
     name: 'a pool does not say that it holds less',
     file: 'runtime/driver.ts',
-    find: '    this.seat?.freed?.();\n',
+    find: "    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);\n",
     replace: '',
   },
   {
     name: 'a closed pool keeps its seat',
     file: 'runtime/driver.ts',
-    find: '      this.seat?.leave();\n',
+    find: "      this.#askBudget('leave', () => this.#seat?.leave(), undefined);\n",
     replace: '',
   },
   {
@@ -256,14 +265,14 @@ export const SHARES = [
   {
     name: 'pools under one budget take what they get first',
     file: 'budget.ts',
-    find: '    for (const each of this.seats) if (each !== seat && wants(each)) return Math.min(attainable, this.entitled(seat));\n',
+    find: '    for (const each of this.#seats) if (each !== seat && wants(each)) return Math.min(attainable, this.#entitled(seat));\n',
     replace: '',
   },
   {
     name: 'the limit of a local budget is not kept',
     file: 'budget.ts',
-    find: 'const attainable = mine + Math.max(0, this.total - held);',
-    replace: 'const attainable = this.total + 0 * held;',
+    find: 'const attainable = mine + Math.max(0, this.#total - held);',
+    replace: 'const attainable = this.#total + 0 * held;',
   },
   {
     name: 'a keyed pool forgets a key that is in use',

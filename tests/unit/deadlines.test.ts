@@ -1,5 +1,7 @@
 // Rules 5, 6 and 12: one deadline for everything an acquire waits for; failures of creates; and timers that tell the truth.
 
+import { Pool, type Clock } from 'millpond';
+import { VirtualClock } from 'millpond/testing';
 import { expect, test } from 'vitest';
 import { createTimes, expectFailed, expectStats, manually, names, play } from './scenarios/play.ts';
 
@@ -236,4 +238,29 @@ test('a stall does not lose waiters: they are told once the loop runs again', as
   await scene.clock.stall(60_000);
   expectFailed(requests, 'ERR_POOL_ACQUIRE_TIMEOUT');
   for (const request of requests) expect(request.error).toMatchObject({ waitedMs: 60_000 });
+});
+
+test('on any clock the wake-up keeps the process alive while somebody waits, and not longer', async () => {
+  const virtual = new VirtualClock();
+  const kept = new Set<object>();
+  const clock: Clock = {
+    now: () => virtual.now(),
+    schedule: (atMs, callback, keepAlive = true) => {
+      const timer = {};
+      if (keepAlive) kept.add(timer);
+      const cancel = virtual.schedule(atMs, callback);
+      return () => {
+        kept.delete(timer);
+        cancel();
+      };
+    },
+  };
+  const pool = new Pool({ factory: { create: () => ({}), destroy: () => undefined }, max: 1, clock });
+  const lease = await pool.acquire();
+  expect(kept.size).toBe(0);
+  const next = pool.acquire();
+  expect(kept.size).toBe(1);
+  lease.release();
+  expect(kept.size).toBe(0);
+  (await next).release();
 });

@@ -1,6 +1,6 @@
 // Rules 1 to 4: one dispatch, guarded against re-entry; the fast path; order; and creates that belong to the pool.
 
-import type { Lease } from 'millpond';
+import { Pool, type Lease } from 'millpond';
 import type { ScriptedResource } from 'millpond/testing';
 import { expect, test } from 'vitest';
 import { createTimes, expectFailed, expectStats, manually, names, play } from './scenarios/play.ts';
@@ -223,4 +223,15 @@ test('a pool with one waiter and a hundred resources arms one timer', async () =
   await scene.fill(50);
   await scene.adv(150);
   expect(scene.clock.pending).toBe(1);
+});
+
+test('a listener that gives everything back at once serves twenty thousand waiters without recursion', async () => {
+  const pool = new Pool({ factory: { create: () => ({}), destroy: () => undefined }, max: 1 });
+  const lease = await pool.acquire();
+  const waiting = Array.from({ length: 20_000 }, () => pool.acquire());
+  pool.on('acquire', (event) => void event.lease.release());
+  lease.release();
+  await Promise.all(waiting);
+  expect(pool.stats()).toMatchObject({ idle: 1, borrowed: 0, waiting: 0, totals: { served: 20_001 } });
+  await pool.close();
 });

@@ -239,3 +239,25 @@ test('LeaseEndedError and InvalidOptionError are pool errors as well', async () 
     expect(caught).toMatchObject({ pool: 'orders', retryable: false, name: type.name });
   }
 });
+
+test('those who are refused together are told of one and the same moment', async () => {
+  const scene = play({ max: 1, ...named });
+  await scene.borrow(1);
+  const [a, b] = [scene.acquire(), scene.acquire()];
+  await scene.adv(1000);
+  const [first, second] = [a.error as AcquireError, b.error as AcquireError];
+  expect(first.stats).toBe(second.stats);
+  expect(first.message).toBe(second.message);
+  expect(first).not.toBe(second);
+});
+
+test('whoever is refused after something has happened is told what is then', async () => {
+  const scene = play({ max: 2, maxWaiting: 0, ...named });
+  const [one] = await scene.borrow(2);
+  const before = await failing(scene);
+  one!.release();
+  scene.pool.resize({ max: 1 });
+  const after = await failing(scene);
+  expect([before.stats.borrowed, after.stats.borrowed]).toEqual([2, 1]);
+  expect(after.message).not.toBe(before.message);
+});

@@ -55,6 +55,18 @@ describe('the system clock', () => {
     await pool.close();
   });
 
+  it('refuses whoever is late, also when the loop has not turned since the last reading', async () => {
+    const pool = new Pool<Thing>({ factory: factory(), max: 1 });
+    const lease = await pool.acquire();
+    const late = pool.acquire({ timeoutMs: 100 });
+    const inTime = pool.acquire();
+    blockMs(150);
+    lease.release();
+    await expect(late).rejects.toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
+    (await inTime).release();
+    await pool.close();
+  });
+
   it('reads an answer that has arrived before a late timer calls the resource dead', async () => {
     const child = other(`const s = require('net').createServer((c) => { c.on('error', () => {}); c.on('data', (d) => c.write(d)); })
       .listen(0, '127.0.0.1', () => console.log(s.address().port))`);

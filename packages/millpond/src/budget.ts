@@ -41,20 +41,20 @@ export function localBudget(options: { readonly limit: number }): Budget {
 }
 
 class LocalBudget implements Budget {
-  private readonly total: number;
-  private readonly seats = new Set<Seat>();
-  private telling = false;
-  private freedMeanwhile = false;
-  private frees = 0;
+  readonly #total: number;
+  readonly #seats = new Set<Seat>();
+  #telling = false;
+  #freedMeanwhile = false;
+  #frees = 0;
 
   constructor(total: number) {
-    this.total = total;
+    this.#total = total;
   }
 
   join(pool: Seat['pool']): BudgetSeat {
     const seat: Seat = { pool, listeners: new Set(), freedAt: 0 };
-    this.seats.add(seat);
-    const limitOf = (): number => this.limitOf(seat);
+    this.#seats.add(seat);
+    const limitOf = (): number => this.#limitOf(seat);
     return {
       get limit() {
         return limitOf();
@@ -63,35 +63,35 @@ class LocalBudget implements Budget {
         seat.listeners.add(listener);
         return () => void seat.listeners.delete(listener);
       },
-      want: () => this.tell((other) => other !== seat && other.pool.held() > this.entitled(other)),
+      want: () => this.#tell((other) => other !== seat && other.pool.held() > this.#entitled(other)),
       freed: () => {
-        seat.freedAt = ++this.frees;
-        this.freedMeanwhile = true;
-        this.tell((other) => other !== seat && wants(other));
+        seat.freedAt = ++this.#frees;
+        this.#freedMeanwhile = true;
+        this.#tell((other) => other !== seat && wants(other));
       },
       leave: () => {
-        if (!this.seats.delete(seat)) return;
-        this.freedMeanwhile = true;
-        this.tell(wants);
+        if (!this.#seats.delete(seat)) return;
+        this.#freedMeanwhile = true;
+        this.#tell(wants);
       },
     };
   }
 
-  private limitOf(seat: Seat): number {
+  #limitOf(seat: Seat): number {
     let held = 0;
-    for (const each of this.seats) held += each.pool.held();
+    for (const each of this.#seats) held += each.pool.held();
     const mine = seat.pool.held();
-    const attainable = mine + Math.max(0, this.total - held);
-    for (const each of this.seats) if (each !== seat && wants(each)) return Math.min(attainable, this.entitled(seat));
+    const attainable = mine + Math.max(0, this.#total - held);
+    for (const each of this.#seats) if (each !== seat && wants(each)) return Math.min(attainable, this.#entitled(seat));
     return attainable;
   }
 
   /** The max-min fair share of one seat: demands are met from the smallest up, each at most by an even split of what is left. */
-  private entitled(seat: Seat): number {
-    const byDemand = [...this.seats].map((each) => ({ each, demand: each.pool.demand() })).filter(({ demand }) => demand > 0);
-    if (byDemand.length > this.total) return this.turn(byDemand.map(({ each }) => each), seat);
+  #entitled(seat: Seat): number {
+    const byDemand = [...this.#seats].map((each) => ({ each, demand: each.pool.demand() })).filter(({ demand }) => demand > 0);
+    if (byDemand.length > this.#total) return this.#turn(byDemand.map(({ each }) => each), seat);
     byDemand.sort((a, b) => a.demand - b.demand);
-    let left = this.total;
+    let left = this.#total;
     let count = byDemand.length;
     for (const { each, demand } of byDemand) {
       const share = Math.min(demand, Math.floor(left / count));
@@ -103,12 +103,12 @@ class LocalBudget implements Budget {
   }
 
   /** More want something than there is: they take turns. Whoever has nothing goes first, the longest without before the others. */
-  private turn(wanting: Seat[], seat: Seat): number {
+  #turn(wanting: Seat[], seat: Seat): number {
     const first = wanting.sort((a, b) => {
       const hasNothing = Number(b.pool.held() === 0) - Number(a.pool.held() === 0);
       if (hasNothing !== 0) return hasNothing;
       return a.pool.held() === 0 ? a.freedAt - b.freedAt : b.freedAt - a.freedAt;
-    }).slice(0, this.total);
+    }).slice(0, this.#total);
     return Number(first.includes(seat));
   }
 
@@ -116,20 +116,20 @@ class LocalBudget implements Budget {
    * Not nested: those who are told may want something themselves, and are in the middle of looking already. What they give back meanwhile
    * is told when all have looked.
    */
-  private tell(whom: (seat: Seat) => boolean): void {
-    if (this.telling) return;
-    this.telling = true;
+  #tell(whom: (seat: Seat) => boolean): void {
+    if (this.#telling) return;
+    this.#telling = true;
     try {
       let told = whom;
       do {
-        this.freedMeanwhile = false;
+        this.#freedMeanwhile = false;
         // Whoever gave something back last comes last: what is free now may be enough for one only.
-        const inTurn = [...this.seats].sort((a, b) => a.freedAt - b.freedAt);
+        const inTurn = [...this.#seats].sort((a, b) => a.freedAt - b.freedAt);
         for (const seat of inTurn) if (told(seat)) callAll(seat.listeners);
         told = wants;
-      } while (this.freedMeanwhile);
+      } while (this.#freedMeanwhile);
     } finally {
-      this.telling = false;
+      this.#telling = false;
     }
   }
 }

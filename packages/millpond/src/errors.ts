@@ -37,7 +37,6 @@ export class PoolError extends Error {
 
   static {
     Object.defineProperty(this.prototype, BRAND, { value: true });
-    named(this, 'PoolError');
   }
 }
 
@@ -51,20 +50,18 @@ export interface AcquireErrorInit extends PoolErrorInit {
  * acquire.
  */
 export class AcquireError extends PoolError {
-  /** The pool at that moment. */
-  readonly stats: PoolStats;
   readonly waitedMs: number;
+  readonly #stats: PoolStats;
 
   constructor(message: string, init: AcquireErrorInit) {
     super(message, init);
-    this.stats = init.stats;
     this.waitedMs = init.waitedMs;
-    // A log line should have the numbers once, in the message; the snapshot is for code.
-    Object.defineProperty(this, 'stats', { enumerable: false });
+    this.#stats = init.stats;
   }
 
-  static {
-    named(this, 'AcquireError');
+  /** The pool at that moment. A log line has the numbers once, in the message: this is for code, and not enumerable. */
+  get stats(): PoolStats {
+    return this.#stats;
   }
 }
 
@@ -72,18 +69,10 @@ export class AcquireError extends PoolError {
  * `ERR_POOL_ACQUIRE_TIMEOUT`: the deadline passed. `cause` is the last failure of a create, if there was one since a create last
  * succeeded.
  */
-export class AcquireTimeoutError extends AcquireError {
-  static {
-    named(this, 'AcquireTimeoutError');
-  }
-}
+export class AcquireTimeoutError extends AcquireError {}
 
 /** `ERR_POOL_QUEUE_FULL`: `maxWaiting` acquires wait already. */
-export class QueueFullError extends AcquireError {
-  static {
-    named(this, 'QueueFullError');
-  }
-}
+export class QueueFullError extends AcquireError {}
 
 /** `ERR_POOL_OVERLOADED`: shed at the door, because it could not have been served in time. */
 export class OverloadedError extends AcquireError {
@@ -94,53 +83,25 @@ export class OverloadedError extends AcquireError {
     super(message, init);
     this.retryAfterMs = init.retryAfterMs;
   }
-
-  static {
-    named(this, 'OverloadedError');
-  }
 }
 
 /** `ERR_POOL_PAUSED`: paused with `reject`. */
-export class PoolPausedError extends AcquireError {
-  static {
-    named(this, 'PoolPausedError');
-  }
-}
+export class PoolPausedError extends AcquireError {}
 
 /** `ERR_POOL_UNAVAILABLE`: the breaker is open. `cause` is the last failure of a create. */
-export class PoolUnavailableError extends AcquireError {
-  static {
-    named(this, 'PoolUnavailableError');
-  }
-}
+export class PoolUnavailableError extends AcquireError {}
 
 /** `ERR_POOL_CLOSED`: the pool is closed or closing. */
-export class PoolClosedError extends AcquireError {
-  static {
-    named(this, 'PoolClosedError');
-  }
-}
+export class PoolClosedError extends AcquireError {}
 
 /** `ERR_POOL_CREATE_FAILED`, with what the factory threw as `cause`, or `ERR_POOL_CREATE_TIMEOUT`. */
-export class CreateError extends AcquireError {
-  static {
-    named(this, 'CreateError');
-  }
-}
+export class CreateError extends AcquireError {}
 
 /** `ERR_POOL_NESTED_ACQUIRE`: an acquire inside a lease of the same pool, with `nested: 'error'`. */
-export class NestedAcquireError extends AcquireError {
-  static {
-    named(this, 'NestedAcquireError');
-  }
-}
+export class NestedAcquireError extends AcquireError {}
 
 /** `ERR_POOL_LEASE_ENDED`: the resource of a lease was asked for after its end. */
-export class LeaseEndedError extends PoolError {
-  static {
-    named(this, 'LeaseEndedError');
-  }
-}
+export class LeaseEndedError extends PoolError {}
 
 /** `ERR_POOL_INVALID_OPTION`: names the option, its value, what would be right and, for an unknown key, the nearest known one. */
 export class InvalidOptionError extends PoolError {
@@ -150,16 +111,13 @@ export class InvalidOptionError extends PoolError {
     super(message, { code: 'ERR_POOL_INVALID_OPTION', pool });
     this.option = option;
   }
-
-  static {
-    named(this, 'InvalidOptionError');
-  }
 }
 
-/** A name on the prototype survives minifiers and costs nothing per error. */
-function named(errorClass: { readonly prototype: object }, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true });
-}
+// A name on the prototype survives minifiers and costs nothing per error.
+for (const [name, { prototype }] of Object.entries({
+  PoolError, AcquireError, AcquireTimeoutError, QueueFullError, OverloadedError, PoolPausedError, PoolUnavailableError,
+  PoolClosedError, CreateError, NestedAcquireError, LeaseEndedError, InvalidOptionError,
+})) Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true });
 
 /** Makes an error without a stack: formatting one costs microseconds, and under overload there are many. */
 export function withoutStack<E>(make: () => E): E {

@@ -102,13 +102,27 @@ export interface AcquireOptions {
   readonly label?: string;
 }
 
+/** Durations that bound something, with their defaults; 0 and Infinity mean that nothing does. */
+const LIMITS = {
+  createTimeoutMs: 10_000, validateTimeoutMs: 1_000, resetTimeoutMs: 2_000, destroyTimeoutMs: 5_000, idleTimeoutMs: 600_000,
+  maxLifetimeMs: 1_800_000, keepaliveIntervalMs: Infinity, leakThresholdMs: Infinity,
+} as const;
+
+/** Numbers of things: the default, and the least that makes sense. */
+const COUNTS = {
+  max: [10, 1], min: [0, 0], maxWaiting: [Infinity, 0], maxCreating: [2, 1], maxUses: [Infinity, 1], sharing: [1, 1],
+} as const;
+
+const FLAGS = { flushOnStale: true, strictMax: true, reclaim: false } as const;
+
+const OTHERS = [
+  'factory', 'name', 'acquireTimeoutMs', 'lifetimeJitter', 'validateAfterIdleMs', 'idleOrder', 'createRetry', 'breaker', 'shedding',
+  'lanes', 'headroom', 'captureStacks', 'nested', 'budget', 'clock', 'random',
+] as const;
+
 /** Every key of {@link PoolOptions}; adapters use it to tell their own keys from the pool's. */
 export const POOL_OPTION_KEYS: readonly (keyof PoolOptions<unknown>)[] = [
-  'factory', 'name', 'min', 'max', 'maxWaiting', 'maxCreating',
-  'acquireTimeoutMs', 'createTimeoutMs', 'validateTimeoutMs', 'resetTimeoutMs', 'destroyTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs',
-    'lifetimeJitter', 'maxUses', 'validateAfterIdleMs', 'keepaliveIntervalMs',
-  'flushOnStale', 'strictMax', 'idleOrder', 'sharing', 'createRetry', 'breaker', 'shedding', 'lanes', 'headroom', 'leakThresholdMs',
-  'reclaim', 'captureStacks', 'nested', 'budget', 'clock', 'random',
+  ...keysOf(COUNTS), ...keysOf(LIMITS), ...keysOf(FLAGS), ...OTHERS,
 ];
 
 /** The options after validation, apart from what goes into the engine's settings. */
@@ -131,7 +145,8 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
     check.functionAt(`factory.${hook}`, factory[hook], false);
   }
   checkPorts(check, options);
-  const leakThresholdMs = check.limit('leakThresholdMs', options.leakThresholdMs, Infinity);
+  const limits = mapped(LIMITS, (name, fallback) => check.limit(name, options[name], fallback));
+  const { leakThresholdMs } = limits;
   if (options.reclaim === true && leakThresholdMs === Infinity) throw check.bad('reclaim', true, 'used together with leakThresholdMs');
   const nested = check.oneOf('nested', options.nested, ['allow', 'warn', 'error'], 'allow');
   const stacks = options.captureStacks ?? (leakThresholdMs !== Infinity || nested !== 'allow');
@@ -141,10 +156,10 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
     nested,
     settings: {
       ...sizes(check, options),
-      ...durations(check, options),
+      ...limits,
+      ...mapped(FLAGS, (name, fallback) => check.flag(name, options[name], fallback)),
+      validateAfterIdleMs: check.duration('validateAfterIdleMs', options.validateAfterIdleMs, 500),
       lifetimeJitter: check.number('lifetimeJitter', options.lifetimeJitter, 0.25, { most: 1 }),
-      flushOnStale: check.flag('flushOnStale', options.flushOnStale, true),
-      strictMax: check.flag('strictMax', options.strictMax, true),
       lifo: check.oneOf('idleOrder', options.idleOrder, ['lifo', 'fifo'], 'lifo') === 'lifo',
       retry: retrySettings(check, options.createRetry),
       retryForWaiters: options.createRetry !== false,
@@ -152,8 +167,6 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
       shedding: sheddingSettings(check, options.shedding),
       lanes: laneSettings(check, options.lanes),
       headroom: check.number('headroom', options.headroom, 0.2, { most: 1 }),
-      leakThresholdMs,
-      reclaim: check.flag('reclaim', options.reclaim, false),
       canValidate: factory.validate !== undefined,
       canReset: factory.reset !== undefined,
       canBreak: factory.isBroken !== undefined,
@@ -190,36 +203,22 @@ export function resolveSize(
   return { min: check.finite('min', min), max };
 }
 
-type Sizes = Pick<Settings, 'min' | 'max' | 'maxWaiting' | 'maxCreating' | 'maxUses' | 'sharing'>;
-
-function sizes<T>(check: Checker, options: PoolOptions<T>): Sizes {
-  const max = check.count('max', options.max, 10, 1);
-  const min = check.count('min', options.min, 0, 0);
+function sizes<T>(check: Checker, options: PoolOptions<T>): Record<keyof typeof COUNTS, number> {
+  const counts = mapped(COUNTS, (name, [fallback, least]) => check.count(name, options[name], fallback, least));
+  const { min, max, sharing } = counts;
   if (min > max) throw check.bad('min', min, `at most max (${max})`);
   if (min === Infinity) throw check.bad('min', min, 'a whole number');
-  return {
-    min, max,
-    maxWaiting: check.count('maxWaiting', options.maxWaiting, Infinity, 0),
-    maxCreating: check.count('maxCreating', options.maxCreating, 2, 1),
-    maxUses: check.count('maxUses', options.maxUses, Infinity, 1),
-    sharing: check.finite('sharing', check.count('sharing', options.sharing, 1, 1)),
-  };
+  check.finite('sharing', sharing);
+  return counts;
 }
 
-type Durations = Pick<Settings, 'createTimeoutMs' | 'validateTimeoutMs' | 'resetTimeoutMs' | 'destroyTimeoutMs'
-  | 'idleTimeoutMs' | 'maxLifetimeMs' | 'validateAfterIdleMs' | 'keepaliveIntervalMs'>;
+/** The table with its values replaced. */
+function mapped<N extends string, V, R>(values: Readonly<Record<N, V>>, change: (name: N, value: V) => R): Record<N, R> {
+  return Object.fromEntries(keysOf(values).map((name) => [name, change(name, values[name])])) as Record<N, R>;
+}
 
-function durations<T>(check: Checker, options: PoolOptions<T>): Durations {
-  return {
-    createTimeoutMs: check.limit('createTimeoutMs', options.createTimeoutMs, 10_000),
-    validateTimeoutMs: check.limit('validateTimeoutMs', options.validateTimeoutMs, 1_000),
-    resetTimeoutMs: check.limit('resetTimeoutMs', options.resetTimeoutMs, 2_000),
-    destroyTimeoutMs: check.limit('destroyTimeoutMs', options.destroyTimeoutMs, 5_000),
-    idleTimeoutMs: check.limit('idleTimeoutMs', options.idleTimeoutMs, 600_000),
-    maxLifetimeMs: check.limit('maxLifetimeMs', options.maxLifetimeMs, 1_800_000),
-    validateAfterIdleMs: check.duration('validateAfterIdleMs', options.validateAfterIdleMs, 500),
-    keepaliveIntervalMs: check.limit('keepaliveIntervalMs', options.keepaliveIntervalMs, Infinity),
-  };
+function keysOf<N extends string>(values: Readonly<Record<N, unknown>>): N[] {
+  return Object.keys(values) as N[];
 }
 
 function retrySettings(check: Checker, given: PoolOptions<unknown>['createRetry']): Settings['retry'] {
@@ -278,14 +277,14 @@ function laneSettings(check: Checker, given: PoolOptions<unknown>['lanes']): rea
 
 /** Checks values one by one and words what is wrong with them. */
 export class Checker {
-  private readonly pool: string;
+  readonly #pool: string;
 
   constructor(pool: string) {
-    this.pool = pool;
+    this.#pool = pool;
   }
 
   bad(option: string, value: unknown, expected: string): InvalidOptionError {
-    return new InvalidOptionError(option, `${option} is ${show(value)}, but must be ${expected}`, this.pool);
+    return new InvalidOptionError(option, `${option} is ${show(value)}, but must be ${expected}`, this.#pool);
   }
 
   keys(prefix: string, given: object, known: readonly string[]): void {
@@ -293,7 +292,7 @@ export class Checker {
       if (known.includes(key)) continue;
       const near = nearest(key, known);
       const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${prefix}${near}?`;
-      throw new InvalidOptionError(prefix + key, `unknown option ${prefix}${key}; ${hint}`, this.pool);
+      throw new InvalidOptionError(prefix + key, `unknown option ${prefix}${key}; ${hint}`, this.#pool);
     }
   }
 

@@ -19,23 +19,23 @@ export class Backoff {
   permanent = false;
   /** Resources in a row that died unused. */
   stillborns = 0;
-  private steps = 0;
-  private readonly settings: RetrySettings;
-  private readonly random: Random;
+  #steps = 0;
+  readonly #settings: RetrySettings;
+  readonly #random: Random;
 
   constructor(settings: RetrySettings, random: Random) {
-    this.settings = settings;
-    this.random = random;
+    this.#settings = settings;
+    this.#random = random;
   }
 
   /** The number of an attempt that starts now. */
   get attempt(): number {
-    return this.steps + 1;
+    return this.#steps + 1;
   }
 
   succeeded(): void {
     this.failures = 0;
-    this.steps = 0;
+    this.#steps = 0;
     this.retryAt = -Infinity;
     this.permanent = false;
   }
@@ -46,7 +46,7 @@ export class Backoff {
    */
   stillborn(tolerated: number, now: number): void {
     this.stillborns++;
-    if (this.stillborns > tolerated) this.retryAt = Math.max(this.retryAt, now + this.settings.initialDelayMs);
+    if (this.stillborns > tolerated) this.retryAt = Math.max(this.retryAt, now + this.#settings.initialDelayMs);
   }
 
   /** Returns the time of the next planned attempt. */
@@ -54,11 +54,11 @@ export class Backoff {
     this.failures++;
     this.permanent = permanent;
     if (attempt !== this.attempt) return this.retryAt;
-    const { initialDelayMs, maxDelayMs, factor, jitter } = this.settings;
+    const { initialDelayMs, maxDelayMs, factor, jitter } = this.#settings;
     // A wrong password is tried again only at the slowest pace: servers lock accounts.
-    const delay = permanent ? maxDelayMs : Math.min(maxDelayMs, initialDelayMs * factor ** this.steps);
-    this.steps++;
-    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.random() - 1)));
+    const delay = permanent ? maxDelayMs : Math.min(maxDelayMs, initialDelayMs * factor ** this.#steps);
+    this.#steps++;
+    this.retryAt = now + Math.min(maxDelayMs, delay * (1 + jitter * (2 * this.#random() - 1)));
     return this.retryAt;
   }
 }

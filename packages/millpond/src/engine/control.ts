@@ -60,8 +60,9 @@ export function evictSome<T>(engine: Engine<T>, chosen: readonly Slot<T>[], spre
 function spread<T>(engine: Engine<T>, slots: readonly Slot<T>[], spreadMs: number, now: number): void {
   engine.spreading ||= slots.length > 0;
   slots.forEach((slot, index) => {
-    slot.evictAt = Math.min(slot.evictAt, now + (spreadMs * (index + 1)) / slots.length);
-    engine.maintenanceAt = Math.min(engine.maintenanceAt, slot.evictAt);
+    const turn = Math.min(slot.evictAt ?? Infinity, now + (spreadMs * (index + 1)) / slots.length);
+    slot.evictAt = turn;
+    engine.maintenanceAt = Math.min(engine.maintenanceAt, turn);
   });
 }
 

@@ -1,6 +1,7 @@
 // How much creating the present state justifies. Recomputed whenever it matters, never remembered.
 
 import type { Engine } from './engine.ts';
+import { hasTurn } from './fitness.ts';
 
 /**
  * How many more creates are justified: by waiters that nothing under way will serve, or by a deficit of `min`; one create may answer
@@ -24,6 +25,6 @@ function holdsBackWaiters<T>(engine: Engine<T>): boolean {
 /** Resources past their turn in an eviction with a spread, which stay until they have been replaced. */
 export function overdue<T>(engine: Engine<T>, now: number): number {
   let count = 0;
-  if (engine.spreading) for (const slot of engine.slots.aliveSlots()) if (slot.evictAt <= now) count++;
+  if (engine.spreading) for (const slot of engine.slots.aliveSlots()) if (hasTurn(slot, now)) count++;
   return count;
 }

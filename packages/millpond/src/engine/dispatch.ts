@@ -7,9 +7,12 @@
 
 import { missingCreates } from './demand.ts';
 import type { Engine } from './engine.ts';
+import { canSpare, hasTurn, overReason, unfit } from './fitness.ts';
 import { Slot } from './slot.ts';
 import type { Lane } from './lanes.ts';
 import { nextDue } from './maintenance.ts';
+import type { Waiter } from './waiter.ts';
+import type { DestroyReason } from './words.ts';
 
 export function dispatch<T>(engine: Engine<T>, now: number): void {
   if (engine.dispatching) {
@@ -40,6 +43,50 @@ export function dispatch<T>(engine: Engine<T>, now: number): void {
   }
 }
 
+/**
+ * What a dispatch would do for somebody who has just come to wait at a pool that {@link isFull}: nothing, apart from the wake-up. Most
+ * acquires under load are this one.
+ */
+export function arrive<T>(engine: Engine<T>, now: number): void {
+  if (!isSettled(engine, now) || !isFull(engine)) {
+    dispatch(engine, now);
+  } else if (engine.expiryAt < engine.wakeAt) {
+    engine.wakeAt = engine.expiryAt;
+    engine.ports.wakeAt(engine.expiryAt);
+  }
+}
+
+/**
+ * What a dispatch would do with a resource that is fit to be lent again when its pool {@link isFull}: it goes to the head of the queue,
+ * the only one who can get it, without becoming idle on the way. False: it is not as simple as that.
+ */
+export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
+  const { queue } = engine.lanes.all[0]!;
+  const waiter = queue.head;
+  if (waiter === undefined || engine.paused !== false || !isSettled(engine, now) || !isFull(engine)) return false;
+  // Whoever was asked whether it is fit may have called the pool.
+  if (engine.closing || slot.doom !== undefined || slot.generation !== engine.generation) return false;
+  slot.uses++;
+  // Serving calls listeners, and those the pool.
+  engine.dispatching = true;
+  handOver(engine, waiter, slot, now);
+  engine.dispatching = false;
+  if (queue.size === 0) engine.expiryAt = Infinity;
+  if (engine.again) dispatch(engine, now);
+  return true;
+}
+
+/** Everything that could be done has been, and there is one lane and no budget: only what is about to change has consequences. */
+function isSettled<T>(engine: Engine<T>, now: number): boolean {
+  return engine.plain && !engine.dispatching && !engine.dirty && now < engine.expiryAt;
+}
+
+/** Only a return can serve anybody: there is no room for another resource, none is idle and none could carry one more lease. */
+function isFull<T>(engine: Engine<T>): boolean {
+  const { slots } = engine;
+  return slots.idle.head === undefined && engine.counted >= engine.settings.max && slots.leastShared() === undefined;
+}
+
 function expire<T>(engine: Engine<T>, now: number): void {
   if (now < engine.expiryAt) return;
   engine.deadlines.expire(now, (waiter) => engine.refuse(waiter, { kind: 'timeout' }, now));
@@ -66,11 +113,16 @@ function laneToServe<T>(engine: Engine<T>, now: number): Lane | undefined {
 function serveHead<T>(engine: Engine<T>, lane: Lane, slot: Slot<T>, now: number): void {
   const waiter = lane.queue.head;
   if (waiter === undefined) return;
-  engine.unlink(waiter);
-  const waited = now - waiter.since;
-  engine.totals.waitMs += waited;
-  engine.shedding?.served(waited, now);
   engine.lend(slot, now);
+  handOver(engine, waiter, slot, now);
+}
+
+function handOver<T>(engine: Engine<T>, waiter: Waiter, slot: Slot<T>, now: number): void {
+  const waited = now - waiter.since;
+  engine.unlink(waiter);
+  engine.totals.waitMs += waited;
+  engine.totals.served++;
+  engine.shedding?.served(waited, now);
   engine.ports.serve(waiter, slot, now);
 }
 
@@ -79,31 +131,36 @@ function serveHead<T>(engine: Engine<T>, lane: Lane, slot: Slot<T>, now: number)
  * may not be lent any more leave on the way; for waiters, those that need it are sent to be validated, one a waiter.
  */
 export function pickIdle<T>(engine: Engine<T>, now: number, forWaiters: boolean): Slot<T> | undefined {
-  const { slots, settings } = engine;
-  const idle = slots.idle;
+  const { settings } = engine;
+  const { idle } = engine.slots;
   for (;;) {
     const slot = settings.lifo ? idle.tail : idle.head;
     if (slot === undefined) break;
-    const reason = engine.unfit(slot, now);
-    if (reason !== undefined) {
-      engine.destroy(slot, reason, now);
-    } else if (!settings.canValidate || isTrusted(engine, slot, now)) {
-      return slot;
-    } else if (forWaiters && slots.validating.size < engine.waiting) {
-      slots.move(slot, slots.validating, now);
-      engine.ports.validate(slot);
-    } else {
-      break;
-    }
+    const reason = unfit(engine, slot, now);
+    if (reason === undefined && (!settings.canValidate || isTrusted(engine, slot, now))) return slot;
+    if (!passOver(engine, slot, reason, forWaiters, now)) break;
   }
   return settings.sharing > 1 ? pickShared(engine, now) : undefined;
+}
+
+/** This idle one may not be lent now. True: it is not idle any more. */
+function passOver<T>(engine: Engine<T>, slot: Slot<T>, reason: DestroyReason | undefined, forWaiters: boolean, now: number): boolean {
+  const { validating } = engine.slots;
+  if (reason !== undefined) {
+    engine.destroy(slot, reason, now);
+  } else {
+    if (!forWaiters || validating.size >= engine.waiting) return false;
+    engine.slots.move(slot, validating, now);
+    engine.ports.validate(slot);
+  }
+  return true;
 }
 
 function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
   for (;;) {
     const slot = engine.slots.leastShared();
     if (slot === undefined) return undefined;
-    if (engine.unfit(slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
+    if (unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
     engine.slots.move(slot, engine.slots.leaving, now);
   }
 }
@@ -117,10 +174,10 @@ function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
 function retireSurplus<T>(engine: Engine<T>, now: number): void {
   const { idle } = engine.slots;
   engine.budgetSeenAt = now;
-  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, engine.overReason(), now);
+  while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, overReason(engine), now);
   if (!engine.spreading) return;
   for (const slot of idle.toArray()) {
-    if (slot.state === 'idle' && slot.evictAt <= now && engine.canSpare()) engine.destroy(slot, 'evicted', now);
+    if (slot.state === 'idle' && hasTurn(slot, now) && canSpare(engine)) engine.destroy(slot, 'evicted', now);
   }
 }
 

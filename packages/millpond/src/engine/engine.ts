@@ -10,8 +10,10 @@
 // (pause, evict, resize, close): control.ts · lanes.ts, shedding.ts, backoff.ts as their names say · what must always hold: invariants.ts.
 
 import { Backoff } from './backoff.ts';
-import { dispatch, pickIdle } from './dispatch.ts';
+import { arrive, dispatch, passOn, pickIdle } from './dispatch.ts';
 import { refusalAtDoor } from './door.ts';
+import { afterCreateFailure } from './failures.ts';
+import { overReason, unfit, unfitToReturn } from './fitness.ts';
 import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
 import type { Settings } from './settings.ts';
@@ -20,7 +22,7 @@ import { addHold, removeHold, type Hold, type Slot } from './slot.ts';
 import { Slots } from './slots.ts';
 import { noteArrival, noteReturn, runDue, STALL_MS } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
-import { Deadlines, type Waiter } from './waiter.ts';
+import { deadlineOf, Deadlines, type Waiter } from './waiter.ts';
 import type { DestroyReason, PoolState } from './words.ts';
 
 /** The budget is looked at again before a lease when the last look was longer ago than this. */
@@ -38,6 +40,10 @@ export class Engine<T> {
   readonly totals: Totals = newTotals();
   /** `max` is not the only limit: ports.granted() is another. */
   budgeted = false;
+  /** One lane and no budget: whether somebody may have something depends on nothing but what there is. */
+  plain: boolean;
+  /** Lanes and shedding learn from every lease. */
+  private readonly learns: boolean;
   budgetSeenAt: number = -Infinity;
   generation = 1;
   nextId = 1;
@@ -77,8 +83,10 @@ export class Engine<T> {
     this.random = random;
     this.slots = new Slots(settings.sharing);
     this.lanes = new Lanes(settings.lanes, settings.headroom, now);
+    this.plain = !this.lanes.many;
     this.backoff = new Backoff(settings.retry, random);
     this.shedding = settings.shedding === undefined ? undefined : new Shedding(settings.shedding);
+    this.learns = this.lanes.many || this.shedding !== undefined;
   }
 
   // ------------------------------------------------------------ what is derived
@@ -121,26 +129,33 @@ export class Engine<T> {
    * else can run, and then calls {@link lookAfter}.
    */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
-    if (this.closing || this.paused !== false || lane.queue.size > 0) return undefined;
+    if (lane.queue.size > 0) return undefined;
     // The wake-up is overdue: the process was frozen, and this call comes before the timer. What has expired meanwhile goes first.
     if (now - this.wakeAt > STALL_MS) this.tick(now);
-    // The budget may have run out during a silence of the process, when nothing here was running.
-    if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
-    if (this.lanes.many) {
-      if (!this.lanes.mayHold(lane, now, this.capacity)) return undefined;
-      // Whoever waits in another lane and is entitled goes first (as when a listener acquires before the dispatch that serves that one).
-      if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return undefined;
-      this.lanes.enter(lane, now);
-    }
+    if (this.closing || this.paused !== false || (!this.plain && !this.mayTake(lane, now))) return undefined;
     const slot = pickIdle(this, now, false);
     if (slot === undefined) {
-      if (this.dirty) dispatch(this, now);
+      this.lookAfter(now);
       return undefined;
     }
-    this.shedding?.foundIdle(now);
-    this.totals.acquires++;
+    if (this.learns) this.shedding?.foundIdle(now);
+    const { totals } = this;
+    totals.acquires++;
+    totals.served++;
     this.lend(slot, now);
     return slot;
+  }
+
+  /** Where more than what is idle decides: the budget, and the other lanes. */
+  private mayTake(lane: Lane, now: number): boolean {
+    // The budget may have run out during a silence of the process, when nothing here was running.
+    if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
+    if (!this.lanes.many) return true;
+    if (!this.lanes.mayHold(lane, now, this.capacity)) return false;
+    // Whoever waits in another lane and is entitled goes first (as when a listener acquires before the dispatch that serves that one).
+    if (this.waiting > 0 && this.lanes.next(now, this.capacity) !== undefined) return false;
+    this.lanes.enter(lane, now);
+    return true;
   }
 
   /** After {@link tryLend}, when the lease is attached: whatever was begun on the way is looked after. */
@@ -150,20 +165,16 @@ export class Engine<T> {
 
   /** Marks a picked resource as lent once more. */
   lend(slot: Slot<T>, now: number): void {
+    const { slots } = this;
     slot.uses++;
     this.backoff.stillborns = 0;
-    this.totals.served++;
-    if (slot.list !== this.slots.idle) {
-      this.slots.share(slot, slot.leases + 1, now);
-    } else {
-      slot.leases = 1;
-      this.slots.move(slot, this.slots.lent[1]!, now);
-    }
+    if (slot.list === slots.idle) slots.lend(slot);
+    else slots.share(slot, slot.leases + 1, now);
   }
 
   attach(hold: Hold<T>): void {
     addHold(hold.slot, hold);
-    if (this.lanes.many) hold.lane.lent(hold.since);
+    if (!this.plain && this.lanes.many) hold.lane.lent(hold.since);
   }
 
   /** An acquire that could not be served at once. Serves it all the same if dispatching finds a way; refuses it, or lets it wait. */
@@ -177,8 +188,9 @@ export class Engine<T> {
     if (this.lanes.many) this.lanes.enter(waiter.lane, now);
     waiter.lane.queue.push(waiter);
     this.deadlines.add(waiter);
-    if (waiter.deadline < this.expiryAt) this.expiryAt = waiter.deadline;
-    dispatch(this, now);
+    const deadline = deadlineOf(waiter);
+    if (deadline < this.expiryAt) this.expiryAt = deadline;
+    arrive(this, now);
     const backed = this.slots.creating.size + this.slots.validating.size;
     if (waiter.waiting && this.waiting > this.settings.maxWaiting + backed) this.refuse(waiter, { kind: 'queueFull' }, now);
   }
@@ -193,22 +205,49 @@ export class Engine<T> {
   /** The end of a lease that gives its resource back. */
   release(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
-    if (!this.endHold(hold, now)) {
-      if (this.waiting > 0) dispatch(this, now);
-      return;
-    }
-    const reason = this.unfitToReturn(slot, now);
+    this.account(hold, now);
+    if (slot.list !== this.slots.single && this.endShare(slot, now)) return;
+    const reason = unfitToReturn(this, slot, now);
+    if (reason !== undefined || this.settings.canReset) this.endUse(slot, reason, now);
+    else if (this.plain && hold.lane.queue.head === undefined) this.slots.rest(slot);
+    else this.offer(slot, now);
+  }
+
+  /** A resource has come back that can be lent again, and perhaps somebody waits. */
+  private offer(slot: Slot<T>, now: number): void {
+    if (passOn(this, slot, now)) return;
+    this.toIdle(slot, now);
+    if (this.waiting > 0) dispatch(this, now);
+  }
+
+  /** A resource has come back that cannot be lent again as it is. */
+  private endUse(slot: Slot<T>, reason: DestroyReason | undefined, now: number): void {
     if (reason !== undefined) {
       this.destroy(slot, reason, now);
-      dispatch(this, now);
-    } else if (this.settings.canReset) {
-      this.slots.move(slot, this.slots.resetting, now);
-      if (this.ports.reset(slot)) this.resetDone(slot, true, undefined, now);
-      else dispatch(this, now);
     } else {
-      this.toIdle(slot, now);
-      if (this.waiting > 0) dispatch(this, now);
+      this.slots.move(slot, this.slots.resetting, now);
+      if (this.ports.reset(slot)) {
+        this.resetDone(slot, true, undefined, now);
+        return;
+      }
     }
+    dispatch(this, now);
+  }
+
+  private learn(hold: Hold<T>, ms: number, now: number): void {
+    this.shedding?.held(ms);
+    if (this.lanes.many) hold.lane.ended(hold.since, now);
+  }
+
+  /** One lease of a resource with several has ended, or one of a resource that the pool has let go. False: it was the last. */
+  private endShare(slot: Slot<T>, now: number): boolean {
+    if (this.isGone(slot)) return true;
+    if (slot.leases === 1) return false;
+    const fit = this.waiting > 0 && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
+    if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;
+    this.slots.share(slot, slot.leases - 1, now);
+    if (this.waiting > 0) dispatch(this, now);
+    return true;
   }
 
   /** A lease is about to end that takes its resource along. Whoever is told of that end must not be given the resource, shared as it is. */
@@ -243,6 +282,7 @@ export class Engine<T> {
   // -------------------------------------------------------------- answers of hooks
 
   created(slot: Slot<T>, resource: T, now: number): void {
+    const startedAt = slot.since;
     slot.resource = resource;
     slot.createdAt = now;
     this.totals.created++;
@@ -263,11 +303,11 @@ export class Engine<T> {
     } else if (this.staying > this.settings.max || (this.waiting === 0 && this.staying > this.limit)) {
       // One too many by budget alone serves whoever waits and leaves on release: pools that take turns would else destroy each other's
       // resources before anybody had used them.
-      this.destroy(slot, this.overReason(), now);
+      this.destroy(slot, overReason(this), now);
     } else {
       this.toIdle(slot, now);
       noteArrival(this, slot, now);
-      this.ports.createdResource(slot, now);
+      this.ports.createdResource(slot, now - startedAt);
     }
     dispatch(this, now);
   }
@@ -277,23 +317,23 @@ export class Engine<T> {
     if (state !== 'creating' && state !== 'abandoned') return;
     this.toGone(slot, now);
     this.ports.freed();
-    if (state === 'creating') this.afterCreateFailure(slot, error, permanent, timedOut, now);
+    if (state === 'creating') afterCreateFailure(this, slot, error, permanent, timedOut, now);
     dispatch(this, now);
   }
 
   validated(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
-    if (this.pinging === slot) this.pingEnded(now);
+    if (this.pinging === slot) this.#pingEnded(now);
     if (slot.state === 'validating') {
       if (ok) {
         slot.aliveAt = now;
-        const reason = this.unfit(slot, now);
+        const reason = unfit(this, slot, now);
         if (reason === undefined) this.toIdle(slot, now);
         else this.destroy(slot, reason, now);
       } else {
         slot.error ??= cause;
         const sat = slot.aliveAt;
         this.destroy(slot, 'invalid', now);
-        if (this.settings.flushOnStale) this.flush(sat, now);
+        if (this.settings.flushOnStale) this.#flush(sat, now);
       }
     }
     dispatch(this, now);
@@ -303,7 +343,7 @@ export class Engine<T> {
     if (slot.state !== 'resetting') return;
     if (ok) {
       slot.aliveAt = now;
-      const reason = this.unfitToReturn(slot, now);
+      const reason = unfitToReturn(this, slot, now);
       if (reason === undefined) this.toIdle(slot, now);
       else this.destroy(slot, reason, now);
     } else {
@@ -354,7 +394,7 @@ export class Engine<T> {
   destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
     slot.reason = reason;
     if (reason === 'broken' && slot.uses === 0) this.backoff.stillborn(this.settings.max, now);
-    if (this.pinging === slot) this.pingEnded(now);
+    if (this.pinging === slot) this.#pingEnded(now);
     if (!this.dispatching) this.dirty = true;
     this.slots.move(slot, this.slots.destroying, now);
     this.ports.destroy(slot, reason);
@@ -367,7 +407,7 @@ export class Engine<T> {
   }
 
   toIdle(slot: Slot<T>, now: number): void {
-    this.slots.move(slot, this.slots.idle, now);
+    this.slots.rest(slot);
     if (slot.idleSince < now) noteReturn(this, slot);
     if (slot.watched) this.ports.rested(slot);
   }
@@ -396,87 +436,41 @@ export class Engine<T> {
     }
   }
 
-  overReason(): DestroyReason {
-    return this.staying > this.settings.max ? 'overSize' : 'recalled';
-  }
-
-  /** Why this resource must not be lent (again), or undefined. */
-  unfit(slot: Slot<T>, now: number): DestroyReason | undefined {
-    if (slot.broken || (this.settings.canBreak && this.ports.isBroken(slot))) return 'broken';
-    if (slot.doom !== undefined) return slot.doom;
-    if (slot.generation !== this.generation) return 'evicted';
-    if (slot.expiresAt <= now) return 'maxLifetime';
-    return undefined;
-  }
-
-  private unfitToReturn(slot: Slot<T>, now: number): DestroyReason | undefined {
-    if (this.closing) return 'poolClosed';
-    const reason = this.unfit(slot, now);
-    if (reason !== undefined) return reason;
-    if (slot.uses >= this.settings.maxUses) return 'maxUses';
-    if (slot.evictAt <= now && this.canSpare()) return 'evicted';
-    if ((this.budgeted || this.slots.size > this.settings.max) && this.staying > this.limit) return this.overReason();
-    return undefined;
-  }
-
-  /** May one resource go without dipping below `min`? Where `max` leaves no room for a replacement beside it, when nothing is missing. */
-  canSpare(): boolean {
-    const { min } = this.settings;
-    const { limit } = this;
-    return min < limit ? this.slots.alive > min : this.slots.alive >= limit;
-  }
-
   /** Ends the accounting of a lease; true when the resource has no other. */
   private endHold(hold: Hold<T>, now: number): boolean {
-    const slot = hold.slot;
+    const { slot } = hold;
+    this.account(hold, now);
+    if (this.isGone(slot)) return false;
+    if (slot.leases === 1) return true;
+    this.slots.share(slot, slot.leases - 1, now);
+    return false;
+  }
+
+  private account(hold: Hold<T>, now: number): void {
+    const { slot } = hold;
     const ms = now - hold.since;
     this.totals.useMs += ms;
-    this.shedding?.held(ms);
     removeHold(slot, hold);
-    if (this.lanes.many) hold.lane.ended(hold.since, now);
-    if (slot.list === this.slots.gone || slot.list === this.slots.destroying) return false;
+    if (this.learns) this.learn(hold, ms, now);
     slot.idleSince = now;
     slot.aliveAt = now;
-    if (slot.leases > 1) {
-      this.slots.share(slot, slot.leases - 1, now);
-      return false;
-    }
-    return true;
+  }
+
+  /** Detached while others still used it, which the pool does not care about any more. */
+  private isGone(slot: Slot<T>): boolean {
+    return slot.list === this.slots.gone || slot.list === this.slots.destroying;
   }
 
   /** The turn of the next one may have come meanwhile. */
-  private pingEnded(now: number): void {
+  #pingEnded(now: number): void {
     this.pinging = undefined;
     this.maintenanceAt = now;
   }
 
-  private flush(satSince: number, now: number): void {
+  #flush(satSince: number, now: number): void {
     for (const slot of this.slots.idle.toArray()) {
       if (slot.state === 'idle' && slot.aliveAt <= satSince) this.destroy(slot, 'stale', now);
     }
-  }
-
-  private afterCreateFailure(slot: Slot<T>, error: unknown, permanent: boolean, timedOut: boolean, now: number): void {
-    this.totals.createErrors++;
-    this.lastCreateError = error;
-    const retryAt = this.backoff.failed(slot.attempt, permanent, now);
-    const alive = this.slots.alive;
-    const { breaker, retryForWaiters } = this.settings;
-    const refusal: Refusal = { kind: 'createFailed', cause: error, timedOut, permanent };
-    if (breaker !== undefined && alive === 0 && this.backoff.failures >= breaker.failures) {
-      if (this.probeAt === undefined) this.probeAt = now + breaker.probeIntervalMs;
-      this.refuseAll({ kind: 'unavailable' }, now);
-    } else if (permanent && alive === 0) {
-      this.refuseAll(refusal, now);
-    } else if (permanent || !retryForWaiters) {
-      // Attempts that still run back as many waiters; beyond them the head of who is next is told.
-      const backed = this.slots.creating.size + this.slots.validating.size;
-      const lane = this.lanes.next(now, this.capacity) ?? this.lanes.all.find((each) => each.queue.size > 0);
-      if (lane !== undefined && this.waiting > backed) this.refuse(lane.queue.head!, refusal, now);
-    }
-    const retries = this.waiting > 0 || this.slots.alive < this.settings.min || this.probeAt !== undefined;
-    const retryInMs = retries ? Math.max(0, (this.probeAt ?? retryAt) - now) : undefined;
-    this.ports.createError(error, slot.attempt, retryInMs, permanent);
   }
 
   private settle(waiter: Waiter, refusal: Refusal, now: number): void {

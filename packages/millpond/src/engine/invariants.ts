@@ -6,11 +6,12 @@
 // pool that forgets to wake looks healthy in every number that it reports.
 
 import type { Engine } from './engine.ts';
+import { canSpare, hasTurn } from './fitness.ts';
 import type { Lane } from './lanes.ts';
 import type { Linked, List } from './list.ts';
 import type { Slot } from './slot.ts';
 import type { StateList } from './slots.ts';
-import type { Waiter } from './waiter.ts';
+import { deadlineOf, type Waiter } from './waiter.ts';
 
 type Fault = (text: string) => void;
 
@@ -145,9 +146,9 @@ function checkWaiters<T>(engine: Engine<T>, now: number, fault: Fault): void {
       if (waiter.lane !== lane) fault(`I6: somebody of ${waiter.lane.name} waits in ${lane.name}`);
       if (waiter.since < last) fault(`I6: the queue of ${lane.name} is out of order`);
       last = waiter.since;
-      if (waiter.deadline <= now) fault(`I5: somebody waits since ${waiter.since} with the deadline ${waiter.deadline}`);
+      if (deadlineOf(waiter) <= now) fault(`I5: somebody waits since ${waiter.since} with the deadline ${deadlineOf(waiter)}`);
       if (waiter.timeoutMs !== Infinity) finite++;
-      earliest = Math.min(earliest, waiter.deadline);
+      earliest = Math.min(earliest, deadlineOf(waiter));
     }
   }
   if (engine.expiryAt > earliest) fault(`I5: the first waiter expires at ${earliest}, not at ${engine.expiryAt}`);
@@ -159,7 +160,7 @@ function checkWaiters<T>(engine: Engine<T>, now: number, fault: Fault): void {
 function checkDeadline(waiter: Waiter, next: Waiter | undefined, fault: Fault): void {
   if (!waiter.waiting) fault('I5: a deadline is kept for somebody who does not wait');
   if (next !== waiter.later && waiter.later !== undefined) fault('I5: a link of the deadlines leads nowhere');
-  if (waiter.later !== undefined && (waiter.later.deadline < waiter.deadline || waiter.later.sooner !== waiter))
+  if (waiter.later !== undefined && (deadlineOf(waiter.later) < deadlineOf(waiter) || waiter.later.sooner !== waiter))
     fault('I5: deadlines are out of order');
 }
 
@@ -219,8 +220,8 @@ function mayShare<T>(engine: Engine<T>, now: number): boolean {
 function checkSpread<T>(engine: Engine<T>, now: number, fault: Fault): void {
   if (engine.closing) return;
   for (const slot of engine.slots.aliveSlots()) {
-    if (slot.evictAt !== Infinity && !engine.spreading) fault(`I9: the turn of #${slot.id} to be evicted is forgotten`);
-    if (slot.state === 'idle' && slot.evictAt <= now && engine.canSpare()) fault(`I9: #${slot.id} lies idle after its turn to be evicted`);
+    if (slot.evictAt !== undefined && !engine.spreading) fault(`I9: the turn of #${slot.id} to be evicted is forgotten`);
+    if (slot.state === 'idle' && hasTurn(slot, now) && canSpare(engine)) fault(`I9: #${slot.id} lies idle after its turn to be evicted`);
   }
 }
 
@@ -257,7 +258,7 @@ function checkWakeUp<T>(engine: Engine<T>, now: number, fault: Fault): void {
     if (engine.wakeAt > atMs) fault(`wake-up: ${what} is due at ${atMs}, and the engine wakes at ${engine.wakeAt} (now ${now})`);
   };
   for (const lane of engine.lanes.all) {
-    for (let waiter = lane.queue.head; waiter !== undefined; waiter = waiter.next) promise('a deadline', waiter.deadline);
+    for (let waiter = lane.queue.head; waiter !== undefined; waiter = waiter.next) promise('a deadline', deadlineOf(waiter));
   }
   promiseHooks(engine, promise);
   promiseAgeing(engine, now, promise);
@@ -292,7 +293,7 @@ function promiseHooks<T>(engine: Engine<T>, promise: (what: string, atMs: number
 function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
   const { slots, settings } = engine;
   let spare = slots.idle.size + slots.borrowed + slots.validating.size + slots.resetting.size - Math.min(settings.min, engine.limit);
-  for (const slot of slots.aliveSlots()) if (slot.evictAt <= now) spare--;
+  for (const slot of slots.aliveSlots()) if (hasTurn(slot, now)) spare--;
   for (const slot of slots.idle.toArray()) {
     promise(`the retirement of #${slot.id}`, slot.expiresAt);
     if (spare-- > 0) promise(`the idle timeout of #${slot.id}`, slot.idleSince + settings.idleTimeoutMs);
@@ -301,7 +302,7 @@ function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string
   }
   if (engine.closing) return;
   for (const slot of slots.aliveSlots()) {
-    if (slot.evictAt > now) promise(`the turn of #${slot.id} to be evicted`, slot.evictAt);
+    if (slot.evictAt !== undefined && slot.evictAt > now) promise(`the turn of #${slot.id} to be evicted`, slot.evictAt);
     for (let hold = slot.holds; hold !== undefined; hold = hold.next) {
       if (!hold.leaked) promise(`the leak report of #${slot.id}`, hold.since + settings.leakThresholdMs);
     }

@@ -33,9 +33,9 @@ export class Lane {
   /** When its newest acquire came. */
   lastAcquireAt: number;
   /** Lease time of its ended leases, in ms; raised when it becomes active, so that a silence earns no credit. */
-  private usedMs = 0;
+  #usedMs = 0;
   /** Sum of the start times of its live leases: held × now − this is their age. */
-  private startSum = 0;
+  #startSum = 0;
 
   constructor(settings: LaneSettings, rank: number, now: number) {
     this.name = settings.name;
@@ -48,23 +48,23 @@ export class Lane {
 
   /** Lease time used, running leases included, in proportion to the share. */
   used(now: number): number {
-    return (this.usedMs + this.held * now - this.startSum) / this.share;
+    return (this.#usedMs + this.held * now - this.#startSum) / this.share;
   }
 
   /** Sets {@link used} to at least `least`; called when nothing is held. */
   catchUp(least: number): void {
-    this.usedMs = Math.max(this.usedMs, least * this.share);
+    this.#usedMs = Math.max(this.#usedMs, least * this.share);
   }
 
   lent(now: number): void {
     this.held++;
-    this.startSum += now;
+    this.#startSum += now;
   }
 
   ended(since: number, now: number): void {
     this.held--;
-    this.startSum -= since;
-    this.usedMs += now - since;
+    this.#startSum -= since;
+    this.#usedMs += now - since;
   }
 
   activeUntil(): number {
@@ -75,14 +75,14 @@ export class Lane {
 export class Lanes {
   readonly all: readonly Lane[];
   readonly many: boolean;
-  private readonly totalShare: number;
-  private readonly headroom: number;
+  readonly #totalShare: number;
+  readonly #headroom: number;
 
   constructor(settings: readonly LaneSettings[], headroom: number, now: number) {
     this.all = settings.map((lane, rank) => new Lane(lane, rank, now));
     this.many = this.all.length > 1;
-    this.totalShare = settings.reduce((sum, lane) => sum + lane.share, 0);
-    this.headroom = headroom;
+    this.#totalShare = settings.reduce((sum, lane) => sum + lane.share, 0);
+    this.#headroom = headroom;
   }
 
   /** Every acquire that is not served. */
@@ -112,29 +112,29 @@ export class Lanes {
   /** The lane whose head is served next, if something is free for it. `capacity`: how many leases the pool can carry. */
   next(now: number, capacity: number): Lane | undefined {
     if (!this.many) return this.all[0]!.queue.size > 0 ? this.all[0] : undefined;
-    return this.belowShare(capacity) ?? this.leastUsedBorrower(now, capacity);
+    return this.#belowShare(capacity) ?? this.#leastUsedBorrower(now, capacity);
   }
 
   /** May this lane hold one more, its waiters aside? */
   mayHold(lane: Lane, now: number, capacity: number): boolean {
-    return lane.held < this.guaranteed(lane, capacity) || this.mayBorrow(lane, now, capacity);
+    return lane.held < this.#guaranteed(lane, capacity) || this.#mayBorrow(lane, now, capacity);
   }
 
   /** How many of the waiters the rules would serve if the pool were filled up. Only these justify creating. */
   servable(now: number, capacity: number): number {
     if (!this.many) return this.all[0]!.queue.size;
-    let free = capacity - this.held();
+    let free = capacity - this.#held();
     let sum = 0;
     const rests = this.all.map((lane) => {
-      const owed = Math.ceil(this.guaranteed(lane, capacity) - lane.held);
+      const owed = Math.ceil(this.#guaranteed(lane, capacity) - lane.held);
       const first = Math.min(lane.queue.size, Math.max(0, owed));
       sum += first;
       free -= first;
       return lane.queue.size - first;
     });
     for (const lane of this.all) {
-      const limit = lane.borrowLimit - Math.max(0, lane.held - this.guaranteed(lane, capacity));
-      const room = Math.min(rests[lane.rank]!, limit, free - this.kept(lane, now, capacity));
+      const limit = lane.borrowLimit - Math.max(0, lane.held - this.#guaranteed(lane, capacity));
+      const room = Math.min(rests[lane.rank]!, limit, free - this.#kept(lane, now, capacity));
       if (room >= 1) {
         sum += Math.floor(room);
         free -= Math.floor(room);
@@ -162,49 +162,49 @@ export class Lanes {
     return lapse;
   }
 
-  private held(): number {
+  #held(): number {
     let sum = 0;
     for (const lane of this.all) sum += lane.held;
     return sum;
   }
 
-  private guaranteed(lane: Lane, capacity: number): number {
-    return (capacity * lane.share) / this.totalShare;
+  #guaranteed(lane: Lane, capacity: number): number {
+    return (capacity * lane.share) / this.#totalShare;
   }
 
-  private belowShare(capacity: number): Lane | undefined {
+  #belowShare(capacity: number): Lane | undefined {
     let best: Lane | undefined;
     for (const lane of this.all) {
-      if (lane.queue.size === 0 || lane.held >= this.guaranteed(lane, capacity)) continue;
+      if (lane.queue.size === 0 || lane.held >= this.#guaranteed(lane, capacity)) continue;
       if (best === undefined || lane.held / lane.share < best.held / best.share) best = lane;
     }
     return best;
   }
 
-  private leastUsedBorrower(now: number, capacity: number): Lane | undefined {
+  #leastUsedBorrower(now: number, capacity: number): Lane | undefined {
     let best: Lane | undefined;
     for (const lane of this.all) {
-      if (lane.queue.size === 0 || !this.mayBorrow(lane, now, capacity)) continue;
+      if (lane.queue.size === 0 || !this.#mayBorrow(lane, now, capacity)) continue;
       if (best === undefined || lane.used(now) < best.used(now)) best = lane;
     }
     return best;
   }
 
-  private mayBorrow(lane: Lane, now: number, capacity: number): boolean {
-    if (lane.held + 1 - this.guaranteed(lane, capacity) > lane.borrowLimit) return false;
-    return capacity - this.held() - this.kept(lane, now, capacity) >= 1;
+  #mayBorrow(lane: Lane, now: number, capacity: number): boolean {
+    if (lane.held + 1 - this.#guaranteed(lane, capacity) > lane.borrowLimit) return false;
+    return capacity - this.#held() - this.#kept(lane, now, capacity) >= 1;
   }
 
   /** What this lane must leave free: unlendable shares of others, and the headroom while a higher lane is active. */
-  private kept(lane: Lane, now: number, capacity: number): number {
+  #kept(lane: Lane, now: number, capacity: number): number {
     let kept = 0;
     let higherActive = false;
     for (const other of this.all) {
       if (other === lane) continue;
-      if (!other.lendable) kept += Math.max(0, this.guaranteed(other, capacity) - other.held);
+      if (!other.lendable) kept += Math.max(0, this.#guaranteed(other, capacity) - other.held);
       if (other.rank < lane.rank && other.activeUntil() > now) higherActive = true;
     }
-    if (!higherActive || this.headroom === 0) return kept;
-    return Math.max(kept, Math.max(1, Math.round(this.headroom * capacity)));
+    if (!higherActive || this.#headroom === 0) return kept;
+    return Math.max(kept, Math.max(1, Math.round(this.#headroom * capacity)));
   }
 }

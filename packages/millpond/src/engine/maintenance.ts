@@ -5,6 +5,7 @@
 
 import { missingCreates, overdue } from './demand.ts';
 import type { Engine } from './engine.ts';
+import { unfit } from './fitness.ts';
 import type { List } from './list.ts';
 import { holdsOf, type Slot } from './slot.ts';
 
@@ -134,7 +135,7 @@ function retireIdle<T>(engine: Engine<T>, now: number): void {
   for (const slot of [...slots.aliveSlots()]) {
     if (slot.expiresAt > now) dueAt(engine, slot.expiresAt);
     if (slot.state !== 'idle') continue;
-    const reason = engine.unfit(slot, now);
+    const reason = unfit(engine, slot, now);
     if (reason !== undefined) {
       engine.destroy(slot, reason, now);
     } else if (slots.alive > floor) {
@@ -147,7 +148,7 @@ function retireIdle<T>(engine: Engine<T>, now: number): void {
 function noteTurns<T>(engine: Engine<T>, now: number): void {
   engine.spreading = false;
   for (const slot of engine.slots.aliveSlots()) {
-    if (slot.evictAt === Infinity) continue;
+    if (slot.evictAt === undefined) continue;
     engine.spreading = true;
     if (slot.evictAt > now) dueAt(engine, slot.evictAt);
   }

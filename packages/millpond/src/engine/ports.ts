@@ -45,7 +45,7 @@ export interface Ports<T> {
   /** The pool ends this lease itself (`reclaim`, the deadline of a close): mark it and {@link Engine.discard} it. */
   revoke(hold: Hold<T>, reason: DestroyReason, now: number): void;
   /** A resource became usable for the first time. */
-  createdResource(slot: Slot<T>, now: number): void;
+  createdResource(slot: Slot<T>, durationMs: number): void;
   createError(error: unknown, attempt: number, retryInMs: number | undefined, permanent: boolean): void;
   /** A resource left the pool by being destroyed, or by not getting there within `destroyTimeoutMs`. */
   destroyedResource(slot: Slot<T>, reason: DestroyReason, error: unknown): void;

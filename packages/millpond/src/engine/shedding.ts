@@ -20,12 +20,12 @@ export class Shedding {
   /** Mean length of recent leases, in ms; 0 until one has ended. */
   meanHoldMs = 0;
   standing = false;
-  private intervalEnd = -Infinity;
-  private leastDelayMs = Infinity;
-  private readonly settings: SheddingSettings;
+  #intervalEnd = -Infinity;
+  #leastDelayMs = Infinity;
+  readonly #settings: SheddingSettings;
 
   constructor(settings: SheddingSettings) {
-    this.settings = settings;
+    this.#settings = settings;
   }
 
   held(ms: number): void {
@@ -35,13 +35,13 @@ export class Shedding {
   /** An acquire found an idle resource: there is no queue. */
   foundIdle(now: number): void {
     this.standing = false;
-    this.restart(now);
+    this.#restart(now);
   }
 
   /** Somebody was served after waiting. */
   served(delayMs: number, now: number): void {
-    this.look(delayMs, now);
-    this.leastDelayMs = Math.min(this.leastDelayMs, delayMs);
+    this.#look(delayMs, now);
+    this.#leastDelayMs = Math.min(this.#leastDelayMs, delayMs);
   }
 
   /**
@@ -49,26 +49,26 @@ export class Shedding {
    * `perMs`: leases expected to end per millisecond. `holdMs`: what they last. `headDelayMs`: how long the head has waited.
    */
   verdict(now: number, ahead: number, perMs: number, holdMs: number, timeoutMs: number, headDelayMs: number): number | undefined {
-    this.look(headDelayMs, now);
+    this.#look(headDelayMs, now);
     if (perMs <= 0 || perMs === Infinity) return undefined;
     const predictedMs = (ahead + 1) / perMs;
     if (predictedMs > timeoutMs - 1.5 * holdMs) return predictedMs;
-    if (this.standing && predictedMs > 2 * this.settings.targetMs) return predictedMs;
+    if (this.standing && predictedMs > 2 * this.#settings.targetMs) return predictedMs;
     return undefined;
   }
 
   /** Closes the interval when its time has come. When nobody was served in it, the head's delay stands for the least. */
-  private look(headDelayMs: number, now: number): void {
-    if (now < this.intervalEnd) return;
-    if (this.intervalEnd !== -Infinity) {
-      const least = this.leastDelayMs === Infinity ? headDelayMs : this.leastDelayMs;
-      if (least > this.settings.targetMs) this.standing = true;
+  #look(headDelayMs: number, now: number): void {
+    if (now < this.#intervalEnd) return;
+    if (this.#intervalEnd !== -Infinity) {
+      const least = this.#leastDelayMs === Infinity ? headDelayMs : this.#leastDelayMs;
+      if (least > this.#settings.targetMs) this.standing = true;
     }
-    this.restart(now);
+    this.#restart(now);
   }
 
-  private restart(now: number): void {
-    this.intervalEnd = now + this.settings.intervalMs;
-    this.leastDelayMs = Infinity;
+  #restart(now: number): void {
+    this.#intervalEnd = now + this.#settings.intervalMs;
+    this.#leastDelayMs = Infinity;
   }
 }

@@ -34,17 +34,17 @@ export class Slot<T> implements Linked<Slot<T>> {
   generation: number;
   /** Which attempt in a row its create was, from 1. */
   readonly attempt: number;
-  /** When it entered its state. */
+  /** When it entered its state, if that is one in which a hook runs. */
   since: number;
-  createdAt = 0;
+  createdAt: number;
   /** When it was last given back (or created): what idleTimeoutMs counts from. */
-  idleSince = 0;
+  idleSince: number;
   /** When it was last known to be alive: the later of idleSince and its last good validation. */
-  aliveAt = 0;
+  aliveAt: number;
   /** Its end by maxLifetimeMs, jitter included. */
   expiresAt: number = Infinity;
-  /** Its turn in an eviction with a spread. */
-  evictAt: number = Infinity;
+  /** Its turn in an eviction with a spread, if there is one. */
+  evictAt: number | undefined = undefined;
   uses = 0;
   leases = 0;
   /** The first of its live leases. */
@@ -57,9 +57,9 @@ export class Slot<T> implements Linked<Slot<T>> {
   reason: DestroyReason | undefined = undefined;
   /** What broke it, where that is known. */
   error: unknown = undefined;
-  /** What the runtime keeps with it; the rules never look. */
-  attachment: unknown = undefined;
-
+  /** What the runtime keeps with it: the hook that runs, and how to stop listening for its loss. The rules never look. */
+  hook: unknown = undefined;
+  unsubscribe: (() => void) | undefined = undefined;
   /** Somebody waits for it to be at rest. */
   watched = false;
 
@@ -69,6 +69,9 @@ export class Slot<T> implements Linked<Slot<T>> {
     this.generation = generation;
     this.attempt = attempt;
     this.since = now;
+    this.createdAt = now;
+    this.idleSince = now;
+    this.aliveAt = now;
   }
 
   get state(): SlotState {
@@ -94,6 +97,10 @@ export function holdsOf<T>(slot: Slot<T>): Hold<T>[] {
 /** Takes an ended lease out of its slot. */
 export function removeHold<T>(slot: Slot<T>, hold: Hold<T>): void {
   const { prev, next } = hold;
+  if (prev === undefined && next === undefined) {
+    slot.holds = undefined;
+    return;
+  }
   if (prev === undefined) slot.holds = next;
   else prev.next = next;
   if (next !== undefined) next.prev = prev;

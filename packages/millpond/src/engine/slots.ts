@@ -31,17 +31,18 @@ export class Slots<T> {
   readonly gone: StateList<T> = new StateList('gone');
   /** Everything in the pool, creating and destroying included: how many slots stand in a list. */
   size = 0;
+  /** `lent[1]`. */
+  readonly single: StateList<T>;
+  /** No resource has fewer leases; a lower bound, so that looking for the least shared one does not start from 1 each time. */
+  private fewest = 1;
 
   constructor(sharing: number) {
     this.lent = Array.from({ length: sharing + 1 }, () => new StateList<T>('lent'));
+    this.single = this.lent[1]!;
   }
 
   get borrowed(): number {
-    const lent = this.lent;
-    if (lent.length === 2) return lent[1]!.size;
-    let sum = this.leaving.size;
-    for (let k = 1; k < lent.length; k++) sum += lent[k]!.size;
-    return sum;
+    return this.size - this.idle.size - this.underWay;
   }
 
   /** Creates that run, wanted or not. */
@@ -56,7 +57,7 @@ export class Slots<T> {
 
   /** Resources that exist and are meant to stay. */
   get alive(): number {
-    return this.idle.size + this.borrowed + this.validating.size + this.resetting.size;
+    return this.size - this.pending - this.destroying.size;
   }
 
   /** Moves a slot to another state, that is to the list of that state. */
@@ -66,25 +67,44 @@ export class Slots<T> {
     else from.remove(slot);
     slot.list = to;
     slot.since = now;
-    if (to === this.idle) this.pushIdle(slot);
-    else if (to === this.gone) this.size--;
+    if (to === this.gone) this.size--;
     else to.push(slot);
+  }
+
+  /**
+   * Lends an idle one. This and {@link rest} are a move written out, because they are what most acquires and releases consist of. They
+   * leave `since` alone: nobody asks an idle or lent one for it.
+   */
+  lend(slot: Slot<T>): void {
+    const { single } = this;
+    this.idle.remove(slot);
+    slot.list = single;
+    slot.leases = 1;
+    this.fewest = 1;
+    single.push(slot);
+  }
+
+  /** Makes one idle that comes from elsewhere in the pool. */
+  rest(slot: Slot<T>): void {
+    slot.list.remove(slot);
+    slot.list = this.idle;
+    this.pushIdle(slot);
   }
 
   /** Adds or ends one of several leases of a shared resource. */
   share(slot: Slot<T>, leases: number, now: number): void {
     slot.leases = leases;
-    if (slot.list !== this.leaving) this.move(slot, this.lent[leases]!, now);
+    if (slot.list === this.leaving) return;
+    if (leases < this.fewest) this.fewest = leases;
+    this.move(slot, this.lent[leases]!, now);
   }
 
   /** The least shared resource that can carry one more lease. */
   leastShared(): Slot<T> | undefined {
-    const lent = this.lent;
-    for (let k = 1; k < lent.length - 1; k++) {
-      const slot = lent[k]!.head;
-      if (slot !== undefined) return slot;
-    }
-    return undefined;
+    const { lent } = this;
+    const full = lent.length - 1;
+    while (this.fewest < full && lent[this.fewest]!.head === undefined) this.fewest++;
+    return this.fewest < full ? lent[this.fewest]!.head : undefined;
   }
 
   *borrowedSlots(): Generator<Slot<T>> {

@@ -4,26 +4,21 @@
 import type { Lane } from './lanes.ts';
 import { List, type Linked } from './list.ts';
 
-export class Waiter implements Linked<Waiter> {
-  prev: Waiter | undefined = undefined;
-  next: Waiter | undefined = undefined;
+/** The runtime's ticket is one. */
+export interface Waiter extends Linked<Waiter> {
   /** Neighbours with the same timeout. */
-  sooner: Waiter | undefined = undefined;
-  later: Waiter | undefined = undefined;
+  sooner: Waiter | undefined;
+  later: Waiter | undefined;
   /** Handing over is acknowledged: whoever finds this false keeps what it wanted to give. */
-  waiting = true;
+  waiting: boolean;
   readonly lane: Lane;
   readonly since: number;
+  /** Whole or Infinity: see {@link Deadlines}. */
   readonly timeoutMs: number;
-  readonly deadline: number;
+}
 
-  /** `timeoutMs` must be whole or Infinity: see {@link Deadlines}. */
-  constructor(lane: Lane, now: number, timeoutMs: number) {
-    this.lane = lane;
-    this.since = now;
-    this.timeoutMs = timeoutMs;
-    this.deadline = now + timeoutMs;
-  }
+export function deadlineOf(waiter: Waiter): number {
+  return waiter.since + waiter.timeoutMs;
 }
 
 interface Expiries { head: Waiter | undefined; tail: Waiter | undefined }
@@ -67,8 +62,8 @@ export class Deadlines {
     for (const [timeoutMs, list] of this.lists) {
       if (list.head === undefined) {
         if (list !== this.recent) this.lists.delete(timeoutMs);
-      } else if (list.head.deadline < earliest) {
-        earliest = list.head.deadline;
+      } else {
+        earliest = Math.min(earliest, deadlineOf(list.head));
       }
     }
     return earliest;
@@ -77,7 +72,7 @@ export class Deadlines {
   /** Hands every waiter whose deadline is at or before `now` to `each`, which must remove it. */
   expire(now: number, each: (waiter: Waiter) => void): void {
     for (const list of this.lists.values()) {
-      while (list.head !== undefined && list.head.deadline <= now) each(list.head);
+      while (list.head !== undefined && deadlineOf(list.head) <= now) each(list.head);
     }
   }
 

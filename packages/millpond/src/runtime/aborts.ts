@@ -5,34 +5,34 @@
 import type { Ticket } from './ticket.ts';
 
 export class Aborts {
-  private readonly watched = new Map<AbortSignal, { readonly tickets: Set<Ticket>; readonly listener: () => void }>();
-  private readonly onAbort: (ticket: Ticket, reason: unknown) => void;
+  readonly #watched = new Map<AbortSignal, { readonly tickets: Set<Ticket>; readonly listener: () => void }>();
+  readonly #onAbort: (ticket: Ticket, reason: unknown) => void;
 
   constructor(onAbort: (ticket: Ticket, reason: unknown) => void) {
-    this.onAbort = onAbort;
+    this.#onAbort = onAbort;
   }
 
   add(signal: AbortSignal, ticket: Ticket): void {
-    const entry = this.watched.get(signal);
+    const entry = this.#watched.get(signal);
     if (entry !== undefined) {
       entry.tickets.add(ticket);
       return;
     }
     const tickets = new Set([ticket]);
     const listener = (): void => {
-      this.watched.delete(signal);
-      for (const each of tickets) this.onAbort(each, signal.reason);
+      this.#watched.delete(signal);
+      for (const each of tickets) this.#onAbort(each, signal.reason);
     };
-    this.watched.set(signal, { tickets, listener });
+    this.#watched.set(signal, { tickets, listener });
     signal.addEventListener('abort', listener, { once: true });
   }
 
   remove(signal: AbortSignal, ticket: Ticket): void {
-    const entry = this.watched.get(signal);
+    const entry = this.#watched.get(signal);
     if (entry === undefined) return;
     entry.tickets.delete(ticket);
     if (entry.tickets.size > 0) return;
-    this.watched.delete(signal);
+    this.#watched.delete(signal);
     signal.removeEventListener('abort', entry.listener);
   }
 }

@@ -2,9 +2,9 @@
 //
 // `coarse` answers without asking the system each time: one reading serves the event-loop turn in which it was taken (and at most
 // READS_PER_READING calls, for loops that never yield). Within a turn nothing from outside can have happened, so a turn's first reading is
-// as true as its last for deciding whether an idle resource may be trusted; whatever is a promise to a caller, a deadline above all,
-// uses `now`. A process that was frozen has to begin a new turn first, so the coarse time cannot hide the gap. (A timer that refreshes
-// a cached time would: since libuv 1.45 timers run after I/O.)
+// as true as its last for deciding whether an idle resource may be trusted, and whether somebody is late whose deadline is not near;
+// whatever is a promise to a caller, when a wait begins above all, uses `now`. A process that was frozen has to begin a new turn first, so
+// the coarse time cannot hide the gap. (A timer that refreshes a cached time would: since libuv 1.45 timers run after I/O.)
 
 import type { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../clock.ts';
@@ -71,85 +71,88 @@ export function createAlarm(clock: Clock, scope: AsyncResource, onDue: () => voi
  * arrived in time must not lose against a timer that fires late.
  */
 class SystemAlarm implements Alarm {
-  private timer: NodeJS.Timeout | undefined = undefined;
-  private afterReading: NodeJS.Immediate | undefined = undefined;
-  private firesAt = Infinity;
-  private wantedAt = Infinity;
-  private kept = false;
-  private readonly scope: AsyncResource;
-  private readonly onTimer: () => void;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #afterReading: NodeJS.Immediate | undefined = undefined;
+  #firesAt = Infinity;
+  #wantedAt = Infinity;
+  #kept = false;
+  readonly #scope: AsyncResource;
+  readonly #onTimer: () => void;
 
   constructor(scope: AsyncResource, onDue: () => void) {
-    this.scope = scope;
-    this.onTimer = () => {
-      this.timer = undefined;
-      this.firesAt = Infinity;
-      if (this.wantedAt === Infinity) return;
-      if (this.wantedAt > now()) {
-        this.arm(this.wantedAt);
+    this.#scope = scope;
+    this.#onTimer = () => {
+      this.#timer = undefined;
+      this.#firesAt = Infinity;
+      if (this.#wantedAt === Infinity) return;
+      if (this.#wantedAt > now()) {
+        this.#arm(this.#wantedAt);
         return;
       }
-      this.afterReading = setImmediate(onRead);
+      this.#afterReading = setImmediate(onRead);
     };
     const onRead = (): void => {
-      this.afterReading = undefined;
+      this.#afterReading = undefined;
       // What was read may have put it off.
-      if (this.wantedAt > now()) {
-        if (this.wantedAt < Infinity) this.arm(this.wantedAt);
+      if (this.#wantedAt > now()) {
+        if (this.#wantedAt < Infinity) this.#arm(this.#wantedAt);
         return;
       }
-      this.wantedAt = Infinity;
+      this.#wantedAt = Infinity;
       onDue();
     };
   }
 
   set(atMs: number): void {
-    this.wantedAt = atMs;
-    if (atMs < this.firesAt && this.afterReading === undefined) this.arm(atMs);
+    this.#wantedAt = atMs;
+    if (atMs < this.#firesAt && this.#afterReading === undefined) this.#arm(atMs);
   }
 
   stop(): void {
-    if (this.timer !== undefined) clearTimeout(this.timer);
-    if (this.afterReading !== undefined) clearImmediate(this.afterReading);
-    this.timer = undefined;
-    this.afterReading = undefined;
-    this.firesAt = Infinity;
-    this.wantedAt = Infinity;
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    if (this.#afterReading !== undefined) clearImmediate(this.#afterReading);
+    this.#timer = undefined;
+    this.#afterReading = undefined;
+    this.#firesAt = Infinity;
+    this.#wantedAt = Infinity;
   }
 
   keepAlive(on: boolean): void {
-    if (on === this.kept) return;
-    this.kept = on;
-    if (on) this.timer?.ref();
-    else this.timer?.unref();
+    if (on === this.#kept) return;
+    this.#kept = on;
+    if (on) this.#timer?.ref();
+    else this.#timer?.unref();
   }
 
-  private arm(atMs: number): void {
-    if (this.timer !== undefined) clearTimeout(this.timer);
-    this.firesAt = atMs;
-    const timer = this.scope.runInAsyncScope(() => setTimeout(this.onTimer, delayUntil(atMs)));
-    this.timer = timer;
-    if (!this.kept) timer.unref();
+  #arm(atMs: number): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#firesAt = atMs;
+    const timer = this.#scope.runInAsyncScope(() => setTimeout(this.#onTimer, delayUntil(atMs)));
+    this.#timer = timer;
+    if (!this.#kept) timer.unref();
   }
 }
 
+/** Whether a wake-up keeps the process alive is said when it is scheduled; when that changes, it is scheduled anew. */
 class ClockAlarm implements Alarm {
-  private cancel: (() => void) | undefined = undefined;
-  private kept = false;
-  private readonly clock: Clock;
-  private readonly onDue: () => void;
+  #atMs = Infinity;
+  #cancel: (() => void) | undefined = undefined;
+  #kept = false;
+  readonly #clock: Clock;
+  readonly #onDue: () => void;
 
   constructor(clock: Clock, onDue: () => void) {
-    this.clock = clock;
-    this.onDue = () => {
-      this.cancel = undefined;
+    this.#clock = clock;
+    this.#onDue = () => {
+      this.#cancel = undefined;
       onDue();
     };
   }
 
   set(atMs: number): void {
-    this.cancel?.();
-    this.cancel = atMs === Infinity ? undefined : this.clock.schedule(atMs, this.onDue, this.kept);
+    this.#cancel?.();
+    this.#atMs = atMs;
+    this.#cancel = atMs === Infinity ? undefined : this.#clock.schedule(atMs, this.#onDue, this.#kept);
   }
 
   stop(): void {
@@ -157,6 +160,8 @@ class ClockAlarm implements Alarm {
   }
 
   keepAlive(on: boolean): void {
-    this.kept = on;
+    if (on === this.#kept) return;
+    this.#kept = on;
+    if (this.#cancel !== undefined) this.set(this.#atMs);
   }
 }

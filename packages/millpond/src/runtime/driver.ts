@@ -20,16 +20,9 @@ import { coarseNow, createAlarm, systemClock, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
 import { HookContext, InfoContext, runHook } from './hooks.ts';
 import { LiveLease, type LeaseMeta } from './lease.ts';
-import { reason, refusalError } from './refusals.ts';
+import { isStill, momentOf, type Moment } from './moment.ts';
+import { reason, refusalError, type Circumstances } from './refusals.ts';
 import { Ticket } from './ticket.ts';
-
-/** What the runtime keeps with a slot. */
-interface Attachment {
-  readonly startedAt: number;
-  /** The hook that runs now. */
-  context: HookContext | undefined;
-  unsubscribe: (() => void) | undefined;
-}
 
 export interface DriverInit<T> {
   readonly name: string;
@@ -39,8 +32,18 @@ export interface DriverInit<T> {
   readonly random: Random;
 }
 
-/** How many holders an error names. */
-const HOLDERS_NAMED = 3;
+/** Executors run at once, so what they are given can be kept here for the next line: a closure for each promise costs more than it. */
+let resolveLast: (lease: never) => void;
+let rejectLast: (error: unknown) => void;
+const keepSettlers = (resolve: (lease: never) => void, reject: (error: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
+
+/** With a deadline this near, the end of a lease looks at the clock, not at its last reading, to tell who is still in time. */
+const NEAR_MS = 1_000;
+/** How often the earliest deadline is looked up for that at most. */
+const BOUND_LASTS_MS = 100;
 
 export class Driver<T> implements Ports<T> {
   readonly name: string;
@@ -55,36 +58,39 @@ export class Driver<T> implements Ports<T> {
   onCreateEnd: ((error: unknown, permanent: boolean) => void) | undefined = undefined;
   /** Called for a lease that the pool ends itself. */
   onRevoke: ((holder: Holder) => void) | undefined = undefined;
-  private readonly factory: Factory<T>;
+  readonly #factory: Factory<T>;
   private readonly alarm: Alarm;
-  private readonly aborts: Aborts;
-  private readonly resting = new Map<Slot<T>, (() => void)[]>();
+  readonly #aborts: Aborts;
+  readonly #resting = new Map<Slot<T>, (() => void)[]>();
   /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
-  private readonly scope = new AsyncResource('millpond.Pool');
-  private seat: BudgetSeat | undefined = undefined;
-  private leaveSeat: (() => void) | undefined = undefined;
-  private lastGranted = 0;
-  private readonly failing = new Set<string>();
-  private namedHolders: { readonly at: number; readonly holders: readonly Holder[] } | undefined = undefined;
+  readonly #scope = new AsyncResource('millpond.Pool');
+  #seat: BudgetSeat | undefined = undefined;
+  #leaveSeat: (() => void) | undefined = undefined;
+  #lastGranted = 0;
+  private boundStaleAt: number = -Infinity;
+  readonly #failing = new Set<string>();
+  /** When somebody was last refused. */
+  #moment: Moment | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
     this.name = init.name;
-    this.factory = init.factory;
+    this.#factory = init.factory;
     this.clock = init.clock;
     this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
     this.events = new Emitter(init.name);
     this.engine = new Engine(init.resolved.settings, this, init.random, init.clock.now());
-    this.alarm = createAlarm(init.clock, this.scope, () => this.engine.tick(this.clock.now()));
-    this.aborts = new Aborts((ticket, reason) => {
+    this.alarm = createAlarm(init.clock, this.#scope, () => this.engine.tick(this.clock.now()));
+    this.#aborts = new Aborts((ticket, reason) => {
       ticket.signal = undefined;
       this.engine.abort(ticket, reason, this.clock.now());
     });
   }
 
   sit(seat: BudgetSeat): void {
-    this.seat = seat;
+    this.#seat = seat;
     this.engine.budgeted = true;
-    this.leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
+    this.engine.plain = false;
+    this.#leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -101,26 +107,25 @@ export class Driver<T> implements Ports<T> {
 
   /** Waits for a lease. `timeoutMs` whole or Infinity. */
   wait(lane: Lane, timeoutMs: number, signal: AbortSignal | undefined, meta: LeaseMeta | undefined): Promise<LiveLease<T>> {
-    return new Promise((resolve, reject) => {
-      const now = this.clock.now();
-      const ticket = new Ticket(lane, now, timeoutMs, meta, resolve, reject);
-      this.engine.enqueue(ticket, now);
-      if (!ticket.waiting) return;
+    const promise = new Promise<LiveLease<T>>(keepSettlers);
+    const now = this.clock.now();
+    const ticket = new Ticket(lane, now, timeoutMs, meta, resolveLast, rejectLast);
+    this.engine.enqueue(ticket, now);
+    if (ticket.waiting) {
       this.alarm.keepAlive(true);
-      if (signal === undefined) return;
-      if (signal.aborted) {
-        // By a hook or a listener that was called on the way here; it will not tell again.
-        this.engine.abort(ticket, signal.reason, this.clock.now());
-        return;
-      }
-      if (signal.aborted) {
-        // A hook or a listener did it on the way here; the signal will not say so again.
-        this.engine.abort(ticket, signal.reason, this.clock.now());
-        return;
-      }
+      if (signal !== undefined) this.#watch(ticket, signal);
+    }
+    return promise;
+  }
+
+  #watch(ticket: Ticket, signal: AbortSignal): void {
+    if (signal.aborted) {
+      // By a hook or a listener that was called on the way here; it will not tell again.
+      this.engine.abort(ticket, signal.reason, this.clock.now());
+    } else {
       ticket.signal = signal;
-      this.aborts.add(signal, ticket);
-    });
+      this.#aborts.add(signal, ticket);
+    }
   }
 
   release(lease: LiveLease<T>): void {
@@ -140,7 +145,7 @@ export class Driver<T> implements Ports<T> {
     const now = this.endTime();
     this.engine.withhold(lease.slot, now);
     this.noteEnd(lease, now);
-    this.unsubscribe(lease.slot);
+    this.#unsubscribe(lease.slot);
     this.engine.detach(lease, now);
     return lease.slot.resource as T;
   }
@@ -157,7 +162,7 @@ export class Driver<T> implements Ports<T> {
     if (slot.state !== 'resetting' && slot.state !== 'destroying') return Promise.resolve();
     return new Promise((resolve) => {
       slot.watched = true;
-      this.resting.set(slot, [...(this.resting.get(slot) ?? []), resolve]);
+      this.#resting.set(slot, [...(this.#resting.get(slot) ?? []), resolve]);
     });
   }
 
@@ -185,47 +190,38 @@ export class Driver<T> implements Ports<T> {
     return statsOf(this.name, this.engine);
   }
 
-  /** What an error says of the pool. */
-  circumstances(waitedMs: number, lane: Lane, label: string | undefined): Parameters<typeof refusalError>[1] {
-    const { engine } = this;
-    const { limit, lastCreateError } = engine;
-    const heldByLane = engine.lanes.many ? { name: lane.name, held: lane.held } : undefined;
-    return { stats: this.stats(), waitedMs, label, lane: heldByLane, limit, holders: this.oldestHolders(), lastCreateError };
-  }
-
   // ------------------------------------------------------------------ Ports: hooks
 
   create(slot: Slot<T>): void {
     const context = Object.assign(new HookContext(), { attempt: slot.attempt });
-    const attachment: Attachment = { startedAt: slot.since, context, unsubscribe: undefined };
-    slot.attachment = attachment;
+    slot.hook = context;
     const done = (resource: T): void => {
-      attachment.context = undefined;
+      slot.hook = undefined;
       slot.resource = resource;
-      if (slot.state === 'creating') this.subscribe(slot, attachment);
+      if (slot.state === 'creating') this.#subscribe(slot);
       this.engine.created(slot, resource, this.clock.now());
     };
     const failed = (error: unknown): void => {
-      this.engine.createFailed(slot, error, this.isPermanent(error), false, this.clock.now());
+      this.engine.createFailed(slot, error, this.#isPermanent(error), false, this.clock.now());
     };
-    this.inScope(() => runHook(() => this.factory.create(context), done, failed));
+    this.#inScope(() => runHook(() => this.#factory.create(context), done, failed));
   }
 
   validate(slot: Slot<T>): void {
-    const context = this.begin(slot);
-    this.inScope(() => runHook(
-      () => this.factory.validate!(slot.resource as T, context),
+    const context = this.#begin(slot);
+    this.#inScope(() => runHook(
+      () => this.#factory.validate!(slot.resource as T, context),
       (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
       (error) => this.engine.validated(slot, false, error, this.clock.now()),
     ));
   }
 
   reset(slot: Slot<T>): boolean {
-    const context = this.begin(slot);
+    const context = this.#begin(slot);
     let calling = true;
     let clean = false;
-    this.inScope(() => runHook(
-      () => this.factory.reset!(slot.resource as T, context),
+    this.#inScope(() => runHook(
+      () => this.#factory.reset!(slot.resource as T, context),
       () => {
         if (calling) clean = true;
         else this.engine.resetDone(slot, true, undefined, this.clock.now());
@@ -237,11 +233,11 @@ export class Driver<T> implements Ports<T> {
   }
 
   destroy(slot: Slot<T>, reason: DestroyReason): void {
-    this.unsubscribe(slot);
+    this.#unsubscribe(slot);
     const context = Object.assign(new HookContext(), { reason });
-    attachmentOf(slot).context = context;
-    this.inScope(() => runHook(
-      () => this.factory.destroy(slot.resource as T, context),
+    slot.hook = context;
+    this.#inScope(() => runHook(
+      () => this.#factory.destroy(slot.resource as T, context),
       () => this.engine.destroyed(slot, undefined, this.clock.now()),
       (error) => this.engine.destroyed(slot, error, this.clock.now()),
     ));
@@ -252,13 +248,13 @@ export class Driver<T> implements Ports<T> {
     const message = overlong ? `${hook} did not finish within ${timeoutMs} ms` : `the result of this ${hook} is not wanted any more`;
     const code = overlong ? `ERR_POOL_${hook.toUpperCase()}_TIMEOUT` as const : 'ERR_POOL_ABANDONED';
     const error = new PoolError(message, { code, pool: this.name });
-    attachmentOf(slot).context?.giveUp(error);
+    (slot.hook as HookContext | undefined)?.giveUp(error);
     return error;
   }
 
   isBroken(slot: Slot<T>): boolean {
     try {
-      return this.factory.isBroken!(slot.resource as T);
+      return this.#factory.isBroken!(slot.resource as T);
     } catch (error) {
       slot.error ??= error;
       return true;
@@ -279,9 +275,15 @@ export class Driver<T> implements Ports<T> {
     this.forget(ticket);
     const waitMs = now - ticket.since;
     const error = refusal.kind === 'aborted' ? refusal.reason
-      : refusalError(refusal, this.circumstances(waitMs, ticket.lane, ticket.meta?.label));
+      : refusalError(refusal, this.#circumstancesOf(ticket, waitMs, now));
     ticket.reject(error);
     this.noteRefusal(error, waitMs);
+  }
+
+  #circumstancesOf({ lane, meta }: Ticket, waitedMs: number, now: number): Circumstances {
+    if (this.#moment === undefined || !isStill(this.#moment, this.engine, now)) this.#moment = momentOf(this, now);
+    const heldByLane = this.engine.lanes.many ? { name: lane.name, held: lane.held } : undefined;
+    return { moment: this.#moment, waitedMs, label: meta?.label, lane: heldByLane };
   }
 
   /** Tells that an acquire was refused. */
@@ -305,18 +307,18 @@ export class Driver<T> implements Ports<T> {
   }
 
   rested(slot: Slot<T>): void {
-    const waiting = this.resting.get(slot) ?? [];
-    this.resting.delete(slot);
+    const waiting = this.#resting.get(slot) ?? [];
+    this.#resting.delete(slot);
     slot.watched = false;
     for (const resolve of waiting) resolve();
   }
 
   // ------------------------------------------------------- Ports: events and wake-ups
 
-  createdResource(slot: Slot<T>, now: number): void {
+  createdResource(slot: Slot<T>, durationMs: number): void {
     this.onCreateEnd?.(undefined, false);
     if (!this.events.wants('create')) return;
-    this.events.emit('create', { resource: slot.resource as T, info: this.infoOf(slot), durationMs: now - attachmentOf(slot).startedAt });
+    this.events.emit('create', { resource: slot.resource as T, info: this.infoOf(slot), durationMs });
   }
 
   createError(error: unknown, attempt: number, retryInMs: number | undefined, permanent: boolean): void {
@@ -336,27 +338,27 @@ export class Driver<T> implements Ports<T> {
       // A create that was given up may still come, and be destroyed; that is no reason to stay alive.
       this.alarm.keepAlive(false);
       this.alarm.stop();
-      this.askBudget('onChange', () => this.leaveSeat?.(), undefined);
-      this.askBudget('leave', () => this.seat?.leave(), undefined);
+      this.#askBudget('onChange', () => this.#leaveSeat?.(), undefined);
+      this.#askBudget('leave', () => this.#seat?.leave(), undefined);
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
   }
 
   granted(): number {
-    const { seat } = this;
+    const seat = this.#seat;
     if (seat === undefined) return Infinity;
-    const limit = this.askBudget('limit', () => seat.limit, this.lastGranted);
-    this.lastGranted = limit >= 0 ? Math.floor(limit) : 0;
-    return this.lastGranted;
+    const limit = this.#askBudget('limit', () => seat.limit, this.#lastGranted);
+    this.#lastGranted = limit >= 0 ? Math.floor(limit) : 0;
+    return this.#lastGranted;
   }
 
   want(): void {
-    this.askBudget('want', () => this.seat?.want(), undefined);
+    this.#askBudget('want', () => this.#seat?.want(), undefined);
   }
 
   freed(): void {
-    this.askBudget('freed', () => this.seat?.freed?.(), undefined);
+    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);
   }
 
   wakeAt(atMs: number): void {
@@ -366,17 +368,17 @@ export class Driver<T> implements Ports<T> {
   // ---------------------------------------------------------------------- details
 
   /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
-  private askBudget<R>(member: string, ask: () => R, otherwise: R): R {
+  #askBudget<R>(member: string, ask: () => R, otherwise: R): R {
     try {
       const answer = ask();
-      if (this.failing.size > 0) this.failing.delete(member);
+      if (this.#failing.size > 0) this.#failing.delete(member);
       return answer;
     } catch (error) {
       // It is asked at every turn; once per outage is enough.
-      if (!this.failing.has(member)) {
+      if (!this.#failing.has(member)) {
         process.emitWarning(`The budget of pool "${this.name}" threw in ${member}: ${reason(error)}`, { code: 'MILLPOND_BUDGET_THREW' });
       }
-      this.failing.add(member);
+      this.#failing.add(member);
       return otherwise;
     }
   }
@@ -384,46 +386,68 @@ export class Driver<T> implements Ports<T> {
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);
     this.engine.attach(lease);
-    if (this.events.wantsAcquire) this.events.emit('acquire', { lease, waitMs: now - since });
+    if (this.events.wantsAcquire) this.tellAcquire(lease, now - since);
     return lease;
   }
 
-  /** The time at which a lease ends. With somebody waiting it decides who is still in time, so it has to be exact. */
+  /**
+   * The time at which a lease ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
+   * kept the loop busy for a second within one turn kept everybody from noticing.
+   */
   private endTime(): number {
-    return this.engine.waiting > 0 ? this.clock.now() : this.coarse();
+    const now = this.coarse();
+    return now < this.engine.expiryAt - NEAR_MS ? now : this.exactTime(now);
+  }
+
+  private exactTime(coarse: number): number {
+    const { engine } = this;
+    // What the engine knows is a bound that may have stood since somebody came who was served long ago.
+    if (coarse >= this.boundStaleAt) {
+      this.boundStaleAt = coarse + BOUND_LASTS_MS;
+      engine.expiryAt = engine.deadlines.earliest();
+      if (coarse < engine.expiryAt - NEAR_MS) return coarse;
+    }
+    return this.clock.now();
+  }
+
+  private tellAcquire(lease: LiveLease<T>, waitMs: number): void {
+    this.events.emit('acquire', { lease, waitMs });
   }
 
   private noteEnd(lease: LiveLease<T>, now: number): void {
+    if (lease.leaked || this.events.wantsRelease) this.tellEnd(lease, now);
+  }
+
+  private tellEnd(lease: LiveLease<T>, now: number): void {
     const useMs = now - lease.since;
     if (lease.leaked && this.events.wants('unleak')) this.events.emit('unleak', { ...labelled(lease.meta), heldMs: useMs });
     if (this.events.wantsRelease) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
   }
 
   private forget(ticket: Ticket): void {
-    if (ticket.signal !== undefined) this.aborts.remove(ticket.signal, ticket);
+    if (ticket.signal !== undefined) this.#aborts.remove(ticket.signal, ticket);
     if (this.engine.waiting === 0 && !this.engine.closing) this.alarm.keepAlive(false);
   }
 
-  private begin(slot: Slot<T>): InfoContext {
+  #begin(slot: Slot<T>): InfoContext {
     const context = new InfoContext(this.infoOf(slot));
-    attachmentOf(slot).context = context;
+    slot.hook = context;
     return context;
   }
 
-  private subscribe(slot: Slot<T>, attachment: Attachment): void {
-    if (this.factory.onLost === undefined) return;
+  #subscribe(slot: Slot<T>): void {
+    if (this.#factory.onLost === undefined) return;
     try {
-      attachment.unsubscribe = this.factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
+      slot.unsubscribe = this.#factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
     } catch (error) {
       slot.broken = true;
       slot.error = error;
     }
   }
 
-  private unsubscribe(slot: Slot<T>): void {
-    const attachment = attachmentOf(slot);
-    const { unsubscribe } = attachment;
-    attachment.unsubscribe = undefined;
+  #unsubscribe(slot: Slot<T>): void {
+    const { unsubscribe } = slot;
+    slot.unsubscribe = undefined;
     try {
       unsubscribe?.();
     } catch (error) {
@@ -431,29 +455,18 @@ export class Driver<T> implements Ports<T> {
     }
   }
 
-  private isPermanent(error: unknown): boolean {
+  #isPermanent(error: unknown): boolean {
     try {
-      return this.factory.classify?.(error) === 'permanent';
+      return this.#factory.classify?.(error) === 'permanent';
     } catch {
       // A classifier that fails says nothing; the default is transient.
       return false;
     }
   }
 
-  private oldestHolders(): readonly Holder[] {
-    // Many may be refused at the same moment, and all of them are told of the same holders.
-    const now = this.clock.now();
-    if (this.namedHolders?.at !== now) this.namedHolders = { at: now, holders: this.holders().slice(0, HOLDERS_NAMED) };
-    return this.namedHolders.holders;
+  #inScope<R>(fn: () => R): R {
+    return this.#scope.runInAsyncScope(fn);
   }
-
-  private inScope<R>(fn: () => R): R {
-    return this.scope.runInAsyncScope(fn);
-  }
-}
-
-function attachmentOf<T>(slot: Slot<T>): Attachment {
-  return slot.attachment as Attachment;
 }
 
 function labelled(meta: LeaseMeta | undefined): { readonly label?: string } {

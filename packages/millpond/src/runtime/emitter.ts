@@ -11,17 +11,17 @@ const releaseChannel = channels.release;
 
 export class Emitter<T> {
   private readonly listeners: Record<PoolEventName, readonly Listener[] | undefined>;
-  private readonly pool: string;
+  readonly #pool: string;
 
   constructor(pool: string) {
-    this.pool = pool;
+    this.#pool = pool;
     // All names from the start: an object that grows by names is a slow one to ask.
     this.listeners = Object.fromEntries(POOL_EVENTS.map((name) => [name, undefined])) as typeof this.listeners;
   }
 
   on<K extends PoolEventName>(name: K, listener: (event: PoolEvents<T>[K]) => void): () => void {
     if (!POOL_EVENTS.includes(name)) {
-      throw new TypeError(`Pool "${this.pool}" has no event "${String(name)}"; there are ${POOL_EVENTS.join(', ')}`);
+      throw new TypeError(`Pool "${this.#pool}" has no event "${String(name)}"; there are ${POOL_EVENTS.join(', ')}`);
     }
     if (typeof listener !== 'function') throw new TypeError(`A listener must be a function, not ${typeof listener}`);
     // Wrapped, so that the same function added twice is two subscriptions, each with its own end.
@@ -52,10 +52,10 @@ export class Emitter<T> {
         (listener as (event: PoolEvents<T>[K]) => void)(event);
       } catch (error) {
         // The pool's state is whole; what failed is somebody's reporting. Say so once per failure, without ending the process.
-        process.emitWarning(`A "${name}" listener of pool "${this.pool}" threw: ${reason(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
+        process.emitWarning(`A "${name}" listener of pool "${this.#pool}" threw: ${reason(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
       }
     }
     const channel = channels[name];
-    if (channel.hasSubscribers) channel.publish({ pool: this.pool, ...event });
+    if (channel.hasSubscribers) channel.publish({ pool: this.#pool, ...event });
   }
 }

@@ -4,22 +4,22 @@ import type { ResourceInfo } from '../factory.ts';
 
 /** Context of a hook. The signal is made when it is first asked for: most hooks of most calls never look at it. */
 export class HookContext {
-  private controller: AbortController | undefined = undefined;
-  private given: unknown = undefined;
-  private isGivenUp = false;
+  #controller: AbortController | undefined = undefined;
+  #given: unknown = undefined;
+  #isGivenUp = false;
 
   get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController();
-      if (this.isGivenUp) this.controller.abort(this.given);
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isGivenUp) this.#controller.abort(this.#given);
     }
-    return this.controller.signal;
+    return this.#controller.signal;
   }
 
   giveUp(reason: unknown): void {
-    this.given = reason;
-    this.isGivenUp = true;
-    this.controller?.abort(reason);
+    this.#given = reason;
+    this.#isGivenUp = true;
+    this.#controller?.abort(reason);
   }
 }
 

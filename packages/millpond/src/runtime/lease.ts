@@ -34,7 +34,7 @@ export class LiveLease<T> implements Lease<T>, Hold<T> {
   }
 
   get resource(): T {
-    if (this.ended) throw this.endedError('its resource may belong to somebody else now');
+    if (this.ended) throw this.#endedError('its resource may belong to somebody else now');
     return this.slot.resource as T;
   }
 
@@ -59,7 +59,7 @@ export class LiveLease<T> implements Lease<T>, Hold<T> {
   detach(): T {
     if (this.ended) {
       this.driver.staleEnd(this);
-      throw this.endedError('there is nothing to detach');
+      throw this.#endedError('there is nothing to detach');
     }
     this.ended = true;
     return this.driver.detach(this);
@@ -73,7 +73,7 @@ export class LiveLease<T> implements Lease<T>, Hold<T> {
     return this.release() ? this.driver.atRest(this.slot) : Promise.resolve();
   }
 
-  private endedError(consequence: string): LeaseEndedError {
+  #endedError(consequence: string): LeaseEndedError {
     const label = this.meta?.label === undefined ? '' : ` "${this.meta.label}"`;
     return new LeaseEndedError(`Lease${label} of pool "${this.driver.name}" has ended; ${consequence}`, {
       code: 'ERR_POOL_LEASE_ENDED', pool: this.driver.name,

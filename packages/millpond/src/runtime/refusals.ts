@@ -6,73 +6,91 @@ import {
   AcquireTimeoutError, CreateError, OverloadedError, PoolClosedError, PoolPausedError, PoolUnavailableError, QueueFullError, withoutStack,
   type AcquireError,
 } from '../errors.ts';
-import type { Holder } from '../lease.ts';
-import type { PoolStats } from '../stats.ts';
+import type { Moment } from './moment.ts';
 
 export interface Circumstances {
-  readonly stats: PoolStats;
+  readonly moment: Moment;
   readonly waitedMs: number;
-  readonly limit: number;
-  readonly lastCreateError: unknown;
-  /** Leases that are held, oldest first; as many as are worth naming. */
-  readonly holders: readonly Holder[];
   readonly label: string | undefined;
   /** The caller's lane and how many leases it holds, where there are several lanes. */
   readonly lane: { readonly name: string; readonly held: number } | undefined;
 }
 
+type Told = Exclude<Refusal, { kind: 'aborted' }>;
+
 /** The error for a refusal other than an abort, whose reason is passed on untouched. */
-export function refusalError(refusal: Exclude<Refusal, { kind: 'aborted' }>, about: Circumstances): AcquireError {
+export function refusalError(refusal: Told, about: Circumstances): AcquireError {
   return withoutStack(() => make(refusal, about));
 }
 
-function make(refusal: Exclude<Refusal, { kind: 'aborted' }>, about: Circumstances): AcquireError {
-  const { stats, waitedMs, lastCreateError } = about;
-  const base = { pool: stats.name, stats, waitedMs } as const;
-  const known = lastCreateError === undefined ? {} : { cause: lastCreateError };
-  const who = `Pool "${stats.name}": acquire${about.label === undefined ? '' : ` "${about.label}"`}`;
+function make(refusal: Told, about: Circumstances): AcquireError {
+  const { waitedMs, moment } = about;
+  const { stats, lastCreateError } = moment;
+  const message = messageFor(refusal, about);
+  const init = { pool: stats.name, stats, waitedMs, retryable: true } as const;
+  const known = lastCreateError === undefined ? init : { ...init, cause: lastCreateError };
   switch (refusal.kind) {
     case 'timeout':
-      return new AcquireTimeoutError(`${who} timed out after ${ms(waitedMs)}. ${numbers(about)}${failure(about)} ${remedy(about)}`,
-        { ...base, ...known, code: 'ERR_POOL_ACQUIRE_TIMEOUT', retryable: true });
+      return new AcquireTimeoutError(message, { ...known, code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
     case 'queueFull':
-      return new QueueFullError(`${who} refused: maxWaiting allows no more to wait. ${numbers(about)} ${remedy(about)}`,
-        { ...base, code: 'ERR_POOL_QUEUE_FULL', retryable: true });
+      return new QueueFullError(message, { ...init, code: 'ERR_POOL_QUEUE_FULL' });
     case 'overloaded':
-      return new OverloadedError(`${who} refused: it would have waited about ${ms(refusal.retryAfterMs)}. ${numbers(about)} `
-        + 'Come back after that time, or send less.',
-        { ...base, code: 'ERR_POOL_OVERLOADED', retryable: true, retryAfterMs: refusal.retryAfterMs });
+      return new OverloadedError(message, { ...init, code: 'ERR_POOL_OVERLOADED', retryAfterMs: refusal.retryAfterMs });
     case 'paused':
-      return new PoolPausedError(`${who} refused: the pool is paused. resume() ends it.`,
-        { ...base, code: 'ERR_POOL_PAUSED', retryable: true });
+      return new PoolPausedError(message, { ...init, code: 'ERR_POOL_PAUSED' });
     case 'unavailable':
-      return new PoolUnavailableError(`${who} refused: nothing is alive and creating keeps failing.${failure(about)} `
-        + 'The pool probes by itself and recovers when a probe succeeds.',
-        { ...base, ...known, code: 'ERR_POOL_UNAVAILABLE', retryable: true });
+      return new PoolUnavailableError(message, { ...known, code: 'ERR_POOL_UNAVAILABLE' });
     case 'closed':
-      return new PoolClosedError(`${who} refused: the pool is ${stats.state}.`, { ...base, code: 'ERR_POOL_CLOSED' });
-    case 'createFailed':
-      return createError(refusal, `${who} failed`, base, about);
+      return new PoolClosedError(message, { ...init, code: 'ERR_POOL_CLOSED', retryable: false });
+    case 'createFailed': {
+      const code = refusal.timedOut ? 'ERR_POOL_CREATE_TIMEOUT' : 'ERR_POOL_CREATE_FAILED';
+      return new CreateError(message, { ...init, code, retryable: !refusal.permanent, cause: refusal.cause });
+    }
   }
 }
 
-function createError(
-  refusal: Extract<Refusal, { kind: 'createFailed' }>,
-  who: string,
-  base: Pick<Circumstances, 'stats' | 'waitedMs'> & { readonly pool: string },
-  about: Circumstances,
-): CreateError {
-  const init = { ...base, retryable: !refusal.permanent, cause: refusal.cause };
-  const why = reason(refusal.cause);
-  if (refusal.timedOut) {
-    const message = `${who}: ${why}. ${numbers(about)} Is the server reachable, and does it answer?`;
-    return new CreateError(message, { ...init, code: 'ERR_POOL_CREATE_TIMEOUT' });
+function messageFor(refusal: Told, about: Circumstances): string {
+  const { moment, label, lane } = about;
+  const { kind } = refusal;
+  const waited = ms(about.waitedMs);
+  if (label !== undefined || lane !== undefined || kind === 'overloaded') return wordsFor(refusal, about, waited);
+  if (moment.saidTo?.kind !== kind || moment.saidTo.waited !== waited) {
+    moment.said = wordsFor(refusal, about, waited);
+    moment.saidTo = { kind, waited };
   }
-  const advice = refusal.permanent ? ' Trying again will not help: check the credentials and the address.' : '';
-  return new CreateError(`${who}, because a resource could not be created: ${why}.${advice}`, { ...init, code: 'ERR_POOL_CREATE_FAILED' });
+  return moment.said;
 }
 
-function numbers({ stats, limit }: Circumstances): string {
+function wordsFor(refusal: Told, about: Circumstances, waited: string): string {
+  const { moment, label } = about;
+  const { stats, lastCreateError } = moment;
+  const who = `Pool "${stats.name}": acquire${label === undefined ? '' : ` "${label}"`}`;
+  const failure = lastCreateError === undefined ? '' : ` The last create failed: ${reason(lastCreateError)}.`;
+  switch (refusal.kind) {
+    case 'timeout':
+      return `${who} timed out after ${waited}. ${numbers(moment)}${failure} ${remedy(about)}`;
+    case 'queueFull':
+      return `${who} refused: maxWaiting allows no more to wait. ${numbers(moment)} ${remedy(about)}`;
+    case 'overloaded':
+      return `${who} refused: it would have waited about ${ms(refusal.retryAfterMs)}. ${numbers(moment)} `
+        + 'Come back after that time, or send less.';
+    case 'paused':
+      return `${who} refused: the pool is paused. resume() ends it.`;
+    case 'unavailable':
+      return `${who} refused: nothing is alive and creating keeps failing.${failure} `
+        + 'The pool probes by itself and recovers when a probe succeeds.';
+    case 'closed':
+      return `${who} refused: the pool is ${stats.state}.`;
+    case 'createFailed': {
+      const why = reason(refusal.cause);
+      if (refusal.timedOut) return `${who} failed: ${why}. ${numbers(moment)} Is the server reachable, and does it answer?`;
+      const advice = refusal.permanent ? ' Trying again will not help: check the credentials and the address.' : '';
+      return `${who} failed, because a resource could not be created: ${why}.${advice}`;
+    }
+  }
+}
+
+function numbers({ stats, limit }: Moment): string {
   const parts = [`${stats.borrowed} of ${limit} borrowed`, `${stats.idle} idle`, `${stats.creating} creating`];
   if (stats.validating > 0) parts.push(`${stats.validating} validating`);
   if (stats.resetting > 0) parts.push(`${stats.resetting} resetting`);
@@ -80,11 +98,13 @@ function numbers({ stats, limit }: Circumstances): string {
   return `${parts.join(', ')}.`;
 }
 
-function failure({ lastCreateError }: Circumstances): string {
-  return lastCreateError === undefined ? '' : ` The last create failed: ${reason(lastCreateError)}.`;
+function remedy(about: Circumstances): string {
+  const { moment, waitedMs, lane } = about;
+  return lane === undefined && waitedMs > 0 ? moment.remedy ??= adviceFor(about) : adviceFor(about);
 }
 
-function remedy({ stats, waitedMs, limit, lane, lastCreateError, holders }: Circumstances): string {
+function adviceFor({ moment, waitedMs, lane }: Circumstances): string {
+  const { stats, limit, lastCreateError } = moment;
   if (stats.state === 'paused') return 'The pool is paused: resume() ends it.';
   if (lastCreateError !== undefined && stats.borrowed < limit) {
     return 'Look at why creating fails: address, credentials, the server\'s own limit.';
@@ -97,7 +117,7 @@ function remedy({ stats, waitedMs, limit, lane, lastCreateError, holders }: Circ
     return `Lane "${lane.name}" holds ${lane.held} and may hold no more now: look at its share, its borrowLimit and the headroom.`;
   }
   if (waitedMs === 0 && stats.borrowed < limit) return 'Nothing was idle, and this acquire was not to wait.';
-  const names = holders.map(({ label, heldMs, id }) => `#${id}${label === undefined ? '' : ` "${label}"`} for ${ms(heldMs)}`);
+  const names = moment.holders().map(({ label, heldMs, id }) => `#${id}${label === undefined ? '' : ` "${label}"`} for ${ms(heldMs)}`);
   const held = names.length === 0 ? '' : `Held longest: ${names.join(', ')}. `;
   if (limit < stats.max) return `${held}The budget grants ${limit} of max ${stats.max}: others hold the rest, or it is too small.`;
   return `${held}Look for leases that are held too long (leakThresholdMs names them), send less at once, or raise max.`;

@@ -1,25 +1,31 @@
 // A waiter with a caller behind it.
 
 import type { Lane } from '../engine/lanes.ts';
-import { Waiter } from '../engine/waiter.ts';
+import type { Waiter } from '../engine/waiter.ts';
 import type { LeaseMeta } from './lease.ts';
 
-export class Ticket extends Waiter {
-  /** Settles the caller's promise; typed loosely because the engine's waiters know no resource type. */
-  readonly resolve: (lease: never) => void;
-  readonly reject: (error: unknown) => void;
-  readonly meta: LeaseMeta | undefined;
-  signal: AbortSignal | undefined = undefined;
+/** Settles the caller's promise; typed loosely because the engine's waiters know no resource type. */
+type Resolve = (lease: never) => void;
+type Reject = (error: unknown) => void;
 
-  constructor(
-    lane: Lane,
-    now: number,
-    timeoutMs: number,
-    meta: LeaseMeta | undefined,
-    resolve: (lease: never) => void,
-    reject: (error: unknown) => void,
-  ) {
-    super(lane, now, timeoutMs);
+export class Ticket implements Waiter {
+  prev: Waiter | undefined = undefined;
+  next: Waiter | undefined = undefined;
+  sooner: Waiter | undefined = undefined;
+  later: Waiter | undefined = undefined;
+  waiting = true;
+  signal: AbortSignal | undefined = undefined;
+  readonly lane: Lane;
+  readonly since: number;
+  readonly timeoutMs: number;
+  readonly meta: LeaseMeta | undefined;
+  readonly resolve: Resolve;
+  readonly reject: Reject;
+
+  constructor(lane: Lane, now: number, timeoutMs: number, meta: LeaseMeta | undefined, resolve: Resolve, reject: Reject) {
+    this.lane = lane;
+    this.since = now;
+    this.timeoutMs = timeoutMs;
     this.meta = meta;
     this.resolve = resolve;
     this.reject = reject;

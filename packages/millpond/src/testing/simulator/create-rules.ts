@@ -50,7 +50,7 @@ export class CreateRules {
     const { slots, settings, backoff } = engine;
     const now = this.#clock.now();
     let overdue = 0;
-    for (const slot of slots.aliveSlots()) if (slot.evictAt <= now) overdue++;
+    for (const slot of slots.aliveSlots()) if ((slot.evictAt ?? Infinity) <= now) overdue++;
     const alive = slots.idle.size + slots.borrowed + slots.validating.size + slots.resetting.size;
     const forWaiters = Math.ceil(engine.waiting / settings.sharing);
     const forMin = Math.min(settings.min, engine.limit) - alive + overdue;

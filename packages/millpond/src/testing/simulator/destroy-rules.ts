@@ -69,7 +69,7 @@ export class DestroyRules {
     if (engine === undefined) return undefined;
     // Those that wait for their replacement, in an eviction with a spread, do not count: they are about to go.
     let least = Math.min(engine.settings.min, engine.limit);
-    for (const slot of engine.slots.aliveSlots()) if (slot.evictAt <= now) least++;
+    for (const slot of engine.slots.aliveSlots()) if (slot.evictAt !== undefined && slot.evictAt <= now) least++;
     return engine.slots.alive < least ? wrong(`leaves ${engine.slots.alive} of min ${least}`) : undefined;
   }
 
