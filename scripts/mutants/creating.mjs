@@ -172,6 +172,7 @@ export const CREATING = [
     file: 'engine/failures.ts',
     find: '} else if (permanent || !settings.retryForWaiters) {',
     replace: '} else if (!settings.retryForWaiters) {',
+    killer: 'unit/deadlines.test.ts',
   },
   {
     name: 'a failed create fails a waiter whose own create still runs',

@@ -86,6 +86,36 @@ test('a permanent failure while another resource is alive is told to one waiter,
   else expect(names([second])).toEqual(['r1']);
 });
 
+test('with createRetry too, a permanent failure beside a live resource is told to the head of the queue, and to nobody else', async () => {
+  const scene = play({ max: 2, createRetry: retry }, { factory: { classify: () => 'permanent' } });
+  const [held] = await scene.borrow(1);
+  scene.factory.auto = false;
+  const [first, second] = [scene.acquire(), scene.acquire()];
+  await scene.step();
+  scene.factory.pending[0]!.fail(E);
+  await scene.step();
+  expectFailed(first, 'ERR_POOL_CREATE_FAILED');
+  expect(second.state).toBe('waiting');
+  held!.release();
+  await scene.step();
+  expect(names([second])).toEqual(['r1']);
+});
+
+test('a failed create is not told to a waiter for whom another create still runs', async () => {
+  const scene = play({ max: 2, maxCreating: 2, createRetry: false });
+  scene.factory.auto = false;
+  const leaving = scene.acquire({ timeoutMs: 10 });
+  const staying = scene.acquire();
+  await scene.adv(10);
+  expect([leaving.state, scene.factory.pending.length]).toEqual(['failed', 2]);
+  scene.factory.pending[0]!.fail(E);
+  await scene.step();
+  expect(staying.state).toBe('waiting');
+  scene.factory.pending[0]!.ok();
+  await scene.step();
+  expect(staying.state).toBe('served');
+});
+
 test('with createRetry a permanent failure rejects at once, and a transient one before it does not count', async () => {
   const denied = new Error('28P01');
   const scene = play({ max: 1, createRetry: retry }, { factory: { classify: (error) => (error === denied ? 'permanent' : 'transient') } });
