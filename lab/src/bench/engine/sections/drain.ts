@@ -31,8 +31,8 @@ export async function drainSection(context: BenchContext): Promise<Section> {
   return {
     id: 'drain', title: 'Draining a queue of waiters',
     note: `Everything is lent, so many callers wait, then everything is given back: ns of CPU per waiter until the last has been served. `
-      + `Ratios at ${HEADS[100_000]}. "Over 3 s of CPU" (at a million 8 s): queueing and draining took more, or would at the rate of the depth `
-      + `before. What takes over 1.5 s is measured once.${roundsNote(result)}`,
+      + `Ratios at ${HEADS[100_000]}. "Over 3 s of CPU" (at a million 8 s): queueing and draining took more, or would at the rate `
+      + `of the depth before. What takes over 1.5 s is measured once.${roundsNote(result)}`,
     columns: [
       ...depths.map((depth) => ({
         id: `d${depth}`, head: `${HEADS[depth]} waiters,`, unit: 'ns' as const,
