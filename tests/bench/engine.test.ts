@@ -6,7 +6,9 @@ import { lender, type Source, type Subject, type Thing } from '../../lab/src/ben
 import { Slice } from '../../lab/src/bench/engine/slices.ts';
 
 describe('a contender', () => {
-  it.each(CONTENDERS.filter(({ id }) => id !== FLOOR).map((contender) => [contender.id, contender] as const))('%s is a pool', async (_id, contender) => {
+  const pools = CONTENDERS.filter(({ id }) => id !== FLOOR).map((contender) => [contender.id, contender] as const);
+
+  it.each(pools)('%s is a pool', async (_id, contender) => {
     await prove(await contender.load());
   });
 
