@@ -39,6 +39,7 @@ export class Carrier {
   private readonly unjudged: (() => void)[] = [];
   private readonly onGone: (carrier: Carrier) => void;
   private gone: Promise<void> | boolean = false;
+  private ended = false;
 
   constructor(lease: Lease<PgClient>, session: Session, pipe: Pipe, cancelTimeoutMs: number, onGone: (carrier: Carrier) => void) {
     this.lease = lease;
@@ -61,10 +62,14 @@ export class Carrier {
     if (this.pipe.size === 0) void this.giveBack();
   }
 
-  /** Tells it when it is known whether the server has become read-only; until then the caller would only meet the next connection to it. */
+  /**
+   * Tells it when it is known whether the server has become read-only; until then the caller would only meet the next connection to it. To
+   * be called before the statement gives up its place, which may be what sends the carrier home.
+   */
   afterJudgement(tell: () => void): void {
     this.leaving = true;
-    this.unjudged.push(tell);
+    if (this.ended) tell();
+    else this.unjudged.push(tell);
   }
 
   /**
@@ -111,6 +116,7 @@ export class Carrier {
   }
 
   private end(): void {
+    this.ended = true;
     this.pipe.cancelSent = false;
     this.onGone(this);
     if (this.lease.ended) return; // the pool has closed, and taken it

@@ -305,14 +305,15 @@ export class SharedRequest extends Request {
 
   answered(): void {
     const { error, carrier } = this;
+    const { session } = carrier!;
+    const unjudged = !this.left && error !== undefined && session.readOnlySeen && !session.lost;
+    if (unjudged) carrier!.afterJudgement(() => this.reject(error));
     this.leave();
     if (this.left) return;
     this.watch?.end();
-    if (error === undefined) this.resolve(this.result!);
-    else if (carrier!.session.readOnlySeen && !carrier!.session.lost) {
-      carrier!.afterJudgement(() => this.reject(error));
-      this.pipeline.land(carrier);
-    } else this.reject(error);
+    if (unjudged) this.pipeline.land(carrier);
+    else if (error === undefined) this.resolve(this.result!);
+    else this.reject(error);
   }
 
   lost(cause: unknown): void {
