@@ -159,7 +159,7 @@ function nameOf(text: string): string {
 // ------------------------------------------------------------------------------------------------------------ what may share a connection
 
 // Comments nest in PostgreSQL; one that holds another is not looked through.
-const SPACE = String.raw`(?:\s|--[^\n]*\n|\/\*(?:[^*/]|\*(?!\/)|\/(?!\*))*\*\/)*`;
+const SPACE = String.raw`(?:\s|--[^\n\r]*[\n\r]|\/\*(?:[^*/]|\*(?!\/)|\/(?!\*))*\*\/)*`;
 const SHAREABLE = new RegExp(`^${SPACE}(?:\\(${SPACE})*(?:select|insert|update|delete|with|values|merge|table)\\b`, 'i');
 
 /**
