@@ -279,8 +279,9 @@ export class Pipe {
     if (code === VALUES_MISSING) {
       flight.unnamed = true; // to be told so in the words that there are for a statement without a name
     } else if (code === DUPLICATE_NAME || (!flight.parses && (code === UNKNOWN_NAME || code === STALE_RESULT || code.startsWith(STALE)))) {
-      if (code === DUPLICATE_NAME || (code === UNKNOWN_NAME && prepared.ready)) this.policy.lost();
-      this.prepared.replace(prepared);
+      // A loss that hits many in flight is one loss.
+      const first = this.prepared.replace(prepared);
+      if (first && (code === DUPLICATE_NAME || (code === UNKNOWN_NAME && prepared.ready))) this.policy.lost();
     } else {
       return false;
     }

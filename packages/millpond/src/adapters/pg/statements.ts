@@ -129,9 +129,12 @@ export class PreparedStatements {
 
   /**
    * It is no good any more: the next execution parses it anew. Those that are under way with it keep it, and what they know of its columns.
+   * False: it has been replaced already, on behalf of another.
    */
-  replace(prepared: Prepared): void {
-    if (this.byText.get(prepared.text) === prepared) this.put(new Prepared(prepared.text, prepared.name, true));
+  replace(prepared: Prepared): boolean {
+    if (this.byText.get(prepared.text) !== prepared) return false;
+    this.put(new Prepared(prepared.text, prepared.name, true));
+    return true;
   }
 
   /** The server has forgotten all of them (DISCARD ALL). */
