@@ -181,8 +181,7 @@ export class Pipe {
         this.takeRow(flight, (message as Message & { name: 'dataRow' }).fields);
         return true;
       case 'commandComplete':
-        flight.result ??= this.resultFor(flight);
-        flight.result.addCommandComplete(message as Message & { name: 'commandComplete' });
+        this.complete(flight, message as Message & { name: 'commandComplete' });
         return true;
       case 'readyForQuery':
         this.ready(flight, (message as Message & { name: 'readyForQuery' }).status);
@@ -217,9 +216,23 @@ export class Pipe {
   private takeFields(flight: Flight, fields: readonly DriverField[]): void {
     if (flight.parses) {
       flight.prepared!.fields = fields;
-    } else {
+      return;
+    }
+    try {
       flight.result = this.newResult(flight);
       this.latest = fill(flight.result, fields, this.latest);
+    } catch (error) {
+      flight.error = error; // the caller's `types` find no parser
+    }
+  }
+
+  private complete(flight: Flight, message: Message & { name: 'commandComplete' }): void {
+    if (flight.error !== undefined) return;
+    try {
+      flight.result ??= this.resultFor(flight);
+      flight.result.addCommandComplete(message);
+    } catch (error) {
+      flight.error = error;
     }
   }
 
