@@ -110,6 +110,8 @@ export class Pipeline {
     if (this.attached < this.limit && this.inFlight >= this.attached && this.attached >= this.wanted) {
       this.wanted = this.attached + 1;
       if (this.places.state === 'open') this.places.resize({ min: this.wanted });
+      // Also when nothing is sent in the end: what nobody waits for any more must not be wanted for ever.
+      this.timer ??= this.lookLater();
     }
   }
 
@@ -234,7 +236,7 @@ export class Pipeline {
 
   private readonly look = (): void => {
     this.timer = undefined;
-    let busy = false;
+    let busy = this.places.stats().waiting > 0;
     for (const carrier of [...this.carriers]) {
       this.lookAt(carrier);
       busy ||= carrier.pipe.size > 0;
