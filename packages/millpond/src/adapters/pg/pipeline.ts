@@ -241,6 +241,8 @@ export class Pipeline {
       this.lookAt(carrier);
       busy ||= carrier.pipe.size > 0;
     }
+    // Who waited before there were carriers, or while one was on its way, has called when there was none to land.
+    this.makeWay();
     if (!busy) {
       this.peak = 0;
       this.looks = 0;
