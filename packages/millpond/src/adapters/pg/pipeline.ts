@@ -150,8 +150,7 @@ export class Pipeline {
   }
 
   close(options: CloseOptions): Promise<CloseResult> {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    // Looking goes on while something is in flight: what its caller leaves is still cancelled.
     return this.places.close(options);
   }
 
@@ -265,9 +264,11 @@ export class Pipeline {
       return;
     }
     const ranMs = ++carrier.looks * this.lookMs;
-    if (ranMs >= this.settings.stallMs && !carrier.detached) this.detach(carrier, head);
+    // Nothing new comes at the end: then a place may stay one, with its label, until its statement is over.
+    const stays = carrier.detached || this.places.state === 'draining' || this.places.state === 'closed';
+    if (ranMs >= this.settings.stallMs && !stays) this.detach(carrier, head);
     if (!head.left || ranMs < Math.min(this.settings.stallMs, LONGEST_LOOK_MS)) return;
-    if (!carrier.detached) this.detach(carrier, head);
+    if (!stays && !carrier.detached) this.detach(carrier, head);
     carrier.cancelHead(performance.now());
   }
 
