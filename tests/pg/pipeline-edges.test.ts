@@ -85,6 +85,24 @@ onEachPostgres('pipeline: seams', (stage) => {
     expect(done).toBeGreaterThan(0);
   });
 
+  it('does not wait in line for a connection more while it has one', async () => {
+    await using pool = createPgPool({ ...stage.options('in-line'), max: 2, pipeline: true, maxWaiting: 2, acquireTimeoutMs: 200 });
+    await pool.transaction(async (client) => {
+      const end = performance.now() + 800;
+      let most = 0;
+      const users = Array.from({ length: 3 }, async () => {
+        while (performance.now() < end) {
+          await pool.query('SELECT pg_sleep(0.001)');
+          most = Math.max(most, pool.stats().waiting);
+        }
+      });
+      await client.query('SELECT 1');
+      await Promise.all(users);
+      expect(most).toBe(0);
+    });
+    expect(pool.stats().totals).toMatchObject({ timedOut: 0 });
+  });
+
   it('cancels at close what its caller has left', async () => {
     const pool = createPgPool({ ...stage.options('left-behind'), max: 1, pipeline: true, pipelineStallMs: 10_000 });
     await pool.query('SELECT 1');
