@@ -70,6 +70,8 @@ export class Pipeline {
   /** The most that were in flight at once since the last review. */
   private peak = 0;
   private looks = 0;
+  /** At the last look there was no connection that is nobody's. */
+  private full = false;
   private readonly lookMs: number;
   private timer: NodeJS.Timeout | undefined = undefined;
 
@@ -107,12 +109,21 @@ export class Pipeline {
 
   /** A statement is about to look for a place: if it would have to share one, and there may be more carriers, there should be one more. */
   expect(): void {
-    if (this.attached < this.limit && this.inFlight >= this.attached && this.attached >= this.wanted) {
+    if (this.attached < this.limit && this.inFlight >= this.attached && this.attached >= this.wanted && this.hasRoom()) {
       this.wanted = this.attached + 1;
       if (this.places.state === 'open') this.places.resize({ min: this.wanted });
       // Also when nothing is sent in the end: what nobody waits for any more must not be wanted for ever.
       this.timer ??= this.lookLater();
     }
+  }
+
+  /** One more is only taken where none has to be waited for: those who do wait need it more. Asked once per look. */
+  private hasRoom(): boolean {
+    if (this.attached === 0) return true;
+    if (this.full) return false;
+    const { size, idle, max } = this.ground.stats();
+    this.full = idle === 0 && size >= max;
+    return !this.full;
   }
 
   /** A statement has been sent. */
@@ -235,6 +246,7 @@ export class Pipeline {
 
   private readonly look = (): void => {
     this.timer = undefined;
+    this.full = false;
     let busy = this.places.stats().waiting > 0;
     for (const carrier of [...this.carriers]) {
       this.lookAt(carrier);
