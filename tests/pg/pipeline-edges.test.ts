@@ -86,7 +86,10 @@ onEachPostgres('pipeline: seams', (stage) => {
   });
 
   it('does not wait in line for a connection more while it has one', async () => {
-    await using pool = createPgPool({ ...stage.options('in-line'), max: 2, pipeline: true, maxWaiting: 2, acquireTimeoutMs: 200 });
+    await using pool = createPgPool({
+      ...stage.options('in-line'), max: 2, min: 2, pipeline: true, maxWaiting: 2, acquireTimeoutMs: 200, pipelineStallMs: 10_000,
+    });
+    await pool.ready();
     await pool.transaction(async (client) => {
       const end = performance.now() + 800;
       let most = 0;
