@@ -116,6 +116,16 @@ onEachPostgres('pipeline: seams', (stage) => {
     expect(await closed).toEqual({ abandoned: [] });
   });
 
+  it.each(['close', 'reclaim'] as const)('alone: ends well also when the pool takes its connection back (%s)', async (how) => {
+    const pool = createPgPool({ ...stage.options(how), max: 1, ...(how === 'reclaim' ? { leakThresholdMs: 100, reclaim: true } : {}) });
+    const asked = failureOf(pool.query('SELECT pg_sleep(60)'));
+    await stage.observer.running(how, 'pg_sleep');
+    if (how === 'close') await pool.close({ deadlineMs: 5 });
+    const failure = await Promise.race([asked, sleep(3_000)]);
+    expect(['57014', 'ERR_POOL_CONNECTION_LOST']).toContain((failure as { code?: string } | undefined)?.code);
+    await pool.close();
+  });
+
   it.each([10_000, 20])('names each whom the deadline of a close cuts off once, with a stall limit of %d', async (pipelineStallMs) => {
     const pool = createPgPool({ ...stage.options('once'), min: 1, max: 1, pipeline: true, pipelineStallMs });
     await pool.ready();
