@@ -41,6 +41,8 @@ export class LoneRequest extends Request {
   private readonly given: Statement;
   private readonly own: boolean;
   private lease: Lease<PgClient> | undefined = undefined;
+  /** Of the lease; kept beside it, for the pool may have ended that one (close, reclaim) when the answer comes. */
+  private session: Session | undefined = undefined;
 
   /** `own` undefined: it goes through the client. */
   constructor(connections: Connections, given: Statement, own: OwnStatement | undefined, asked: Asked) {
@@ -59,8 +61,11 @@ export class LoneRequest extends Request {
     if (this.left) return; // whoever cancels it sees to the lease
     this.watch?.end();
     const { error } = this;
-    const session = sessionOf(lease.resource);
-    if (error === undefined) {
+    const session = this.session!;
+    if (lease.ended) {
+      if (error === undefined) this.resolve(this.result!);
+      else this.reject(error);
+    } else if (error === undefined) {
       lease.release();
       this.resolve(this.result!);
     } else if (session.readOnlySeen && !session.lost) {
@@ -79,8 +84,8 @@ export class LoneRequest extends Request {
     const lease = this.lease!;
     if (this.left) return;
     this.watch?.end();
-    const { resetError } = sessionOf(lease.resource);
-    lease.destroy(resetError ?? cause);
+    const { resetError } = this.session!;
+    if (!lease.ended) lease.destroy(resetError ?? cause);
     if (resetError !== undefined) this.notSent(new NotSent(resetError, false));
     else if (!this.written) this.notSent(new NotSent(cause, true));
     else this.reject(new ConnectionLostError(this.host.name, true, cause));
@@ -103,6 +108,7 @@ export class LoneRequest extends Request {
     }
     if (this.lease !== undefined) this.restart();
     this.lease = lease;
+    this.session = session;
     if (limit !== undefined) {
       this.watch = new Watch(limit, (reason) => {
         this.left = true;
