@@ -126,6 +126,15 @@ onEachPostgres('pipeline: seams', (stage) => {
     await pool.close();
   });
 
+  it.each([false, true])('is told of a close in the same moment, pipeline: %s', async (pipeline) => {
+    const pool = createPgPool({ ...stage.options('moment'), min: 1, max: 1, pipeline });
+    await pool.ready();
+    const asked = failureOf(pool.query('SELECT 1', [], { label: 'waits' }));
+    const closed = pool.close({ deadlineMs: 0 });
+    expect(await Promise.race([asked, sleep(2_000)])).toMatchObject({ code: 'ERR_POOL_CLOSED' });
+    await closed;
+  });
+
   it.each([10_000, 20])('names each whom the deadline of a close cuts off once, with a stall limit of %d', async (pipelineStallMs) => {
     const pool = createPgPool({ ...stage.options('once'), min: 1, max: 1, pipeline: true, pipelineStallMs });
     await pool.ready();

@@ -354,6 +354,10 @@ export class SharedRequest extends Request {
   }
 
   private begin(lease: Lease<Carrier>): void {
+    if (lease.ended) {
+      this.attempt(); // the pool took it back before it could be used, and says why
+      return;
+    }
     const carrier = lease.resource;
     if (this.carrier !== undefined) this.restart();
     this.lease = lease;

@@ -97,6 +97,10 @@ export class LoneRequest extends Request {
   }
 
   private begin(lease: Lease<PgClient>): void {
+    if (lease.ended) {
+      this.attempt(); // the pool took it back before it could be used, and says why
+      return;
+    }
     const session = sessionOf(lease.resource);
     const pipe = this.own ? session.openPipe : undefined;
     const limit = this.limit();
