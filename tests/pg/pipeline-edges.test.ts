@@ -1,5 +1,5 @@
-// The seams of the pipeline: between what a statement was told and what its carrier did, between carriers and those who want a connection of
-// their own, between a place and a server that is away.
+// The seams of the pipeline: between what a statement was told and what its carrier did, between carriers and those who want a connection
+// of their own, between a place and a server that is away.
 
 import { createPgPool } from 'millpond/pg';
 import pg from 'pg';
@@ -175,7 +175,8 @@ onEachPostgres('pipeline: seams', (stage) => {
     const types = { getTypeParser(): never { throw new Error('no parser'); } };
     for (let i = 0; i < 3; i++) {
       const failures = await Promise.race([
-        sleep(2_000), Promise.all([undefined, types, undefined].map((each) => failureOf(pool.query({ text: 'SELECT 1 AS a', types: each })))),
+        sleep(2_000),
+        Promise.all([undefined, types, undefined].map((each) => failureOf(pool.query({ text: 'SELECT 1 AS a', types: each })))),
       ]);
       expect(failures).toEqual([undefined, expect.objectContaining({ message: 'no parser' }), undefined]);
     }
