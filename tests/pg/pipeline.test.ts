@@ -214,6 +214,20 @@ onEachPostgres('pipeline: slow statements, deadlines, cancels', (stage) => {
     await until('both to come back', () => pool.stats().idle, (idle) => idle === 2);
   });
 
+  it('takes more connections while statements take long, and lets them go when they are quick again', async () => {
+    await using pool = createPgPool({ ...stage.options('wide'), max: 12, pipeline: true, pipelineConnections: 2, idleTimeoutMs: 300 });
+    let text = 'SELECT pg_sleep(0.002)';
+    let running = true;
+    const users = Promise.all(upTo(60).map(async () => {
+      while (running) await pool.query(text);
+    }));
+    await until('all connections to be in use', () => pool.stats(), ({ borrowed }) => borrowed > 8);
+    text = 'SELECT 1';
+    await until('few to be enough', () => pool.stats(), ({ borrowed }) => borrowed <= 3, 20_000);
+    running = false;
+    await users;
+  });
+
   it('when every connection is stuck the others wait, and their deadline says why', async () => {
     await using pool = createPgPool({
       ...stage.options('all-stuck'), name: 'orders', min: 2, max: 2, pipeline: true, acquireTimeoutMs: 400, pipelineStallMs: 5,

@@ -106,10 +106,10 @@ export class Pool<T> implements AsyncDisposable {
   }
 
   /** An idle resource now, or undefined. Never waits, creates or validates. */
-  tryAcquire(): Lease<T> | undefined {
+  tryAcquire(options?: Pick<AcquireOptions, 'lane' | 'label'>): Lease<T> | undefined {
     const lane = this.#plainLane;
-    if (lane !== undefined) return this.#driver.lend(lane, NO_META);
-    return this.#driver.lend(this.#laneFor(undefined), this.#metaFor(undefined, this.tryAcquire));
+    if (options === undefined && lane !== undefined) return this.#driver.lend(lane, NO_META);
+    return this.#driver.lend(this.#laneFor(options?.lane), this.#metaFor(options?.label, this.tryAcquire));
   }
 
   /**
@@ -288,6 +288,11 @@ export class Pool<T> implements AsyncDisposable {
     const trace: { readonly stack?: string } = {};
     Error.captureStackTrace(trace, entry);
     return { label, trace };
+  }
+
+  /** For what is like an acquire in this pool though it goes another way: throws or warns as `nested` says. */
+  protected checkNested(): void {
+    if (this.#nested !== 'allow') this.#checkNesting(this.#metaFor(undefined, this.checkNested));
   }
 
   #checkNesting(meta: LeaseMeta | undefined): void {

@@ -29,6 +29,9 @@ export class Carrier {
   /** The head at the last look, and for how many looks it has been that. */
   seen: Flight | undefined = undefined;
   looks = 0;
+  private answersSeen = 0;
+  private seenAt: number = performance.now();
+  private detachedAt = 0;
   /** The one that is being cancelled, and until when it has to be over. */
   private struck: Strike | undefined = undefined;
   /** Why the connection must not be used again. */
@@ -54,9 +57,30 @@ export class Carrier {
     return !this.leaving && this.session.usable;
   }
 
+  /** The pool of connections took its connection back by itself. */
+  get taken(): boolean {
+    return this.lease.ended && !this.ended;
+  }
+
+  /** For how long it has been out of the pool of places. */
+  get stuckMs(): number {
+    return performance.now() - this.detachedAt;
+  }
+
+  /** How long the last one in flight will wait for those before it, at the pace since the last call. */
+  waitMs(now: number): number {
+    const { answers, size } = this.pipe;
+    const done = answers - this.answersSeen;
+    const elapsedMs = now - this.seenAt;
+    this.answersSeen = answers;
+    this.seenAt = now;
+    return size < 2 ? 0 : ((size - 1) * elapsedMs) / done;
+  }
+
   /** From here on it sees to itself. */
   detach(): void {
     this.detached = true;
+    this.detachedAt = performance.now();
     this.leaving = true;
     this.pipe.onEmpty = () => void this.giveBack();
     if (this.pipe.size === 0) void this.giveBack();

@@ -26,6 +26,8 @@ export class Pipe {
   readonly session: Session;
   /** Statements in flight, the waiting ones included. */
   size = 0;
+  /** How many have been answered so far. */
+  answers = 0;
   /** A cancel was sent to this connection since it was last empty: whoever is hit by one may not have been meant. */
   cancelSent = false;
   /** Called when the last one has ended. */
@@ -266,6 +268,7 @@ export class Pipe {
   }
 
   private ready(flight: Flight, status: TransactionStatus): void {
+    this.answers++;
     this.first = flight.next;
     if (this.first === undefined) this.last = undefined;
     if (status !== 'I') {

@@ -7,6 +7,8 @@
 // carrier and when it stops being one:
 //
 // - A statement goes to the connection with the least in flight. While some are shared and there may be more, one more is taken.
+// - While all of them have more in flight than they can do in a moment, because statements take long, there may be more of them, up to
+//   `max`.
 // - One whose head has run for longer than `pipelineStallMs` takes no more, and another takes its place: what is slow holds up at most what
 //   was sent behind it before that was known.
 // - When somebody waits for a connection of his own (acquire, transaction), one carrier lands: it takes no more, empties and goes back.
@@ -15,11 +17,10 @@
 import { AcquireTimeoutError, CreateError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolOptions,
   type PoolStats } from '../../index.ts';
 import { Carrier } from './carrier.ts';
-import { ConnectionLostError } from './errors.ts';
-import { NotSent, Request, type Asked, type Host, type OwnStatement } from './request.ts';
+import type { Host } from './request.ts';
 import { sessionOf } from './session.ts';
-import type { PgClient, PgQueryOptions } from './types.ts';
-import { Watch } from './watch.ts';
+import type { SharedRequest } from './shared.ts';
+import type { PgClient } from './types.ts';
 
 export interface PipelineSettings {
   /** How many connections carry at once, those aside that are stuck with a slow statement. */
@@ -37,7 +38,7 @@ export interface PipelineSettings {
 /** The pool of connections, as it is seen from here. */
 export interface Ground extends Host {
   acquireAlone(options: AcquireOptions): Promise<Lease<PgClient>>;
-  tryAcquireAlone(): Lease<PgClient> | undefined;
+  tryAcquireAlone(options: Pick<AcquireOptions, 'label'>): Lease<PgClient> | undefined;
   stats(): PoolStats;
   /** Why the last create failed, if nothing has been created since. */
   lastCreateError(): unknown;
@@ -52,6 +53,10 @@ const EMPTY_MS = 20;
 const TURN_MS = 1_000;
 /** A carrier that is struck but not known to be stuck is looked at this often at least. */
 const LONGEST_LOOK_MS = 50;
+/** What is in flight on each would take longer than this: the server could work on more of it at once. */
+const CROWDED_MS = 5;
+/** One look may have met a burst. */
+const CROWDED_LOOKS = 2;
 /** How many looks decide how many carriers there should be. */
 const LOOKS_PER_REVIEW = 25;
 
@@ -62,9 +67,14 @@ export class Pipeline {
   private readonly carriers = new Set<Carrier>();
   /** Those of them that are in the pool of places. */
   private attached = 0;
+  /** How many there may be: `pipelineConnections`, and more while statements take long. */
   private limit: number;
+  /** In so many looks in a row all of them had more in flight than they can do in a moment. */
+  private crowded = 0;
+  private crowdedLately = false;
   /** How many carriers there should be. */
   private wanted = 0;
+  readonly cutOff: CloseResult['abandoned'][number][] = [];
   /** Statements on those that are attached. */
   private inFlight = 0;
   /** The most that were in flight at once since the last review. */
@@ -155,14 +165,17 @@ export class Pipeline {
   }
 
   resize(max: number): void {
-    this.limit = Math.min(this.settings.connections, max);
-    this.wanted = Math.min(this.wanted, this.limit);
-    this.places.resize({ min: this.wanted, max: this.limit });
+    this.limitTo(Math.min(this.settings.connections, max));
   }
 
+  /** Looking goes on while something is in flight: what its caller leaves is still cancelled. */
   close(options: CloseOptions): Promise<CloseResult> {
-    // Looking goes on while something is in flight: what its caller leaves is still cancelled.
     return this.places.close(options);
+  }
+
+  /** The pool of connections has closed while this statement was in flight on a carrier that is in no pool of places any more. */
+  cut(label: string | undefined, heldMs: number): void {
+    this.cutOff.push({ ...(label === undefined ? {} : { label }), heldMs });
   }
 
   /** In the words of the pool of connections: the one that the caller knows. */
@@ -184,7 +197,7 @@ export class Pipeline {
 
   /** A connection that lies idle becomes a carrier at once, so that statements of the same moment are spread before they share. */
   private takeOffNow(): Carrier | undefined {
-    const lease = this.ground.tryAcquireAlone();
+    const lease = this.ground.tryAcquireAlone({ label: CARRIER_LABEL });
     return lease === undefined ? undefined : this.carrierOf(lease);
   }
 
@@ -239,6 +252,21 @@ export class Pipeline {
     this.places.resize({ min: wanted });
   }
 
+  /** Statements that take long, but not so long that a connection is stuck: what is few for quick ones is too few for them. */
+  private widen(): void {
+    this.crowded = 0;
+    this.crowdedLately = true;
+    const { max } = this.ground.stats();
+    if (this.limit < max && this.hasRoom()) this.limitTo(Math.min(max, Math.ceil(this.limit * 1.5)));
+  }
+
+  private limitTo(limit: number): void {
+    if (this.places.state === 'draining' || this.places.state === 'closed') return;
+    this.limit = limit;
+    this.wanted = Math.min(this.wanted, limit);
+    this.places.resize({ min: this.wanted, max: limit });
+  }
+
   private lookLater(): NodeJS.Timeout {
     // What has arrived is read first: after a stall of this process its timers run before its sockets.
     return setTimeout(() => setImmediate(this.look), this.lookMs).unref();
@@ -248,10 +276,15 @@ export class Pipeline {
     this.timer = undefined;
     this.full = false;
     let busy = this.places.stats().waiting > 0;
+    let crowded = this.attached > 0;
+    const now = performance.now();
     for (const carrier of [...this.carriers]) {
+      if (!carrier.detached && carrier.waitMs(now) < CROWDED_MS) crowded = false;
       this.lookAt(carrier);
       busy ||= carrier.pipe.size > 0;
     }
+    this.crowded = crowded ? this.crowded + 1 : 0;
+    if (this.crowded >= CROWDED_LOOKS) this.widen();
     // Who waited before there were carriers, or while one was on its way, has called when there was none to land.
     this.makeWay();
     if (!busy) {
@@ -264,6 +297,8 @@ export class Pipeline {
       this.looks = 0;
       this.shrink(this.peak);
       this.peak = this.inFlight;
+      if (!this.crowdedLately && this.limit > this.settings.connections) this.limitTo(this.limit - 1);
+      this.crowdedLately = false;
     }
     this.timer = this.lookLater();
   };
@@ -293,92 +328,4 @@ export class Pipeline {
     head.leavePlace();
     carrier.detach();
   }
-}
-
-export class SharedRequest extends Request {
-  private readonly pipeline: Pipeline;
-  /** Its place. */
-  private lease: Lease<Carrier> | undefined = undefined;
-  private carrier: Carrier | undefined = undefined;
-
-  constructor(pipeline: Pipeline, statement: OwnStatement, asked: Asked) {
-    super(pipeline.ground, statement, asked);
-    this.pipeline = pipeline;
-  }
-
-  attempt(): void {
-    const { places } = this.pipeline;
-    this.pipeline.expect();
-    const lease = isPlain(this.options) ? places.tryAcquire() : undefined;
-    if (lease !== undefined) this.begin(lease);
-    else places.acquire(this.acquireOptions()).then((late) => this.begin(late), (error: unknown) => this.refused(error));
-  }
-
-  /** The carrier has left the pool of places, and takes its leases along. */
-  leavePlace(): void {
-    this.lease?.detach();
-    this.lease = undefined;
-  }
-
-  answered(): void {
-    const { error, carrier } = this;
-    const { session } = carrier!;
-    const unjudged = !this.left && error !== undefined && session.readOnlySeen && !session.lost;
-    if (unjudged) carrier!.afterJudgement(() => this.reject(error));
-    this.leave();
-    if (this.left) return;
-    this.watch?.end();
-    if (unjudged) this.pipeline.land(carrier);
-    else if (error === undefined) this.resolve(this.result!);
-    else this.reject(error);
-  }
-
-  lost(cause: unknown): void {
-    this.leave();
-    if (this.left) return;
-    this.watch?.end();
-    if (this.written) this.reject(new ConnectionLostError(this.host.name, true, cause));
-    else this.notSent(new NotSent(cause, true));
-  }
-
-  struck(): void {
-    this.leave();
-    this.watch?.end();
-    this.attempt();
-  }
-
-  private leave(): void {
-    this.pipeline.ended(this.carrier!);
-    this.lease?.release();
-    this.lease = undefined;
-  }
-
-  private begin(lease: Lease<Carrier>): void {
-    if (lease.ended) {
-      this.attempt(); // the pool took it back before it could be used, and says why
-      return;
-    }
-    const carrier = lease.resource;
-    if (this.carrier !== undefined) this.restart();
-    this.lease = lease;
-    this.carrier = carrier;
-    const limit = this.limit();
-    if (limit !== undefined) {
-      this.watch = new Watch(limit, (reason) => {
-        this.left = true;
-        this.reject(reason);
-      });
-    }
-    carrier.pipe.send(this, true);
-    this.pipeline.sent();
-  }
-
-  private refused(error: unknown): void {
-    this.reject(this.pipeline.refusal(error));
-  }
-}
-
-/** Nothing that has to be known to find a place. */
-function isPlain(options: PgQueryOptions | undefined): boolean {
-  return options === undefined || (options.lane === undefined && options.label === undefined && options.signal?.aborted !== true);
 }

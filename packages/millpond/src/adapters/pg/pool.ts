@@ -6,10 +6,11 @@ import {
 import { QueryTimeoutError } from './errors.ts';
 import { makeFactory } from './factory.ts';
 import { splitPoolOptions, type PoolSettings } from './options.ts';
-import { CARRIER_LABEL, Pipeline, SharedRequest, type PipelineSettings } from './pipeline.ts';
+import { CARRIER_LABEL, Pipeline, type PipelineSettings } from './pipeline.ts';
 import { LoneRequest } from './query.ts';
 import { acquireOptions, Attempts, deadlineOf, NotSent, ownStatement } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
+import { SharedRequest } from './shared.ts';
 import { onAbort } from './signals.ts';
 import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
 import type {
@@ -63,9 +64,9 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     return acquired;
   }
 
-  override tryAcquire(): Lease<C> | undefined {
-    const lease = super.tryAcquire();
-    return lease === undefined && this.#pipeline?.giveBackEmpty() === true ? super.tryAcquire() : lease;
+  override tryAcquire(options?: Pick<AcquireOptions, 'lane' | 'label'>): Lease<C> | undefined {
+    const lease = super.tryAcquire(options);
+    return lease === undefined && this.#pipeline?.giveBackEmpty() === true ? super.tryAcquire(options) : lease;
   }
 
   override use<R>(fn: (resource: C, lease: Lease<C>) => R, options?: AcquireOptions): Promise<Awaited<R>> {
@@ -97,11 +98,15 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   }
 
   override close(options: CloseOptions = {}): Promise<CloseResult> {
-    if (this.#pipeline === undefined) return super.close(options);
-    const both = Promise.all([this.#pipeline.close(options), super.close(options)]);
-    // Who held a place is told as who held a connection is; that places are held by means of connections is our affair.
-    return this.#closing ??= both.then(([places, connections]) => ({
-      abandoned: [...places.abandoned, ...connections.abandoned.filter(({ label }) => label !== CARRIER_LABEL)],
+    const pipeline = this.#pipeline;
+    if (pipeline === undefined) return super.close(options);
+    const statements = pipeline.close(options);
+    const connections = super.close(options);
+    // Whose statement was cut off is told as who held a connection is; that statements run by means of connections is our affair.
+    return this.#closing ??= connections.then(async ({ abandoned }) => ({
+      abandoned: [
+        ...(await statements).abandoned, ...pipeline.cutOff, ...abandoned.filter(({ label }) => label !== CARRIER_LABEL),
+      ],
     }));
   }
 
@@ -130,8 +135,10 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
       this.#checkStatement(text, options);
       const own = ownStatement(text, values);
       const asked = { options, resolve, reject };
-      const request = own === undefined || this.#pipeline === undefined
-        ? new LoneRequest(this, { text, values }, own, asked) : new SharedRequest(this.#pipeline, own, asked);
+      const pipeline = own === undefined ? undefined : this.#pipeline;
+      if (pipeline !== undefined) this.checkNested();
+      const request = pipeline === undefined
+        ? new LoneRequest(this, { text, values }, own, asked) : new SharedRequest(pipeline, own!, asked);
       request.attempt();
     });
   }
@@ -188,7 +195,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
       evict: () => this.evict(),
       limit: (what, options, deadline) => this.limit(what, options, deadline),
       acquireAlone: (options) => super.acquire(options),
-      tryAcquireAlone: () => super.tryAcquire(),
+      tryAcquireAlone: (options) => super.tryAcquire(options),
       lastCreateError: () => this.#lastCreateError,
     }, { ...pipeline, cancelTimeoutMs, leakThresholdMs, pool: placesOptions(pool) });
   }

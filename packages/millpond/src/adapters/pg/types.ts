@@ -173,7 +173,10 @@ export interface PgPoolOptions<C extends PgClient = PgClient> extends Omit<PoolO
    * sessions are not shared. Default false.
    */
   readonly pipeline?: boolean;
-  /** How many connections carry such statements at once; those that are stuck with a slow one are replaced and do not count. Default 4. */
+  /**
+   * How many connections carry such statements while these are quick; those that are stuck with a slow one do not count. While what is in
+   * flight on all of them takes longer than a few milliseconds, there are more, up to `max`. Default 4.
+   */
   readonly pipelineConnections?: number;
   /** How many statements may be in flight on each; the others wait their turn. Default 32. */
   readonly pipelineDepth?: number;
