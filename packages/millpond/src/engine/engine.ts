@@ -226,12 +226,19 @@ export class Engine<T> {
       this.destroy(slot, reason, now);
     } else {
       this.slots.move(slot, this.slots.resetting, now);
-      if (this.ports.reset(slot)) {
-        this.resetDone(slot, true, undefined, now);
-        return;
-      }
+      if (this.ports.reset(slot) && this.cleanAtOnce(slot, now)) return;
     }
     dispatch(this, now);
+  }
+
+  /** It needed nothing. True: it is idle, and nobody waits for it. */
+  private cleanAtOnce(slot: Slot<T>, now: number): boolean {
+    // The hook may have called the pool.
+    if (slot.state !== 'resetting') return false;
+    const reason = unfitToReturn(this, slot, now);
+    if (reason === undefined) this.toIdle(slot, now);
+    else this.destroy(slot, reason, now);
+    return reason === undefined && this.waiting === 0 && !this.dirty;
   }
 
   private learn(hold: Hold<T>, ms: number, now: number): void {

@@ -18,7 +18,7 @@ import { statsOf, type PoolStats } from '../stats.ts';
 import { Aborts } from './aborts.ts';
 import { coarseNow, createAlarm, systemClock, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
-import { HookContext, InfoContext, runHook } from './hooks.ts';
+import { HookContext, InfoContext, isThenable, runHook } from './hooks.ts';
 import { LiveLease, type LeaseMeta } from './lease.ts';
 import { isStill, momentOf, type Moment } from './moment.ts';
 import { reason, refusalError, type Circumstances } from './refusals.ts';
@@ -166,8 +166,7 @@ export class Driver<T> implements Ports<T> {
     });
   }
 
-  infoOf(slot: Slot<T>): ResourceInfo {
-    const now = this.clock.now();
+  infoOf(slot: Slot<T>, now: number = this.clock.now()): ResourceInfo {
     return {
       id: slot.id,
       ageMs: now - slot.createdAt,
@@ -217,19 +216,21 @@ export class Driver<T> implements Ports<T> {
   }
 
   reset(slot: Slot<T>): boolean {
-    const context = this.#begin(slot);
-    let calling = true;
-    let clean = false;
-    this.#inScope(() => runHook(
-      () => this.#factory.reset!(slot.resource as T, context),
-      () => {
-        if (calling) clean = true;
-        else this.engine.resetDone(slot, true, undefined, this.clock.now());
-      },
-      (error) => this.engine.resetDone(slot, false, error, this.clock.now()),
-    ));
-    calling = false;
-    return clean;
+    // Runs with nearly every release of whoever has such a hook, and nearly always has nothing to do: no closures, no reading of the clock.
+    const context = this.#begin(slot, slot.idleSince);
+    let outcome: Promise<void> | void;
+    try {
+      outcome = this.#scope.runInAsyncScope(this.#factory.reset!, this.#factory, slot.resource, context);
+    } catch (error) {
+      this.engine.resetDone(slot, false, error, this.clock.now());
+      return false;
+    }
+    if (!isThenable(outcome)) return true;
+    Promise.resolve(outcome).then(
+      () => this.engine.resetDone(slot, true, undefined, this.clock.now()),
+      (error: unknown) => this.engine.resetDone(slot, false, error, this.clock.now()),
+    );
+    return false;
   }
 
   destroy(slot: Slot<T>, reason: DestroyReason): void {
@@ -429,8 +430,8 @@ export class Driver<T> implements Ports<T> {
     if (this.engine.waiting === 0 && !this.engine.closing) this.alarm.keepAlive(false);
   }
 
-  #begin(slot: Slot<T>): InfoContext {
-    const context = new InfoContext(this.infoOf(slot));
+  #begin(slot: Slot<T>, now?: number): InfoContext {
+    const context = new InfoContext(this.infoOf(slot, now));
     slot.hook = context;
     return context;
   }

@@ -89,7 +89,7 @@ function preparedOf<C extends PgClient>({ prepare = true, reset }: PgPoolOptions
 }
 
 function pipelineOf<C extends PgClient>(options: PgPoolOptions<C>, name: string): PoolSettings<C>['pipeline'] {
-  const { pipeline = false, pipelineConnections = 4, pipelineDepth = 32, pipelineStallMs = 20, reset } = options;
+  const { pipeline = false, pipelineConnections = 4, pipelineDepth = 16, pipelineStallMs = 20, reset } = options;
   if (typeof pipeline !== 'boolean') throw invalid('pipeline', 'must be true or false', name);
   for (const [key, value] of Object.entries({ pipelineConnections, pipelineDepth })) {
     if (!Number.isInteger(value) || value < 1 || value > MOST_IN_FLIGHT) {

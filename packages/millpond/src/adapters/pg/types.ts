@@ -178,7 +178,7 @@ export interface PgPoolOptions<C extends PgClient = PgClient> extends Omit<PoolO
    * flight on all of them takes longer than a few milliseconds, there are more, up to `max`. Default 4.
    */
   readonly pipelineConnections?: number;
-  /** How many statements may be in flight on each; the others wait their turn. Default 32. */
+  /** How many statements may be in flight on each; the others wait their turn. Default 16. */
   readonly pipelineDepth?: number;
   /**
    * A connection whose statement has run for this long takes no new ones. In milliseconds, looked at in steps of half of it; default 20.
