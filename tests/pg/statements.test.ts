@@ -70,6 +70,30 @@ onEachPostgres('statements', (stage) => {
     expect(pool.stats().totals).toMatchObject({ created: 1, staleReleases: 0 });
   });
 
+  it('goes through the client where somebody looks at what goes through it: a class derived from it, or tracing', async () => {
+    const seen: string[] = [];
+    class Observed extends pg.Client {}
+    Observed.prototype.query = function query(this: pg.Client, ...args: unknown[]): void {
+      const [first] = args as [string | { text: string }];
+      seen.push(typeof first === 'string' ? first : first.text);
+      (pg.Client.prototype.query as (...all: unknown[]) => void).apply(this, args);
+    } as unknown as typeof Observed.prototype.query;
+    await using pool = createPgPool({ ...stage.options('observed'), Client: Observed, max: 1 });
+    for (let i = 0; i < 3; i++) expect((await pool.query('SELECT $1::int AS i', [i])).rows).toEqual([{ i }]);
+    expect(seen).toEqual(Array<string>(3).fill('SELECT $1::int AS i'));
+    await using later = createPgPool({ ...stage.options('observed-later'), max: 1 });
+    await later.query('SELECT 1');
+    await later.use((client) => {
+      const { query } = client as unknown as pg.Client;
+      Object.assign(client, { query: function traced(this: pg.Client, ...args: unknown[]): unknown {
+        seen.push('traced');
+        return (query as (...all: unknown[]) => unknown).apply(this, args);
+      } });
+    });
+    await later.query('SELECT 1');
+    expect(seen.at(-1)).toBe('traced');
+  });
+
   it('refuses a cursor, which needs a connection of its own', async () => {
     await using pool = createPgPool(stage.options('cursor'));
     const cursor = { text: '', submit: () => undefined };

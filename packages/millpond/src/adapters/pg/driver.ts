@@ -147,6 +147,14 @@ export function partsOf(Client: PgClientClass): DriverParts | undefined {
   return parts;
 }
 
+/**
+ * Is this the driver's own `query`? Tracing (OpenTelemetry and its likes) wraps it, and classes derived from Client override it, to see every
+ * statement; these must go on seeing them. Whoever wrapped it before we came cannot be told from identity, so its source is looked at.
+ */
+export function isDriversQuery(query: unknown): boolean {
+  return typeof query === 'function' && Function.prototype.toString.call(query).includes('_pulseQueryQueue');
+}
+
 /** Lets a statement of its own be sent to nobody, and looks at what it would have sent. */
 function findParts(Query: new (config: object) => DriverQuery): DriverParts | undefined {
   let mapValue: unknown;

@@ -55,9 +55,10 @@ export class Pipe {
     this.prepared = new PreparedStatements(policy.limit);
     const { connection } = this.client;
     this.emit = connection.emit;
-    connection.emit = ((name: string | symbol, message: unknown) => (
-      this.first === undefined ? this.emit.call(connection, name, message) : this.take(name as string, message)
-    )) as typeof connection.emit;
+    connection.emit = ((name: string | symbol, message: unknown, second: unknown) => {
+      if (second !== undefined) return this.emit.call(connection, name, message, second); // not one of the server's
+      return this.first === undefined ? this.emit.call(connection, name, message) : this.take(name as string, message);
+    }) as typeof connection.emit;
     session.lossListeners.add((cause) => this.lose(cause));
   }
 
@@ -120,7 +121,7 @@ export class Pipe {
     } catch (error) {
       outgoing.rewind(start);
       if (flight.parses) this.prepared.replace(prepared!);
-      flight.error = error;
+      flight.error = thrown(error);
       this.end(flight);
       return;
     }
@@ -224,7 +225,7 @@ export class Pipe {
       flight.result = this.newResult(flight);
       this.latest = fill(flight.result, fields, this.latest);
     } catch (error) {
-      flight.error = error; // the caller's `types` find no parser
+      flight.error = thrown(error); // the caller's `types` find no parser
     }
   }
 
@@ -234,7 +235,7 @@ export class Pipe {
       flight.result ??= this.resultFor(flight);
       flight.result.addCommandComplete(message);
     } catch (error) {
-      flight.error = error;
+      flight.error = thrown(error);
     }
   }
 
@@ -244,7 +245,7 @@ export class Pipe {
       const result = flight.result ??= this.resultFor(flight);
       result.rows.push(result.parseRow(values));
     } catch (error) {
-      flight.error = error; // of a parser; the rows that follow are not looked at
+      flight.error = thrown(error); // of a parser; the rows that follow are not looked at
     }
   }
 
@@ -334,6 +335,11 @@ export class Pipe {
     else flight.answered();
     if (empty && this.size === 0) this.onEmpty?.();
   }
+}
+
+/** What a mapper or a parser threw, so that it is an error whatever it was. */
+function thrown(error: unknown): unknown {
+  return error ?? new Error('a value was refused without a reason');
 }
 
 /** Once under its name, once without. */

@@ -27,6 +27,8 @@ export function createPgPool<C extends PgClient = PgClient>(options: string | Pg
 }
 
 export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
+  /** @internal */
+  readonly laned: boolean;
   readonly #cancelTimeoutMs: number;
   readonly #pipeline: Pipeline | undefined;
   #failedOverAt = -Infinity;
@@ -42,6 +44,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
       throw new InvalidOptionError('pipeline', `pipeline ${what}`, pool.name ?? 'pg');
     }
     super({ ...pool, factory });
+    this.laned = pool.lanes !== undefined;
     this.#cancelTimeoutMs = cancelTimeoutMs;
     this.#pipeline = this.#pipelineOf(settings);
     owner.pool = this.name;
@@ -191,6 +194,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     });
     return new Pipeline({
       name: this.name,
+      laned: this.laned,
       stats: () => this.stats(),
       evict: () => this.evict(),
       limit: (what, options, deadline) => this.limit(what, options, deadline),

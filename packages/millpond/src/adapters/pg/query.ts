@@ -102,7 +102,7 @@ export class LoneRequest extends Request {
       return;
     }
     const session = sessionOf(lease.resource);
-    const pipe = this.own ? session.openPipe : undefined;
+    const pipe = this.own && session.unobserved ? session.openPipe : undefined;
     const limit = this.limit();
     if (pipe === undefined) {
       runStatement(lease, this.given, limit, this.host.name, {

@@ -2,6 +2,7 @@
 // did not reach the server. Where it runs is for those that derive from it: on a connection of its own (query.ts), or on one that is shared
 // (pipeline.ts).
 
+import { AsyncResource } from 'node:async_hooks';
 import type { AcquireOptions } from '../../index.ts';
 import type { DriverTypes } from './driver.ts';
 import { ConnectionLostError } from './errors.ts';
@@ -13,6 +14,8 @@ import type { PgQueryConfig, PgQueryOptions, PgResult } from './types.ts';
 /** What requests need of their pool. */
 export interface Host {
   readonly name: string;
+  /** Are there several lanes? The lane travels with the caller's async context. */
+  readonly laned: boolean;
   evict(): number;
   /** What ends a statement before its answer; undefined: nothing does. */
   limit(what: string, options: PgQueryOptions | undefined, deadline: number | undefined): Limit | undefined;
@@ -102,18 +105,26 @@ export abstract class Request extends Flight {
   protected readonly resolve: (result: PgResult) => void;
   protected readonly reject: (error: unknown) => void;
   private attempts: Attempts | undefined = undefined;
+  /** The caller's context; later attempts begin where some other statement has ended. */
+  private readonly context: AsyncResource | undefined;
 
   constructor(host: Host, statement: OwnStatement, { options, resolve, reject }: Asked) {
     super(statement.text, statement.values, statement.rowMode, statement.types);
     this.host = host;
     this.options = options;
     this.deadline = deadlineOf(options);
+    this.context = host.laned ? new AsyncResource('millpond.query') : undefined;
     this.resolve = resolve;
     this.reject = reject;
   }
 
   /** Looks for a connection, and goes. */
   abstract attempt(): void;
+
+  protected attemptAgain(): void {
+    if (this.context === undefined) this.attempt();
+    else this.context.runInAsyncScope(() => this.attempt());
+  }
 
   protected acquireOptions(): AcquireOptions | undefined {
     return this.options === undefined ? undefined : acquireOptions(this.options, this.deadline);
@@ -122,7 +133,7 @@ export abstract class Request extends Flight {
   /** The server never saw it. */
   protected notSent(error: NotSent): void {
     this.attempts ??= new Attempts(this.host);
-    if (this.attempts.mayGoOn(error)) this.attempt();
+    if (this.attempts.mayGoOn(error)) this.attemptAgain();
     else this.reject(this.attempts.lastWord(error));
   }
 

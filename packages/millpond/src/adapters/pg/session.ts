@@ -6,7 +6,7 @@
 
 import { DISCARD, ANSWERS_TO_DISCARD } from './discard.ts';
 import { isUsable } from './connect.ts';
-import { isBusy, type DriverClient, type DriverParts, type ServerError, type TransactionStatus } from './driver.ts';
+import { isBusy, isDriversQuery, type DriverClient, type DriverParts, type ServerError, type TransactionStatus } from './driver.ts';
 import { ResetFailedError } from './errors.ts';
 import { Pipe } from './pipe.ts';
 import type { PreparePolicy } from './statements.ts';
@@ -38,6 +38,8 @@ export class Session {
   readonly streamFactory: unknown;
   /** The way of our own statements; undefined where all must go through the client. */
   readonly pipe: Pipe | undefined;
+  /** The client's `query`, if it was the driver's own when the session began. */
+  private readonly query: unknown;
   lost = false;
   cause: unknown = undefined;
   /** Told once, when the connection is lost. */
@@ -78,6 +80,7 @@ export class Session {
     client.on('error', (error: unknown) => this.lose(error));
     client.on('end', () => this.lose(new Error('the connection was closed')));
     client.connection.on('errorMessage', (message: ServerError) => this.noteServerError(message));
+    this.query = isDriversQuery(client.query) ? client.query : undefined;
     // Before anything else that may tap its messages: what is taken out for a cleaning is taken out first.
     const plain = client.binary !== true && !client.connectionParameters?.query_timeout;
     this.pipe = parts !== undefined && plain ? new Pipe(this, parts, owner.prepare) : undefined;
@@ -113,6 +116,11 @@ export class Session {
   /** Statements of ours. */
   get inFlight(): boolean {
     return this.pipe !== undefined && this.pipe.size > 0;
+  }
+
+  /** Does nobody look at what goes through `client.query`? */
+  get unobserved(): boolean {
+    return this.client.query === this.query;
   }
 
   /** The pipe, if a statement may be sent through it now: not while the client is in the middle of something of its own. */

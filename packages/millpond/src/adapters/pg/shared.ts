@@ -57,7 +57,7 @@ export class SharedRequest extends Request {
   struck(): void {
     this.leave();
     this.watch?.end();
-    this.attempt();
+    this.attemptAgain();
   }
 
   private leave(): void {
