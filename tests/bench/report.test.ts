@@ -111,7 +111,7 @@ describe('Markdown', () => {
   it('tells date and machine', () => {
     const text = words(markdownOf(result));
     expect(text).toContain('Abacus, 2 cores');
-    expect(text).toContain('2026-11-27, commit 1a2b3c4d5e + changes');
+    expect(text.replaceAll('\n', ' ')).toContain('2026-11-27, commit 1a2b3c4d5e + changes');
   });
 });
 
@@ -124,7 +124,7 @@ describe('the marks in a document', () => {
     expect(found).toBe(2);
     expect(missing).toEqual([]);
     expect(text).not.toContain('old');
-    expect(text).toMatch(/^Before\.\n\n<!-- bench:engine\/alone -->\n\|/);
+    expect(text).toMatch(/^Before\.\n\n<!-- bench:engine\/alone -->\n\*\*Nobody else there\.\*\* One caller\.\n\n\|/);
     expect(text).toMatch(/<!-- \/bench:engine\/alone -->\n\nAfter <!-- bench:engine -->\n### Nobody else there\n/);
     expect(text.endsWith('<!-- /bench:engine --> end.\n')).toBe(true);
   });

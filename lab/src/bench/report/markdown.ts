@@ -2,11 +2,16 @@
 //
 //   <!-- bench:engine -->  ...  <!-- /bench:engine -->                  all tables of a chapter
 //   <!-- bench:engine/uncontended -->  ...  <!-- /bench:engine/uncontended -->   one of them
+//   <!-- bench:origin -->  ...  <!-- /bench:origin -->                  machine, date, commit and versions, in full
 //
 // What stands between two marks is replaced; everything else stays as it is.
 import type { ChapterResult, Row, Section } from '../chapter.ts';
+import { wrap } from '../../drawing/terminal/style.ts';
 import type { BenchResult } from '../results.ts';
 import { cellOf, headOf, machineWords, originWords, targetWords, versionWords } from './write.ts';
+
+/** The longest line of a document of ours. */
+const LINE = 120;
 
 const MARK = /<!-- bench:([\w-]+)(?:\/([\w-]+))? -->\n?([\s\S]*?)<!-- \/bench:\1(?:\/\2)? -->/g;
 
@@ -24,6 +29,7 @@ export function withTables(text: string, result: BenchResult): { text: string; f
   let found = 0;
   const filled = text.replace(MARK, (whole, name: string, id: string | undefined) => {
     found += 1;
+    if (name === 'origin') return `<!-- bench:origin -->\n${originMarkdown(result)}<!-- /bench:origin -->`;
     const chapter = result.chapters.find((one) => one.name === name);
     const mark = id === undefined ? name : `${name}/${id}`;
     const section = chapter?.sections.find((one) => one.id === id);
@@ -39,18 +45,34 @@ export function withTables(text: string, result: BenchResult): { text: string; f
 
 function chapterMarkdown(chapter: ChapterResult, result: BenchResult): string {
   const parts = chapter.sections.map((section) =>
-    `### ${section.title}\n\n${section.note}\n\n${tableMarkdown(section)}${targetsMarkdown(section)}`);
+    `### ${section.title}\n\n${lines(section.note)}\n${tableMarkdown(section)}${targetsMarkdown(section)}`);
   return `${parts.join('\n')}\n${originMarkdown(result)}`;
 }
 
 function sectionMarkdown(section: Section, result: BenchResult): string {
-  return `${tableMarkdown(section)}\n${originMarkdown(result)}`;
+  const { date, commit, machine } = result.origin;
+  const where = `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`;
+  const origin = inSmallPrint(`${howMarkdown(result)} ${date.slice(0, 10)}, ${where}, commit ${commit}.`);
+  return `${lines(`**${section.title}.** ${section.note}`)}\n${tableMarkdown(section)}${targetsMarkdown(section)}\n${origin}`;
 }
 
-function originMarkdown({ origin, quick }: BenchResult): string {
-  const warning = quick ? 'A quick run, not to quote from. ' : '';
-  const how = `${warning}Medians (lowest–highest) of interleaved rounds.`;
-  return `<sub>${how} ${machineWords(origin)}; ${originWords(origin)}. ${versionWords(origin)}.</sub>\n`;
+function originMarkdown(result: BenchResult): string {
+  const { origin } = result;
+  return inSmallPrint(`${howMarkdown(result)} ${machineWords(origin)}; ${originWords(origin)}. ${versionWords(origin)}.`);
+}
+
+function howMarkdown({ quick }: BenchResult): string {
+  return `${quick ? 'A quick run, not to quote from. ' : ''}Medians (lowest–highest) of interleaved rounds.`;
+}
+
+/** In lines that a document may have. */
+function lines(text: string): string {
+  return `${wrap(text, LINE).join('\n')}\n`;
+}
+
+/** In small print. */
+function inSmallPrint(text: string): string {
+  return lines(`<sub>${text}</sub>`);
 }
 
 export function tableMarkdown(section: Section): string {

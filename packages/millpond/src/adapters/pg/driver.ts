@@ -148,7 +148,7 @@ export function partsOf(Client: PgClientClass): DriverParts | undefined {
 }
 
 /**
- * Is this the driver's own `query`? Tracing (OpenTelemetry and its likes) wraps it, and classes derived from Client override it, to see every
+ * Is this the driver's own `query`? Tracing (OpenTelemetry and its likes) wraps it, classes derived from Client override it, to see every
  * statement; these must go on seeing them. Whoever wrapped it before we came cannot be told from identity, so its source is looked at.
  */
 export function isDriversQuery(query: unknown): boolean {
