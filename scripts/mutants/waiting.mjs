@@ -133,8 +133,20 @@ export const WAITING = [
   {
     name: 'the release of a broken resource wakes nobody',
     file: 'engine/engine.ts',
-    find: '      }\n    }\n    dispatch(this, now);\n  }\n\n  private learn',
-    replace: '      }\n    }\n  }\n\n  private learn',
+    find: '    }\n    dispatch(this, now);\n  }\n\n  /** It needed nothing.',
+    replace: '    }\n  }\n\n  /** It needed nothing.',
+  },
+  {
+    name: 'a reset that was clean at once wakes nobody',
+    file: 'engine/engine.ts',
+    find: 'return reason === undefined && this.waiting === 0 && !this.dirty;',
+    replace: 'return true;',
+  },
+  {
+    name: 'what a reset that was clean at once gave back is not looked at again',
+    file: 'engine/engine.ts',
+    find: "    if (slot.state !== 'resetting') return false;\n    const reason = unfitToReturn(this, slot, now);",
+    replace: "    if (slot.state !== 'resetting') return false;\n    const reason = undefined as DestroyReason | undefined;",
   },
   {
     name: 'the end of a destroy wakes nobody',
