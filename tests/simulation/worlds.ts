@@ -12,12 +12,18 @@ const ENOUGH = 3;
 /** Between them the event loop gets its turn: who runs the tests waits for signs of life. */
 const WORLDS_A_TURN = 25;
 
+/**
+ * Worlds that once found something (17564, 9909: a lease of a detached resource ended and its lane was not looked at; 18848: of two that had
+ * been idle for as long, the one that had its turn to be evicted kept the other). They are lived through again each time.
+ */
+const KEPT: readonly number[] = [9_909, 15_163, 17_564, 18_848];
+
 export type Seed = number | string;
 
 /** The seeds of one part of the run: every `of`-th from the `part`-th on. */
 export function seedsOf(part: number, of: number): Seed[] {
   if (SEED !== undefined) return part === 1 ? [Number.isNaN(Number(SEED)) ? SEED : Number(SEED)] : [];
-  const seeds: number[] = [];
+  const seeds: number[] = part === 1 ? [...KEPT] : [];
   for (let seed = FROM + part - 1; seed < FROM + SEEDS; seed += of) seeds.push(seed);
   return seeds;
 }

@@ -118,3 +118,12 @@ test('keepalive does not wake a closed pool', async () => {
   await scene.adv(1000);
   expect(scene.factory.validates).toBe(0);
 });
+
+test('one that idles too long is no reason to keep another that does, though its turn to be evicted has come', async () => {
+  const scene = play({ max: 2, idleTimeoutMs: 50 });
+  const requests = await scene.borrow(2);
+  for (const request of requests) request.release();
+  scene.pool.evict({ spreadMs: 100 });
+  await scene.adv(50);
+  expectStats(scene, { idle: 0, size: 0 });
+});

@@ -1,5 +1,6 @@
 // Rule 21: one resource that carries several leases at once.
 
+import { Pool } from 'millpond';
 import { expect, test } from 'vitest';
 import { expectStats, names, play } from './scenarios/play.ts';
 
@@ -126,4 +127,21 @@ test('shrinking and closing wait for every lease', async () => {
   again[0]!.release();
   await scene.adv(100);
   expect((await closing).abandoned).toHaveLength(1);
+});
+
+test('the end of a lease whose resource was detached meanwhile counts for its lane at once', async () => {
+  const factory = { create: () => ({}), destroy: () => undefined };
+  const pool = new Pool({ max: 1, sharing: 2, headroom: 0, lanes: { upper: { share: 1 }, lower: { share: 1, borrowLimit: 0 } }, factory });
+  const upper = await pool.acquire({ lane: 'upper' });
+  const lower = await pool.acquire({ lane: 'lower' });
+  upper.detach();
+  // Another resource, with room for one more; but the lower lane holds what it may.
+  const next = await pool.acquire({ lane: 'upper' });
+  const waiting = pool.acquire({ lane: 'lower' });
+  expect(pool.stats().waiting).toBe(1);
+  lower.release();
+  expect(pool.stats().waiting).toBe(0);
+  (await waiting).release();
+  next.release();
+  await pool.close();
 });

@@ -248,7 +248,11 @@ export class Engine<T> {
 
   /** One lease of a resource with several has ended, or one of a resource that the pool has let go. False: it was the last. */
   private endShare(slot: Slot<T>, now: number): boolean {
-    if (this.isGone(slot)) return true;
+    if (this.isGone(slot)) {
+      // Its lane holds one less now.
+      if (this.waiting > 0) dispatch(this, now);
+      return true;
+    }
     if (slot.leases === 1) return false;
     const fit = this.waiting > 0 && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
     if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;

@@ -130,7 +130,7 @@ function leastKept<T>(engine: Engine<T>, now: number): number {
 /** Least recently used first, so that what remains is what is in use. */
 function retireIdle<T>(engine: Engine<T>, now: number): void {
   const { settings, slots } = engine;
-  const floor = leastKept(engine, now);
+  let floor = leastKept(engine, now);
   // A copy of all: destroying calls hooks, and what they give back meanwhile must not be missed.
   for (const slot of [...slots.aliveSlots()]) {
     if (slot.expiresAt > now) dueAt(engine, slot.expiresAt);
@@ -139,8 +139,13 @@ function retireIdle<T>(engine: Engine<T>, now: number): void {
     if (reason !== undefined) {
       engine.destroy(slot, reason, now);
     } else if (slots.alive > floor) {
-      if (slot.idleSince + settings.idleTimeoutMs <= now) engine.destroy(slot, 'idleTimeout', now);
-      else dueAt(engine, slot.idleSince + settings.idleTimeoutMs);
+      if (slot.idleSince + settings.idleTimeoutMs > now) {
+        dueAt(engine, slot.idleSince + settings.idleTimeoutMs);
+        continue;
+      }
+      engine.destroy(slot, 'idleTimeout', now);
+      // It may have been one whose turn to be evicted had come, and which had raised the floor itself.
+      if (engine.spreading) floor = leastKept(engine, now);
     }
   }
 }

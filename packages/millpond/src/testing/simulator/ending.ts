@@ -92,7 +92,9 @@ async function checkCapacity(stage: Stage, callers: Callers): Promise<void> {
 
 /** Where a queue is bounded, or lanes keep some back: each is asked for after the last was served. */
 async function probeOneByOne(stage: Stage, sharing: number): Promise<void> {
-  const { world, pool, ledger } = stage;
+  const { world, pool, ledger, engine, resources } = stage;
+  // Whoever finds one that has died unnoticed may be turned away over it, where the queue is bounded: its end is not there at once.
+  if (engine.slots.idle.toArray().some(({ resource }) => resources.scripted.broken.has(resource!))) return;
   const lanes = Object.values(world.options.lanes ?? {});
   if (lanes.some((lane) => lane.lendable === false || lane.borrowLimit !== undefined)) return;
   const wanted = pool.stats().max * sharing;
