@@ -2,6 +2,20 @@
 
 export const SHARES = [
   {
+    name: 'the end of a lease on a detached resource wakes nobody',
+    file: 'engine/engine.ts',
+    killer: 'unit/sharing',
+    find: '      if (this.waiting > 0) dispatch(this, now);\n      return true;\n    }\n    if (slot.leases === 1)',
+    replace: '      return true;\n    }\n    if (slot.leases === 1)',
+  },
+  {
+    name: 'what idleness retires goes on holding up the floor',
+    file: 'engine/maintenance.ts',
+    killer: 'unit/ageing',
+    find: '      if (engine.spreading) floor = leastKept(engine, now);\n',
+    replace: '',
+  },
+  {
     name: 'a resource that has fewer leases again is not the least shared one',
     file: 'engine/slots.ts',
     find: '    if (leases < this.fewest) this.fewest = leases;\n',
