@@ -181,6 +181,18 @@ onEachPostgres('pipeline: seams', (stage) => {
       expect(failures).toEqual([undefined, expect.objectContaining({ message: 'no parser' }), undefined]);
     }
   });
+
+  it('cancels every statement of a connection when close() ends it, not only the one that runs, and names them all', async () => {
+    // One place for all, and long enough for the connection to be out of the pool of places.
+    const pool = createPgPool({ ...stage.options('cut-off'), max: 1, pipeline: true });
+    await pool.query('SELECT 1');
+    const labels = ['first', 'second', 'third'];
+    const failures = Promise.all(labels.map((label) => failureOf(pool.query('SELECT pg_sleep(30)', { label }))));
+    await sleep(200);
+    const { abandoned } = await pool.close({ deadlineMs: 0 });
+    expect(abandoned.map(({ label }) => label)).toEqual(labels);
+    expect(await failures).toMatchObject(labels.map(() => ({ code: '57014' })));
+  });
 });
 
 /** One whose statements we do not know how to send. */
