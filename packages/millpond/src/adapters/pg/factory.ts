@@ -15,6 +15,8 @@ import type { PgClient, PgFactoryOptions } from './types.ts';
 
 /** How long a cancel request on behalf of a connection that is closed anyway may take. */
 const LAST_CANCEL_MS = 2_000;
+/** Time for the server to answer the one that was hit. */
+const BETWEEN_CANCELS_MS = 5;
 
 /** A factory together with what a {@link PgPool} reaches it by. */
 export interface PgFactory<C extends PgClient> {
@@ -139,10 +141,21 @@ function close(session: Session, dead: boolean, signal: AbortSignal | undefined)
     stream.once('close', () => resolve());
     signal?.addEventListener('abort', () => stream.destroy(), { once: true });
     if (!session.lost && stream.writable) {
-      if (!dead && session.busy) void requestCancel(session, LAST_CANCEL_MS);
+      if (!dead && session.busy) void cancelAll(session);
       // Not client.end(): with a statement running it destroys the socket at once and leaves the server to find out.
       client.connection.end();
     }
     if (dead || session.lost || !stream.writable) stream.destroy();
   });
+}
+
+/**
+ * One cancel ends one statement. Where several are on their way the server would run each before it reads of the end, and the end of the
+ * connection would wait for all.
+ */
+async function cancelAll(session: Session): Promise<void> {
+  while (session.busy && !session.client.connection.stream.closed) {
+    if (await requestCancel(session, LAST_CANCEL_MS) !== 'closed') return;
+    await new Promise<void>((resolve) => { setTimeout(resolve, BETWEEN_CANCELS_MS).unref(); });
+  }
 }
