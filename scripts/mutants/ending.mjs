@@ -52,16 +52,14 @@ export const ENDING = [
   {
     name: 'what was evicted during its validation stays',
     file: 'engine/engine.ts',
-    find: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, now);\n'
-      + '        if (reason === undefined) this.toIdle',
-    replace: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, -Infinity);\n'
-      + "        if (reason !== 'broken') this.toIdle",
+    find: "this.#settleHook(slot, 'validating', unfit(this, slot, now), now);",
+    replace: "this.#settleHook(slot, 'validating', slot.broken ? 'broken' : undefined, now);",
   },
   {
     name: 'a good validation is not remembered',
     file: 'engine/engine.ts',
-    find: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, now);',
-    replace: '        const reason = unfit(this, slot, now);',
+    find: "        slot.aliveAt = now;\n        this.#settleHook(slot, 'validating',",
+    replace: "        this.#settleHook(slot, 'validating',",
   },
   {
     name: 'a resource that fails its validation goes back to the pool',
@@ -78,9 +76,8 @@ export const ENDING = [
   {
     name: 'a keepalive makes a resource look used',
     file: 'engine/engine.ts',
-    find: '        slot.aliveAt = now;\n        const reason = unfit(this, slot, now);',
-    replace: '        slot.aliveAt = now;\n        slot.idleSince = now;\n'
-      + '        const reason = unfit(this, slot, now);',
+    find: "        slot.aliveAt = now;\n        this.#settleHook(slot, 'validating',",
+    replace: "        slot.aliveAt = now;\n        slot.idleSince = now;\n        this.#settleHook(slot, 'validating',",
   },
   {
     name: 'a pinged resource loses its place among the idle',
@@ -200,13 +197,13 @@ export const ENDING = [
   {
     name: 'isBroken is not asked',
     file: 'engine/fitness.ts',
-    find: 'slot.broken || (engine.settings.canBreak && engine.ports.isBroken(slot))',
+    find: 'slot.broken || (engine.settings.canBreak && isFoundBroken(engine, slot))',
     replace: 'slot.broken',
   },
   {
     name: 'a resource that said it died is trusted all the same',
     file: 'engine/fitness.ts',
-    find: 'slot.broken || (engine.settings.canBreak && engine.ports.isBroken(slot))',
+    find: 'slot.broken || (engine.settings.canBreak && isFoundBroken(engine, slot))',
     replace: 'engine.settings.canBreak && engine.ports.isBroken(slot)',
   },
   {
@@ -254,10 +251,8 @@ export const ENDING = [
   {
     name: 'a resource that expired during its reset stays',
     file: 'engine/engine.ts',
-    find: '      slot.aliveAt = now;\n      const reason = unfitToReturn(this, slot, now);\n'
-      + '      if (reason === undefined) this.toIdle',
-    replace: '      slot.aliveAt = now;\n      const reason = unfitToReturn(this, slot, now);\n'
-      + "      if (reason !== 'broken') this.toIdle",
+    find: "this.#settleHook(slot, 'resetting', unfitToReturn(this, slot, now), now);",
+    replace: "this.#settleHook(slot, 'resetting', slot.broken ? 'broken' : undefined, now);",
   },
   {
     name: 'a destroy has no time limit',

@@ -41,7 +41,7 @@ export const WAITING = [
   {
     name: 'what a listener asked for while a resource was passed on is not looked after',
     file: 'engine/dispatch.ts',
-    find: '  if (engine.again) dispatch(engine, now);\n',
+    find: '  if (engine.again || destroying.size !== leavers) dispatch(engine, now);\n',
     replace: '',
   },
   {

@@ -66,13 +66,17 @@ export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolea
   if (waiter === undefined || engine.paused !== false || !isSettled(engine, now) || !isFull(engine)) return false;
   // Whoever was asked whether it is fit may have called the pool.
   if (engine.closing || slot.doom !== undefined || slot.generation !== engine.generation) return false;
+  // Back from leaving: it may be shared again, which only one that has been idle is.
+  const { destroying, leaving } = engine.slots;
+  if (slot.list === leaving) return false;
+  const leavers = destroying.size;
   slot.uses++;
   // Serving calls listeners, and those the pool.
   engine.dispatching = true;
   handOver(engine, waiter, slot, now);
   engine.dispatching = false;
   if (queue.size === 0) engine.expiryAt = Infinity;
-  if (engine.again) dispatch(engine, now);
+  if (engine.again || destroying.size !== leavers) dispatch(engine, now);
   return true;
 }
 
@@ -145,7 +149,9 @@ export function pickIdle<T>(engine: Engine<T>, now: number, forWaiters: boolean)
 
 /** This idle one may not be lent now. True: it is not idle any more. */
 function passOver<T>(engine: Engine<T>, slot: Slot<T>, reason: DestroyReason | undefined, forWaiters: boolean, now: number): boolean {
-  const { validating } = engine.slots;
+  const { idle, validating } = engine.slots;
+  // Whoever was asked whether it is fit has seen to it.
+  if (slot.list !== idle) return true;
   if (reason !== undefined) {
     engine.destroy(slot, reason, now);
   } else {

@@ -18,7 +18,7 @@ import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { Shedding } from './shedding.ts';
-import { addHold, removeHold, type Hold, type Slot } from './slot.ts';
+import { addHold, removeHold, type Hold, type Slot, type SlotState } from './slot.ts';
 import { Slots } from './slots.ts';
 import { noteArrival, noteReturn, runDue, STALL_MS } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
@@ -236,9 +236,15 @@ export class Engine<T> {
     // The hook may have called the pool.
     if (slot.state !== 'resetting') return false;
     const reason = unfitToReturn(this, slot, now);
+    this.#settleHook(slot, 'resetting', reason, now);
+    return reason === undefined && this.waiting === 0 && !this.dirty;
+  }
+
+  /** Its hook ended well: it is idle, or leaves. Whoever was asked whether it is fit may have seen to it. */
+  #settleHook(slot: Slot<T>, state: SlotState, reason: DestroyReason | undefined, now: number): void {
+    if (slot.state !== state) return;
     if (reason === undefined) this.toIdle(slot, now);
     else this.destroy(slot, reason, now);
-    return reason === undefined && this.waiting === 0 && !this.dirty;
   }
 
   private learn(hold: Hold<T>, ms: number, now: number): void {
@@ -337,9 +343,7 @@ export class Engine<T> {
     if (slot.state === 'validating') {
       if (ok) {
         slot.aliveAt = now;
-        const reason = unfit(this, slot, now);
-        if (reason === undefined) this.toIdle(slot, now);
-        else this.destroy(slot, reason, now);
+        this.#settleHook(slot, 'validating', unfit(this, slot, now), now);
       } else {
         slot.error ??= cause;
         const sat = slot.aliveAt;
@@ -354,9 +358,7 @@ export class Engine<T> {
     if (slot.state !== 'resetting') return;
     if (ok) {
       slot.aliveAt = now;
-      const reason = unfitToReturn(this, slot, now);
-      if (reason === undefined) this.toIdle(slot, now);
-      else this.destroy(slot, reason, now);
+      this.#settleHook(slot, 'resetting', unfitToReturn(this, slot, now), now);
     } else {
       slot.error ??= cause;
       this.destroy(slot, 'resetFailed', now);

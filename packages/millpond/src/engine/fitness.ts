@@ -6,10 +6,15 @@ import type { DestroyReason } from './words.ts';
 
 /** Why this resource must not be lent (again), or undefined. */
 export function unfit<T>(engine: Engine<T>, slot: Slot<T>, now: number): DestroyReason | undefined {
-  if (slot.broken || (engine.settings.canBreak && engine.ports.isBroken(slot))) return 'broken';
+  if (slot.broken || (engine.settings.canBreak && isFoundBroken(engine, slot))) return 'broken';
   if (slot.doom !== undefined) return slot.doom;
   if (slot.generation !== engine.generation) return 'evicted';
   return slot.expiresAt <= now ? 'maxLifetime' : undefined;
+}
+
+/** Whoever is asked may tell the pool of the loss at the same time, or close the pool. */
+function isFoundBroken<T>(engine: Engine<T>, slot: Slot<T>): boolean {
+  return engine.ports.isBroken(slot) || slot.broken || engine.closing;
 }
 
 /** The same for one that comes back, which may also be one too many now. */

@@ -136,6 +136,7 @@ function retireIdle<T>(engine: Engine<T>, now: number): void {
     if (slot.expiresAt > now) dueAt(engine, slot.expiresAt);
     if (slot.state !== 'idle') continue;
     const reason = unfit(engine, slot, now);
+    if (slot.list !== slots.idle) continue; // whoever was asked has seen to it
     if (reason !== undefined) {
       engine.destroy(slot, reason, now);
     } else if (slots.alive > floor) {

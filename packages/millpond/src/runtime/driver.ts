@@ -193,7 +193,7 @@ export class Driver<T> implements Ports<T> {
 
   create(slot: Slot<T>): void {
     const context = Object.assign(new HookContext(), { attempt: slot.attempt });
-    slot.hook = context;
+    this.#startClock(slot, context);
     const done = (resource: T): void => {
       slot.hook = undefined;
       slot.resource = resource;
@@ -208,6 +208,7 @@ export class Driver<T> implements Ports<T> {
 
   validate(slot: Slot<T>): void {
     const context = this.#begin(slot);
+    this.#startClock(slot, context);
     this.#inScope(() => runHook(
       () => this.#factory.validate!(slot.resource as T, context),
       (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
@@ -226,6 +227,8 @@ export class Driver<T> implements Ports<T> {
       return false;
     }
     if (!isThenable(outcome)) return true;
+    // The hook may have called the pool, and its resource be at its next one.
+    if (slot.state === 'resetting') this.#startClock(slot, context);
     Promise.resolve(outcome).then(
       () => this.engine.resetDone(slot, true, undefined, this.clock.now()),
       (error: unknown) => this.engine.resetDone(slot, false, error, this.clock.now()),
@@ -236,7 +239,7 @@ export class Driver<T> implements Ports<T> {
   destroy(slot: Slot<T>, reason: DestroyReason): void {
     this.#unsubscribe(slot);
     const context = Object.assign(new HookContext(), { reason });
-    slot.hook = context;
+    this.#startClock(slot, context);
     this.#inScope(() => runHook(
       () => this.#factory.destroy(slot.resource as T, context),
       () => this.engine.destroyed(slot, undefined, this.clock.now()),
@@ -428,6 +431,12 @@ export class Driver<T> implements Ports<T> {
   private forget(ticket: Ticket): void {
     if (ticket.signal !== undefined) this.#aborts.remove(ticket.signal, ticket);
     if (this.engine.waiting === 0 && !this.engine.closing) this.alarm.keepAlive(false);
+  }
+
+  /** A hook has its time from here on. What the engine took for the time may be as old as this turn of the loop. */
+  #startClock(slot: Slot<T>, hook: HookContext): void {
+    slot.hook = hook;
+    slot.since = this.clock.now();
   }
 
   #begin(slot: Slot<T>, now?: number): InfoContext {
