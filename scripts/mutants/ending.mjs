@@ -179,8 +179,8 @@ export const ENDING = [
   {
     name: 'nobody looks when the next resource has been idle for too long',
     file: 'engine/maintenance.ts',
-    find: '      else dueAt(engine, slot.idleSince + settings.idleTimeoutMs);\n',
-    replace: '',
+    find: '        dueAt(engine, slot.idleSince + settings.idleTimeoutMs);\n        continue;',
+    replace: '        continue;',
   },
   {
     name: 'a resource that aged during its hook is not looked at in time',

@@ -13,8 +13,8 @@ const ENOUGH = 3;
 const WORLDS_A_TURN = 25;
 
 /**
- * Worlds that once found something (17564, 9909: a lease of a detached resource ended and its lane was not looked at; 18848: of two that had
- * been idle for as long, the one that had its turn to be evicted kept the other). They are lived through again each time.
+ * Worlds that once found something (17564, 9909: a lease of a detached resource ended and its lane was not looked at; 18848: of two that
+ * had been idle for as long, the one that had its turn to be evicted kept the other). They are lived through again each time.
  */
 const KEPT: readonly number[] = [9_909, 15_163, 17_564, 18_848];
 

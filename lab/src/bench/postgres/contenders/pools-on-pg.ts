@@ -5,32 +5,50 @@ import { Pool as TarnPool } from 'tarn';
 import { asksOf, TEXTS } from '../workload.ts';
 import { ACQUIRE_TIMEOUT_MS, fill, IDLE_TIMEOUT_MS, type Contender, type Opened, type Place } from './contender.ts';
 
+const NEITHER = 'prepares nothing, pipelines nothing';
+
 export const pgPool: Contender = {
   id: 'pg-pool',
   name: 'pg.Pool, max 10',
   about: 'connectionTimeoutMillis and idleTimeoutMillis 30 000',
-  lacks: 'does not limit connects at once, closes the connection when a statement fails',
+  lacks: `${NEITHER}; does not limit connects at once, closes the connection when a statement fails`,
   ours: false,
   size: 10,
-  open: openPgPool,
+  open: (place, size) => openPgPool(place, size, false),
+};
+
+/** Its statements have names, which one has to give them. */
+export const pgPoolNamed: Contender = {
+  ...pgPool,
+  id: 'pg-pool-named',
+  name: 'pg.Pool, max 10, named',
+  about: 'as above, each statement with a name of its own',
+  lacks: 'pipelines nothing; does not limit connects at once, closes the connection when a statement fails',
+  open: (place, size) => openPgPool(place, size, true),
 };
 
 export const pgPool100: Contender = { ...pgPool, id: 'pg-pool-100', name: 'pg.Pool, max 100', size: 100 };
 
-async function openPgPool(place: Place, size: number): Promise<Opened> {
+async function openPgPool(place: Place, size: number, named: boolean): Promise<Opened> {
   const pool = new pg.Pool({
     ...place, max: size, connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS, idleTimeoutMillis: IDLE_TIMEOUT_MS,
   });
   pool.on('error', () => undefined); // else a connection that ends while it is idle would end the process
   await fill(size, () => pool.connect(), (client) => client.release());
-  return { asks: asksOf((text, values) => pool.query(text, values)), close: () => pool.end() };
+  const names = new Map<string, string>();
+  const queryNamed = (text: string, values?: unknown[]): Promise<pg.QueryResult> => {
+    let name = names.get(text);
+    if (name === undefined) names.set(text, name = `statement-${names.size}`);
+    return pool.query({ name, text, ...(values === undefined ? {} : { values }) });
+  };
+  return { asks: asksOf(named ? queryNamed : (text, values) => pool.query(text, values)), close: () => pool.end() };
 }
 
 export const tarn: Contender = {
   id: 'tarn',
   name: 'pg behind tarn, max 10',
   about: 'acquire, query, release; acquireTimeoutMillis and idleTimeoutMillis 30 000',
-  lacks: 'does not notice that an idle connection has died unless told how',
+  lacks: `${NEITHER}; does not notice that an idle connection has died unless told how`,
   ours: false,
   size: 10,
   open: async (place, size) => {
@@ -61,7 +79,7 @@ export const genericPool: Contender = {
   id: 'generic-pool',
   name: 'pg behind generic-pool, max 10',
   about: 'acquire, query, release; min = max; acquireTimeoutMillis 30 000',
-  lacks: 'does not notice that an idle connection has died unless told how; does not limit connects at once',
+  lacks: `${NEITHER}; does not notice that an idle connection has died unless told how, does not limit connects at once`,
   ours: false,
   size: 10,
   open: async (place, size) => {
@@ -91,7 +109,7 @@ export const knexRaw: Contender = {
   id: 'knex',
   name: 'knex, max 10',
   about: 'knex.raw on pg, pooled by tarn; acquireConnectionTimeout 30 000',
-  lacks: 'the query builder is not used; without it knex lends as tarn does',
+  lacks: `${NEITHER}; the query builder is not used, and without it knex lends as tarn does`,
   ours: false,
   size: 10,
   open: async (place, size) => {
