@@ -52,8 +52,9 @@ export async function failing(stage: Stage): Promise<Section> {
       kind: 'bars', title: 'What an error costs', subtitle: 'client CPU of a statement that fails ÷ of one that succeeds', column: 'ratio',
     }],
     targets: [
-      ...target(`${plain.name}: an error costs at most ${MOST} × the CPU of a success`, 'atMost', costs(plain.id, plain.id), MOST),
-      // Its successes are so cheap that making the error itself (a DatabaseError with its stack) is most of what is left.
+      ...[plain, both].flatMap(({ id, name }) => (
+        target(`${name}: an error costs at most ${MOST} × the CPU of a success`, 'atMost', costs(id, id), MOST))),
+      // Where successes are so cheap, making the error itself (a DatabaseError with its stack) is most of what is left.
       ...target(`${both.name}: an error costs at most what a success of ${pgPool.name} does`, 'atMost', costs(both.id, pgPool.id), 1),
     ],
   };

@@ -164,7 +164,8 @@ export interface PgPoolOptions<C extends PgClient = PgClient> extends Omit<PoolO
    * `query()` prepares statements that recur: from the second time on, each connection parses and plans a text once. A number: how many are
    * kept per connection, the least recently used one going first. Default true, which is 128; false or 0: none are prepared. Names are made
    * from the text, so that a pooler between the server and this pool may mix them; what it loses is prepared again, and if it keeps losing
-   * them, preparing ends with a warning. With `reset: 'discard'` none are prepared.
+   * them, preparing ends with a warning. With `reset: 'discard'` none are prepared,
+   * nor where `client.query` is wrapped or overridden: whoever looks at it goes on seeing every statement.
    */
   readonly prepare?: boolean | number;
   /**
