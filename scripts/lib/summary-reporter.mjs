@@ -7,6 +7,9 @@ import { writeFileSync } from 'node:fs';
 /** Environment variable that names a file to write the closing line to; `.ci/run` repeats it at its very end. */
 const SUMMARY_FILE = 'TEST_SUMMARY';
 
+/** So many of the tests that failed are named there: a log may be cut anywhere but at its end. */
+const NAMED = 20;
+
 export default class SummaryReporter {
   onInit(vitest) {
     this.vitest = vitest;
@@ -17,7 +20,8 @@ export default class SummaryReporter {
     const count = (state) => tests.filter((test) => test.result().state === state).length;
     const left = tests.filter((test) => test.result().state === 'skipped');
     const failed = count('failed') + errors.length + modules.filter((module) => module.errors().length > 0).length;
-    const line = `${count('passed')} passed, ${failed} failed, ${left.length} left out`;
+    const names = tests.filter((test) => test.result().state === 'failed').map((test) => `${test.module.relativeModuleId}: ${test.fullName}`);
+    const line = [`${count('passed')} passed, ${failed} failed, ${left.length} left out`, ...names.slice(0, NAMED)].join('\n    ');
 
     // With `-t` or `--bail` somebody has asked for a part: what is left out then needs no words.
     const asked = this.vitest.config.testNamePattern !== undefined || this.vitest.config.bail > 0;

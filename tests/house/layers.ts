@@ -18,8 +18,8 @@ export function layerOf(path: string): Layer {
   if (second === undefined) return 'face';
   switch (folder) {
     case 'engine': case 'runtime': case 'telemetry': case 'testing': return folder;
-    // A file that stands directly in adapters/ belongs to no single adapter.
-    case 'adapters': return third === undefined ? 'adapters' : `adapters/${second}`;
+    // A file that stands directly in adapters/, or in adapters/common/, belongs to no single adapter.
+    case 'adapters': return third === undefined || second === 'common' ? 'adapters' : `adapters/${second}`;
     default: throw new Error(`src/${String(folder)} is no layer: say in tests/house/layers.ts what it may know`);
   }
 }

@@ -53,6 +53,7 @@ const PLANTED: Readonly<Record<string, Expected>> = {
   [`${SRC}adapters/pg/knows-runtime.ts`]: layer,
   [`${SRC}adapters/pg/knows-testing.ts`]: layer,
   [`${SRC}adapters/pg/knows-sibling.ts`]: layer,
+  [`${SRC}adapters/common/knows-adapter.ts`]: layer,
   [`${SRC}adapters/pg/knows-driver.ts`]: { structure: ['bareImport'] },
   [`${SRC}testing/knows-runtime.ts`]: layer,
   [`${SRC}testing/knows-adapter.ts`]: layer,

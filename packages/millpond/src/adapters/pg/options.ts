@@ -1,8 +1,8 @@
 // Tells the three kinds of options apart that arrive in one object (the pool's, node-postgres' connect options, this adapter's own), and
 // refuses what is none of them. No message shows a value: any of them might be a password in the wrong place.
 
-import { InvalidOptionError, type PoolOptions } from '../../index.ts';
-import { nearest, POOL_OPTION_KEYS } from '../../options.ts';
+import type { PoolOptions } from '../../index.ts';
+import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
 import { permanent } from './classify.ts';
 import { loadClientClass } from './driver.ts';
 import type { PgClient, PgClientClass, PgConnectOptions, PgFactoryOptions, PgPoolOptions, PgReset } from './types.ts';
@@ -24,7 +24,8 @@ const OWN_KEYS = ['cancelTimeoutMs', 'prepare', 'pipeline', 'pipelineConnections
 const PREPARED = 128;
 const MOST_IN_FLIGHT = 10_000;
 
-const POOL_KEYS = POOL_OPTION_KEYS.filter((key) => key !== 'factory' && key !== 'sharing');
+const POOL_KEYS = poolKeys('sharing');
+const A_STRING_OR_OBJECT = 'a connection string or an object';
 
 /** What those who come from pg.Pool will write. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -63,20 +64,17 @@ export interface PoolSettings<C extends PgClient> {
 /** The options of {@link createPgPool}, sorted. */
 export function splitPoolOptions<C extends PgClient>(given: string | PgPoolOptions<C>): PoolSettings<C> {
   const options: PgPoolOptions<C> = typeof given === 'string' ? { connectionString: given } : given;
-  const name = poolName(options);
-  checkKeys('', options, [...POOL_KEYS, ...CONNECT_KEYS, ...FACTORY_KEYS, ...OWN_KEYS], name);
-  const pool: Record<string, unknown> = { keepaliveIntervalMs: 120_000 };
-  const factory: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || (OWN_KEYS as readonly string[]).includes(key)) continue;
-    if ((POOL_KEYS as readonly string[]).includes(key)) pool[key] = value;
-    else factory[key] = value;
-  }
+  const name = nameIn(options, 'pg', A_STRING_OR_OBJECT);
+  checkKeys('', options, [...POOL_KEYS, ...CONNECT_KEYS, ...FACTORY_KEYS, ...OWN_KEYS], name, ELSEWHERE);
+  const { pool, factory } = sortOptions(options, POOL_KEYS, [...CONNECT_KEYS, ...FACTORY_KEYS]);
   const cancelTimeoutMs = options.cancelTimeoutMs ?? 2_000;
   if (typeof cancelTimeoutMs !== 'number' || !(cancelTimeoutMs > 0) || cancelTimeoutMs >= 2 ** 31) {
     throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
   }
-  return { pool, factory, cancelTimeoutMs, prepared: preparedOf(options, name), pipeline: pipelineOf(options, name) };
+  return {
+    pool: { keepaliveIntervalMs: 120_000, ...pool }, factory, cancelTimeoutMs,
+    prepared: preparedOf(options, name), pipeline: pipelineOf(options, name),
+  };
 }
 
 function preparedOf<C extends PgClient>({ prepare = true, reset }: PgPoolOptions<C>, name: string): number {
@@ -108,8 +106,8 @@ function pipelineOf<C extends PgClient>(options: PgPoolOptions<C>, name: string)
 
 /** The options of {@link pgFactory}, checked. */
 export function factorySettings<C extends PgClient>(options: PgFactoryOptions<C>, name: string): FactorySettings<C> {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a connection string or an object', name);
-  checkKeys('', options, [...CONNECT_KEYS, ...FACTORY_KEYS], name);
+  if (typeof options !== 'object' || options === null) throw invalid('options', `must be ${A_STRING_OR_OBJECT}`, name);
+  checkKeys('', options, [...CONNECT_KEYS, ...FACTORY_KEYS], name, ELSEWHERE);
   const { connection, Client, reset = 'rollback', onConnect, onFailover, ...fixed } = options;
   if (!['none', 'rollback', 'discard'].includes(reset)) throw invalid('reset', "must be one of 'none', 'rollback', 'discard'", name);
   for (const [key, value] of Object.entries({ Client, onConnect, onFailover })) {
@@ -131,7 +129,7 @@ function connects(
   const merge = (given: string | PgConnectOptions): PgConnectOptions => {
     const own = typeof given === 'string' ? { connectionString: given } : given;
     if (typeof own !== 'object' || own === null) throw invalid('connection', 'must be, or return, a connection string or an object', name);
-    checkKeys('connection.', own, CONNECT_KEYS, name);
+    checkKeys('connection.', own, CONNECT_KEYS, name, ELSEWHERE);
     checkConnectOptions('connection.', own, name);
     return { keepAlive: true, ...defined(fixed), ...defined(own) };
   };
@@ -169,29 +167,4 @@ function checkConnectOptions(prefix: string, options: PgConnectOptions, name: st
 
 function defined(options: PgConnectOptions): PgConnectOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function checkKeys(prefix: string, given: object, known: readonly string[], name: string): void {
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue;
-    const elsewhere = ELSEWHERE[key];
-    if (elsewhere !== undefined) throw unknown(prefix + key, `here it is ${elsewhere}`, name);
-    if ((POOL_KEYS as readonly string[]).includes(key)) throw invalid(prefix + key, 'is an option of the pool, not of a connection', name);
-    const near = nearest(key, known);
-    throw unknown(prefix + key, near === undefined ? `known are ${known.join(', ')}` : `did you mean ${prefix}${near}?`, name);
-  }
-}
-
-function poolName(options: unknown): string {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be a connection string or an object', 'pg');
-  const { name } = options as { readonly name?: unknown };
-  return typeof name === 'string' ? name : 'pg';
-}
-
-function unknown(option: string, hint: string, name: string): InvalidOptionError {
-  return new InvalidOptionError(option, `unknown option ${option}; ${hint}`, name);
-}
-
-function invalid(option: string, what: string, name: string): InvalidOptionError {
-  return new InvalidOptionError(option, `${option} ${what}`, name);
 }

@@ -11,12 +11,12 @@ import { LoneRequest } from './query.ts';
 import { acquireOptions, Attempts, deadlineOf, NotSent, ownStatement } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import { SharedRequest } from './shared.ts';
-import { onAbort } from './signals.ts';
+import { onAbort } from '../common/signals.ts';
 import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
 import type {
   PgAnyRow, PgClient, PgPoolOptions, PgQueryConfig, PgQueryOptions, PgResult, PgRow, PgTransactionOptions,
 } from './types.ts';
-import type { Limit } from './watch.ts';
+import type { Limit } from '../common/watch.ts';
 
 /** One failover is told by every connection that there is; the pool moves on once. */
 const FAILOVER_PAUSE_MS = 1_000;

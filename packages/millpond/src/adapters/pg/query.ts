@@ -12,7 +12,7 @@ import { NotSent, Request, type Asked, type Host, type OwnStatement } from './re
 import { judgeReadOnly, whenReady } from './reset.ts';
 import { sessionOf, type Session } from './session.ts';
 import type { PgClient, PgQueryConfig, PgResult, PgRow } from './types.ts';
-import { Watch, type Limit } from './watch.ts';
+import { Watch, type Limit } from '../common/watch.ts';
 
 export interface Statement {
   readonly text: string | PgQueryConfig;

@@ -7,7 +7,7 @@ import type { AcquireOptions } from '../../index.ts';
 import type { DriverTypes } from './driver.ts';
 import { ConnectionLostError } from './errors.ts';
 import { Flight } from './flight.ts';
-import type { Limit, Watch } from './watch.ts';
+import type { Limit, Watch } from '../common/watch.ts';
 import { isShareable } from './statements.ts';
 import type { PgQueryConfig, PgQueryOptions, PgResult } from './types.ts';
 

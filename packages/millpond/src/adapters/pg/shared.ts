@@ -6,7 +6,7 @@ import { ConnectionLostError } from './errors.ts';
 import type { Pipeline } from './pipeline.ts';
 import { NotSent, Request, type Asked, type OwnStatement } from './request.ts';
 import type { PgQueryOptions } from './types.ts';
-import { Watch } from './watch.ts';
+import { Watch } from '../common/watch.ts';
 
 export class SharedRequest extends Request {
   private readonly pipeline: Pipeline;

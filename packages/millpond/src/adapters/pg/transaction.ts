@@ -8,7 +8,7 @@ import { isServerError, judged } from './query.ts';
 import { NotSent } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import type { PgClient, PgResult, PgTransactionOptions } from './types.ts';
-import { Watch, type Limit } from './watch.ts';
+import { Watch, type Limit } from '../common/watch.ts';
 
 /** Serialization failure and deadlock: the server undid the transaction so that others could go on, and it may succeed next time. */
 const MAY_RETRY = new Set(['40001', '40P01']);
