@@ -20,7 +20,8 @@ export default class SummaryReporter {
     const count = (state) => tests.filter((test) => test.result().state === state).length;
     const left = tests.filter((test) => test.result().state === 'skipped');
     const failed = count('failed') + errors.length + modules.filter((module) => module.errors().length > 0).length;
-    const names = tests.filter((test) => test.result().state === 'failed').map((test) => `${test.module.relativeModuleId}: ${test.fullName}`);
+    const names = tests.filter((test) => test.result().state === 'failed')
+      .map((test) => `${test.module.relativeModuleId}: ${test.fullName}`);
     const line = [`${count('passed')} passed, ${failed} failed, ${left.length} left out`, ...names.slice(0, NAMED)].join('\n    ');
 
     // With `-t` or `--bail` somebody has asked for a part: what is left out then needs no words.
