@@ -17,7 +17,7 @@ onEachPostgres('cancel', (stage) => {
     controller.abort(reason);
     expect(await asked).toBe(reason);
     expect(pool.stats().idle).toBe(0); // told at once, and not when the server has let go
-    await until('the statement to end', () => stage.observer.backends('signal'), ([backend]) => backend?.state === 'idle', 2_000);
+    await until('the statement to end', () => stage.observer.backends('signal'), ([backend]) => backend?.state === 'idle');
     await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1);
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     expect(pool.stats().totals.created).toBe(1);
@@ -120,7 +120,7 @@ onEachPostgres('cancel', (stage) => {
     await stage.observer.running('unanswered', 'pg_sleep');
     proxy.silence();
     await expect(asked).rejects.toBeInstanceOf(QueryTimeoutError);
-    await until('the connection to be given up', () => pool.stats(), (stats) => stats.borrowed === 0 && stats.size === 0, 3_000);
+    await until('the connection to be given up', () => pool.stats(), (stats) => stats.borrowed === 0 && stats.size === 0);
     proxy.resume();
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
@@ -141,7 +141,7 @@ onEachPostgres('cancel', (stage) => {
     await pool.query('SELECT 1');
     proxy.admit = () => false; // from here on no second connection, and so no cancel
     await expect(pool.query('SELECT pg_sleep(0.3)', [], { timeoutMs: 100 })).rejects.toBeInstanceOf(QueryTimeoutError);
-    await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1, 2_000);
+    await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1);
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     expect(pool.stats().totals.created).toBe(1);
   });

@@ -53,7 +53,7 @@ describe('a connect that hangs', () => {
     const failed = pool.query('SELECT 1');
     await until('the socket to open', () => open.size, (size) => size === 1);
     await expect(failed).rejects.toMatchObject({ code: 'ERR_POOL_CREATE_TIMEOUT', retryable: true });
-    await until('the socket to close', () => open.size, (size) => size === 0, 1_000);
+    await until('the socket to close', () => open.size, (size) => size === 0);
     expect(pool.stats()).toMatchObject({ size: 0, creating: 0, destroying: 0 });
   });
 
@@ -94,7 +94,7 @@ describe('a connect that hangs', () => {
     await until('the socket to open', () => open.size, (size) => size === 1);
     controller.abort(reason);
     await expect(creating).rejects.toBe(reason);
-    await until('the socket to close', () => open.size, (size) => size === 0, 1_000);
+    await until('the socket to close', () => open.size, (size) => size === 0);
     await expect(factory.create({ signal: controller.signal, attempt: 1 })).rejects.toBe(reason);
   });
 });
@@ -218,7 +218,7 @@ onEachPostgres('connecting', (stage) => {
     const { socketFolder, port, user, password } = stage.server;
     await using pool = createPgPool({ host: socketFolder, port, user, password, application_name: 'unix' });
     await expect(pool.query('SELECT pg_sleep(10)', [], { timeoutMs: 100 })).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
-    await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1, 1_500);
+    await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1);
     expect(await stage.observer.count('unix')).toBe(1);
   });
 
@@ -269,10 +269,9 @@ onEachPostgres('passwords', (stage) => {
     const held = await pool.acquire();
     await stage.observer.query("ALTER ROLE app PASSWORD 'new'");
     expect((await held.resource.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-    const startedAt = performance.now();
+    // At once, and not at the deadline: that would be ERR_POOL_ACQUIRE_TIMEOUT.
     const refused = { code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code: '28P01' } };
     await expect(pool.query('SELECT 1')).rejects.toMatchObject(refused);
-    expect(performance.now() - startedAt).toBeLessThan(2_000); // at once, and not at the deadline
     expect((await held.resource.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     held.release();
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -291,13 +290,13 @@ describe('TLS', () => {
     await using pool = createPgPool({ host: 'localhost', port, user, password, ssl: { ca: cert }, max: 1 });
     expect((await pool.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()')).rows).toEqual([{ ssl: true }]);
     await expect(pool.query('SELECT pg_sleep(10)', [], { timeoutMs: 200 })).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
-    await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1, 1_500);
+    await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1);
     expect(pool.stats().totals.created).toBe(1);
 
     await using direct = createPgPool({ host: 'localhost', port, user, password, ssl: { ca: cert }, sslnegotiation: 'direct', max: 1 });
     await direct.query('SELECT 1');
     await expect(direct.query('SELECT pg_sleep(10)', [], { timeoutMs: 200 })).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
-    await until('the connection to come back', () => direct.stats().idle, (idle) => idle === 1, 1_500);
+    await until('the connection to come back', () => direct.stats().idle, (idle) => idle === 1);
 
     const expired = makeCertificate('localhost', -2);
     await using old = await startPostgres({ tls: expired });

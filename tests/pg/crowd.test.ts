@@ -12,7 +12,7 @@ onEachPostgres('a crowd', (stage) => {
       const seed = Number(process.env['MILLPOND_SEED'] ?? 4_711);
       const random = seeded(seed);
       await using pool = createPgPool({ ...stage.options(`crowd-${reset}`), min: 10, max: 10, acquireTimeoutMs: 60_000, reset });
-      await pool.ready();
+      await pool.ready({ timeoutMs: 60_000 });
       const unexpected: unknown[] = [];
       const counts = { served: 0, aborted: 0, failed: 0 };
       const caller = async (): Promise<void> => {

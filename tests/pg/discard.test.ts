@@ -132,7 +132,7 @@ onEachPostgres("reset: 'discard'", (stage) => {
         WHERE locktype = 'advisory' AND application_name = 'tidied'`);
     await pool.query('SELECT pg_advisory_lock(4712)');
     expect(await holds()).toEqual([{ count: 1 }]);
-    await until('the lock to be free', holds, ([row]) => row?.count === 0, 5_000);
+    await until('the lock to be free', holds, ([row]) => row?.count === 0);
     // Borrowed and given back in the middle of that: nothing is running that anybody would have to be protected from.
     await pool.query('SET search_path = nowhere');
     const lease = await pool.acquire();

@@ -14,7 +14,7 @@ const warm = async (pool: PgPool, count: number): Promise<void> => {
 onEachPostgres('a backend that is killed', (stage) => {
   it('while idle is gone from the pool before anybody asks, and min is filled again', async () => {
     await using pool = createPgPool({ ...stage.options('idle'), min: 2, max: 4 });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     const lost: unknown[] = [];
     pool.on('destroy', ({ reason, error }) => lost.push([reason, (error as { code?: string } | undefined)?.code]));
     const [victim] = await stage.observer.backends('idle');
@@ -27,7 +27,7 @@ onEachPostgres('a backend that is killed', (stage) => {
   it('by the network says so', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
     await using pool = createPgPool({ ...stage.through(proxy, 'network'), min: 1, max: 1 });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     const lost: unknown[] = [];
     pool.on('destroy', ({ reason, error }) => lost.push([reason, (error as { code?: string } | undefined)?.code]));
     proxy.cut();

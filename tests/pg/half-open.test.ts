@@ -36,9 +36,9 @@ onEachPostgres('half-open TCP', (stage) => {
     const { proxy, pool } = await through({ min: 2, max: 2, keepaliveIntervalMs: 200, validateTimeoutMs: 200 });
     await using _pool = pool;
     await using _proxy = proxy;
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     silenceOld(proxy);
-    await until('two others', () => pool.stats(), ({ totals, idle }) => totals.created === 4 && idle === 2, 5_000);
+    await until('two others', () => pool.stats(), ({ totals, idle }) => totals.created === 4 && idle === 2);
   });
 
   it('in the middle of a statement ends with its deadline, and the connection with it', async () => {
@@ -59,11 +59,11 @@ onEachPostgres('half-open TCP', (stage) => {
     });
     await using _pool = pool;
     await using _proxy = proxy;
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     proxy.silence();
     await sleep(50);
     await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
     proxy.resume();
-    await until('the pool to be whole again', () => pool.stats(), ({ idle }) => idle === 2, 5_000);
+    await until('the pool to be whole again', () => pool.stats(), ({ idle }) => idle === 2);
   });
 });

@@ -59,7 +59,7 @@ describe('an outage', { timeout: 120_000 }, () => {
     await using server = await startPostgres({ version });
     await using proxy = await TcpProxy.start({ port: server.port, record: false });
     await using pool = through(server, proxy, { min: 4, max: 8 });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     const storm = load(pool, 50, 5_000);
     for (const downMs of [0, 300, 1_500]) {
       const { served } = storm;
@@ -69,7 +69,7 @@ describe('an outage', { timeout: 120_000 }, () => {
       await sleep(downMs);
       await server.start();
       const before = storm.served;
-      await until('the pool to serve again', () => storm.served, (now) => now > before + 200, 10_000);
+      await until('the pool to serve again', () => storm.served, (now) => now > before + 200);
       // As the server sees it: no more attempts at once than maxCreating.
       expect(proxy.maxConnecting).toBeGreaterThan(0);
       expect(proxy.maxConnecting).toBeLessThanOrEqual(2);
@@ -84,11 +84,11 @@ describe('an outage', { timeout: 120_000 }, () => {
   each('restarted while nobody asks: min is filled again without an acquire', async (version, { expect }) => {
     await using server = await startPostgres({ version });
     await using pool = createPgPool({ connectionString: server.connectionString, min: 3, max: 3, createRetry: { maxDelayMs: 300 } });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     await server.kill('SIGKILL');
     await until('the loss to be noticed', () => pool.stats().idle, (idle) => idle === 0);
     await server.start();
-    await until('min to be filled', () => pool.stats().idle, (idle) => idle === 3, 5_000);
+    await until('min to be filled', () => pool.stats().idle, (idle) => idle === 3);
     expect(pool.stats().totals.acquires).toBe(0);
   });
 
@@ -97,7 +97,7 @@ describe('an outage', { timeout: 120_000 }, () => {
     await using observer = new Observer(server);
     await using proxy = await TcpProxy.start({ port: server.port, record: false });
     await using pool = through(server, proxy, { min: 2, max: 5, createTimeoutMs: 2_000, cancelTimeoutMs: 500 });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     const storm = load(pool, 20, 1_000);
     await until('the load to run', () => storm.served, (served) => served > 100);
     await server.kill('SIGSTOP');
@@ -109,7 +109,7 @@ describe('an outage', { timeout: 120_000 }, () => {
     expect(pool.stats().size).toBeLessThanOrEqual(5);
     await server.kill('SIGCONT');
     const before = storm.served;
-    await until('the pool to serve again', () => storm.served, (now) => now > before + 200, 15_000);
+    await until('the pool to serve again', () => storm.served, (now) => now > before + 200);
     await storm.stop();
     expect([...storm.codes.keys()].filter((code) => !EXPECTED.test(code))).toEqual([]);
     // Told when its time was up, and not when the server came back.
@@ -118,7 +118,7 @@ describe('an outage', { timeout: 120_000 }, () => {
     expect(proxy.maxConnecting).toBeLessThanOrEqual(2 + 5);
     await until('all to rest', () => pool.stats(), ({ idle, size }) => idle === size);
     // What was given up has gone from the server too.
-    await until('the server to see as many as the pool', () => observer.count('outage'), (count) => count === pool.stats().size, 15_000);
+    await until('the server to see as many as the pool', () => observer.count('outage'), (count) => count === pool.stats().size);
     expect((await observer.backends('outage')).map(({ state }) => state)).toEqual(Array.from({ length: pool.stats().size }, () => 'idle'));
   });
 });

@@ -89,7 +89,7 @@ onEachPostgres('pipeline: seams', (stage) => {
     await using pool = createPgPool({
       ...stage.options('in-line'), max: 2, min: 2, pipeline: true, maxWaiting: 2, acquireTimeoutMs: 200, pipelineStallMs: 10_000,
     });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     await pool.transaction(async (client) => {
       const end = performance.now() + 800;
       let most = 0;
@@ -128,7 +128,7 @@ onEachPostgres('pipeline: seams', (stage) => {
 
   it.each([false, true])('is told of a close in the same moment, pipeline: %s', async (pipeline) => {
     const pool = createPgPool({ ...stage.options('moment'), min: 1, max: 1, pipeline });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     const asked = failureOf(pool.query('SELECT 1', [], { label: 'waits' }));
     const closed = pool.close({ deadlineMs: 0 });
     expect(await Promise.race([asked, sleep(2_000)])).toMatchObject({ code: 'ERR_POOL_CLOSED' });
@@ -137,7 +137,7 @@ onEachPostgres('pipeline: seams', (stage) => {
 
   it.each([10_000, 20])('names each whom the deadline of a close cuts off once, with a stall limit of %d', async (pipelineStallMs) => {
     const pool = createPgPool({ ...stage.options('once'), min: 1, max: 1, pipeline: true, pipelineStallMs });
-    await pool.ready();
+    await pool.ready({ timeoutMs: 60_000 });
     const asked = failureOf(pool.query('SELECT pg_sleep(60)', [], { label: 'the report' }));
     await stage.observer.running('once', 'pg_sleep');
     await sleep(100);

@@ -61,7 +61,7 @@ onEachPostgres('a process', (stage) => {
     for (const kind of ["reset: 'rollback'", "reset: 'discard'", 'pipeline: true']) {
       const program = run(`
         const pool = createPgPool({ connectionString: dsn, Client, min: 2, max: 4, ${kind}, keepaliveIntervalMs: 300 });
-        await pool.ready();
+        await pool.ready({ timeoutMs: 60_000 });
         await Promise.all([1, 2, 3].map(() => pool.query('SELECT pg_sleep(0.2)')));
         await pool.query('SELECT pg_sleep(10)', [], { timeoutMs: 50 }).catch(() => {});
         console.log('done');`, dsn('ends'));
@@ -94,7 +94,7 @@ onEachPostgres('a process', (stage) => {
   it('survives the death of every backend, idle and borrowed, without a single listener', async () => {
     const program = run(`
       const pool = createPgPool({ connectionString: dsn, Client, min: 2, max: 3 });
-      await pool.ready();
+      await pool.ready({ timeoutMs: 60_000 });
       const lease = await pool.acquire();
       const killer = new Client(dsn.replace(/[?].*/, ''));
       await killer.connect();
@@ -111,7 +111,7 @@ onEachPostgres('a process', (stage) => {
   it('that is killed leaves nothing at the server', async () => {
     const program = run(`
       const pool = createPgPool({ connectionString: dsn, Client, min: 3, max: 3 });
-      await pool.ready();
+      await pool.ready({ timeoutMs: 60_000 });
       console.log('ready');
       setTimeout(() => {}, 60_000);`, dsn('killed'));
     await until('it to be ready', program.said, (said) => said.includes('ready'));

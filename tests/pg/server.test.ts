@@ -74,10 +74,10 @@ describe('a private PostgreSQL', () => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', code, way], { stdio: ['ignore', 'pipe', 'ignore'] });
       let said = '';
       child.stdout.on('data', (chunk) => { said += String(chunk); });
-      await until('the server to be up', () => said, (text) => text.includes('\n'), 60_000);
+      await until('the server to be up', () => said, (text) => text.includes('\n'));
       const [pid, folder] = JSON.parse(said) as [number, string];
       if (way === 'stay') child.kill('SIGKILL'); // without a chance to clean up
-      await until(`the server to end with '${way}'`, () => isAlive(pid) || existsSync(folder), (there) => !there, 20_000);
+      await until(`the server to end with '${way}'`, () => isAlive(pid) || existsSync(folder), (there) => !there);
     }));
   });
 });

@@ -161,7 +161,7 @@ function leavers(stage: Stage): void {
     await using pool = createPgPool({ ...stage.options('tx-deadline'), max: 1 });
     await expect(pool.transaction((client) => client.query('SELECT pg_sleep(30)'), { timeoutMs: 200 }))
       .rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
-    const stats = await until('the connection to come back', () => pool.stats(), (seen) => seen.idle === 1, 3_000);
+    const stats = await until('the connection to come back', () => pool.stats(), (seen) => seen.idle === 1);
     expect(stats.totals.created).toBe(1);
     expect((await stage.observer.backends('tx-deadline')).map((each) => each.state)).toEqual(['idle']);
   });
