@@ -25,3 +25,14 @@ function leaveAll(this: AbortSignal): void {
   waiting.clear();
   for (const leave of all) leave();
 }
+
+/** What `value` resolves to, or `signal.reason` if that comes first. */
+export function orAborted<R>(value: R | Promise<R>, signal: AbortSignal): R | Promise<R> {
+  if (!(value instanceof Promise)) return value;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const leave = (): void => reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}

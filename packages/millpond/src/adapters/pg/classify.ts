@@ -1,6 +1,8 @@
 // May a failed connect be tried again? Permanent is what no waiting mends and what retrying makes worse: a wrong password, tried often
 // enough, locks the account.
 
+import { isPermanentCode } from '../common/network.ts';
+
 /** Errors of ours that need no look at their code: options that node-postgres could not make a connection of. */
 const permanents = new WeakSet();
 
@@ -12,9 +14,6 @@ export function permanent<E extends Error>(error: E): E {
 
 /** Classes of SQLSTATE (its first two characters): credentials, no such database, wrong options, wrong statement or missing right. */
 const PERMANENT_CLASSES = new Set(['28', '3D', '22', '42', '0A']);
-
-/** Codes of Node and OpenSSL. Everything that speaks of a certificate, besides. */
-const PERMANENT_CODES = /CERT|CRL|_SIGNATURE$|HOSTNAME_MISMATCH|^(?:ERR_(?:TLS|SSL|OSSL|INVALID)_|ERR_SOCKET_BAD_PORT$|EACCES$|EPROTO$)/;
 
 /** Errors of node-postgres that have no code. */
 const PERMANENT_MESSAGES = /^SASL: |^Password must be a string|does not support SSL|^Unknown authentication/;
@@ -33,7 +32,7 @@ export function classify(error: unknown): 'transient' | 'permanent' {
   const code = (error as { readonly code?: unknown }).code;
   if (typeof code === 'string') {
     if (/^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)) return PERMANENT_CLASSES.has(code.slice(0, 2)) ? 'permanent' : 'transient';
-    if (PERMANENT_CODES.test(code)) return 'permanent';
+    if (isPermanentCode(code)) return 'permanent';
   }
   return PERMANENT_MESSAGES.test(error.message) ? 'permanent' : 'transient';
 }

@@ -10,9 +10,15 @@ import { factorySettings, type FactorySettings } from './options.ts';
 import { resetSession } from './reset.ts';
 import { Session, sessionOf, type SessionOwner } from './session.ts';
 import { PreparePolicy } from './statements.ts';
-import { Sweep, TIDY_AFTER_MS, UNREFERENCE_AFTER_MS } from './sweep.ts';
 import type { PgClient, PgFactoryOptions } from './types.ts';
+import { orAborted } from '../common/signals.ts';
+import { Sweep, UNREFERENCE_AFTER_MS } from '../common/sweep.ts';
 
+/**
+ * What the last borrower left behind goes with the next one's first statement, which may be long in coming. Until then its advisory locks
+ * would stand in other people's way; so after a while the cleaning goes alone.
+ */
+const TIDY_AFTER_MS = 1_000;
 /** How long a cancel request on behalf of a connection that is closed anyway may take. */
 const LAST_CANCEL_MS = 2_000;
 /** Time for the server to answer the one that was hit. */
@@ -37,8 +43,8 @@ export function pgFactory<C extends PgClient = PgClient>(options: string | PgFac
 export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, name: string, prepared = 0): PgFactory<C> {
   const settings = factorySettings(options, name);
   const parts = partsOf(settings.Client);
-  const unreference = new Sweep(UNREFERENCE_AFTER_MS, (session) => session.unreference());
-  const tidy = new Sweep(TIDY_AFTER_MS, (session) => session.tidy());
+  const unreference = new Sweep<Session>(UNREFERENCE_AFTER_MS, (session) => session.unreference());
+  const tidy = new Sweep<Session>(TIDY_AFTER_MS, (session) => session.tidy());
   const owner: SessionOwner = {
     pool: name,
     prepare: new PreparePolicy(prepared, () => owner.pool),
@@ -114,17 +120,6 @@ async function prepare<C extends PgClient>(
     void close(session, signal.aborted, undefined);
     throw error;
   }
-}
-
-/** What `value` resolves to, or `signal.reason` if that comes first. */
-function orAborted<R>(value: R | Promise<R>, signal: AbortSignal): R | Promise<R> {
-  if (!(value instanceof Promise)) return value;
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 /**

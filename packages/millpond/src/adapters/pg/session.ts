@@ -10,6 +10,7 @@ import { isBusy, isDriversQuery, type DriverClient, type DriverParts, type Serve
 import { ResetFailedError } from './errors.ts';
 import { Pipe } from './pipe.ts';
 import type { PreparePolicy } from './statements.ts';
+import { KeptListeners } from '../common/listeners.ts';
 
 /** What sessions of one factory share. */
 export interface SessionOwner {
@@ -67,7 +68,7 @@ export class Session {
   tidying = false;
   /** How many messages to come belong to a DISCARD ALL. */
   private swallowing = 0;
-  private readonly listeners = new Map<string | symbol, readonly unknown[]>();
+  private listeners: KeptListeners | undefined = undefined;
   private tapped = false;
   /** Told when nothing of ours is in flight any more. */
   readonly restWatchers: Set<() => void> = new Set();
@@ -144,29 +145,13 @@ export class Session {
 
   /** Takes note of the listeners that are there now: these are to stay. */
   keepListeners(): void {
-    for (const name of this.client.eventNames()) this.listeners.set(name, this.client.rawListeners(name));
+    this.listeners = new KeptListeners(this.client);
   }
 
   /** Removes what borrowers added since, and puts back what they removed. */
   restoreListeners(): void {
-    const { client } = this;
-    for (const name of FREQUENT) {
-      if (client.listenerCount(name) !== (this.listeners.get(name)?.length ?? 0)) {
-        this.restoreAllListeners();
-        return;
-      }
-    }
-  }
-
-  private restoreAllListeners(): void {
-    const { client } = this;
-    for (const name of new Set([...client.eventNames(), ...this.listeners.keys()])) {
-      const kept = this.listeners.get(name) ?? [];
-      const present = client.rawListeners(name);
-      if (present.length === kept.length && present.every((each, index) => each === kept[index])) continue;
-      client.removeAllListeners(name);
-      for (const listener of kept) client.on(name, listener as () => void);
-    }
+    const { client, listeners } = this;
+    if (listeners !== undefined && FREQUENT.some((name) => client.listenerCount(name) !== listeners.count(name))) listeners.restore();
   }
 
   // ------------------------------------------------------------------------------------------------------------- server's errors
