@@ -7,6 +7,8 @@ import type { SheddingSettings } from './shedding.ts';
 export interface Settings {
   min: number;
   max: number;
+  /** Off: no resource is created because of `min`; it only bounds what idleness retires. */
+  readonly fill: boolean;
   readonly maxWaiting: number;
   readonly maxCreating: number;
   readonly createTimeoutMs: number;
