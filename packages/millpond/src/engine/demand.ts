@@ -18,6 +18,8 @@ export function missingCreates<T>(engine: Engine<T>, now: number): number {
 
 /** Does the backoff bind creates for waiters too? Not when each failure is told to a waiter anyway. */
 function holdsBackWaiters<T>(engine: Engine<T>): boolean {
+  // These failures nobody is told of.
+  if (engine.backoff.stillborns > engine.settings.max) return true;
   if (engine.backoff.permanent) return engine.slots.alive > 0 && engine.settings.retryForWaiters;
   return engine.settings.retryForWaiters;
 }

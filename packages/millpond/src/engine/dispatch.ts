@@ -173,6 +173,7 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
 
 /** Known to be alive recently enough. After a freeze, what was silent for longer than the idle limit is not taken on trust. */
 function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
+  if (engine.settings.validateOnAcquire) return slot.vouchedFor === slot.uses && slot.aliveAt >= now;
   return now - slot.aliveAt <= engine.settings.validateAfterIdleMs && slot.aliveAt >= engine.distrustBefore;
 }
 

@@ -20,6 +20,8 @@ export interface Settings {
   readonly lifetimeJitter: number;
   readonly maxUses: number;
   readonly validateAfterIdleMs: number;
+  /** Also what is new or comes straight from somebody else. */
+  readonly validateOnAcquire: boolean;
   readonly keepaliveIntervalMs: number;
   readonly flushOnStale: boolean;
   readonly strictMax: boolean;
