@@ -78,3 +78,19 @@ test.each([{}, { createRetry: false }] as const)('new resources that never pass 
   // Two at once, then pauses of 1, 2, 4 … 64, 100, 100 … ms.
   expect(creates).toBe(18);
 });
+
+test('what was just validated serves before another is validated for the same waiter', async () => {
+  const scene = play({ max: 2, validateOnAcquire: true });
+  const [first, second] = await scene.borrow(2);
+  scene.factory.script.validate.does('manual');
+  first!.release();
+  const request = scene.acquire();
+  await scene.step();
+  // Given back later, it would be the next to be taken.
+  second!.release();
+  await scene.step();
+  scene.factory.script.validate.pending[0]!.ok(true);
+  await scene.step();
+  expect(names([request])).toEqual(['r1']);
+  expectStats(scene, { borrowed: 1, validating: 0, idle: 1 });
+});

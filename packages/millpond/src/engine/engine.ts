@@ -72,6 +72,8 @@ export class Engine<T> {
   distrustBefore: number = -Infinity;
   /** What the runtime was last asked for. */
   wakeAt: number = Infinity;
+  /** With validateOnAcquire: the one that was just validated. It goes to who waits before another is validated for the same. */
+  proved: Slot<T> | undefined = undefined;
   /** The resource whose keepalive validation is running. */
   pinging: Slot<T> | undefined = undefined;
   /** Some resource may have its turn in an eviction with a spread still before it. */
@@ -344,6 +346,7 @@ export class Engine<T> {
       if (ok) {
         slot.aliveAt = now;
         slot.vouchedFor = slot.uses;
+        if (this.settings.validateOnAcquire) this.proved = slot;
         this.#settleHook(slot, 'validating', unfit(this, slot, now), now);
       } else {
         slot.error ??= cause;
