@@ -207,13 +207,24 @@ export class Driver<T> implements Ports<T> {
   }
 
   validate(slot: Slot<T>): void {
-    const context = this.#begin(slot);
+    // Runs with every lease of whoever validates on acquire: no closures but the two for its answer.
+    const context = this.#begin(slot, this.coarse());
     this.#startClock(slot, context);
-    this.#inScope(() => runHook(
-      () => this.#factory.validate!(slot.resource as T, context),
+    let answer: Promise<boolean> | boolean;
+    try {
+      answer = this.#scope.runInAsyncScope(this.#factory.validate!, this.#factory, slot.resource, context);
+    } catch (error) {
+      this.engine.validated(slot, false, error, this.clock.now());
+      return;
+    }
+    if (!isThenable(answer)) {
+      this.engine.validated(slot, answer !== false, undefined, this.clock.now());
+      return;
+    }
+    Promise.resolve(answer).then(
       (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
-      (error) => this.engine.validated(slot, false, error, this.clock.now()),
-    ));
+      (error: unknown) => this.engine.validated(slot, false, error, this.clock.now()),
+    );
   }
 
   reset(slot: Slot<T>): boolean {
