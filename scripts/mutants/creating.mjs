@@ -75,10 +75,16 @@ export const CREATING = [
     replace: 'return forWaiters + 0 * forMin - slots.creating.size;',
   },
   {
+    name: 'min is filled though fill is off',
+    file: 'engine/demand.ts',
+    find: 'settings.min === 0 || !settings.fill ? 0 :',
+    replace: 'settings.min === 0 ? 0 :',
+  },
+  {
     name: 'min is filled without regard to the backoff',
     file: 'engine/demand.ts',
-    find: 'const forMin = early || settings.min === 0 ? 0 :',
-    replace: 'const forMin = settings.min === 0 ? 0 :',
+    find: 'const forMin = early || settings.min === 0 || !settings.fill ? 0 :',
+    replace: 'const forMin = settings.min === 0 || !settings.fill ? 0 :',
   },
   {
     name: 'a waiter is retried for without regard to the backoff',

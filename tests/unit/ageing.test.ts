@@ -31,6 +31,19 @@ test('idleTimeoutMs spares min, and counts from the last return', async () => {
   expectStats(scene, { idle: 1, size: 1 });
 });
 
+test('with fill off, min keeps what is there from ageing out and creates nothing', async () => {
+  const scene = play({ min: 2, max: 3, idleTimeoutMs: 1000, fill: false });
+  await scene.adv(10_000);
+  expectStats(scene, { size: 0 });
+  await scene.fill(3);
+  await scene.adv(100_000);
+  expectStats(scene, { idle: 2, size: 2 });
+  const [request] = await scene.borrow(1);
+  request!.lease.destroy();
+  await scene.adv(100_000);
+  expectStats(scene, { idle: 1, size: 1 });
+});
+
 test('borrowed resources count for min: idle ones above it still go', async () => {
   const scene = play({ min: 2, max: 4, idleTimeoutMs: 1000 });
   await scene.fill(4);

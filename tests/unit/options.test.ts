@@ -32,7 +32,7 @@ const DURATIONS = [
   'leakThresholdMs',
 ];
 const PARTS = ['lifetimeJitter', 'headroom', 'captureStacks'];
-const FLAGS = ['flushOnStale', 'strictMax', 'reclaim'];
+const FLAGS = ['fill', 'validateOnAcquire', 'flushOnStale', 'strictMax', 'reclaim'];
 
 test.each([...COUNTS, ...DURATIONS, ...PARTS])('%s must be a number that makes sense', (option) => {
   for (const value of [Number.NaN, -1, '5', {}, [], -Infinity]) {

@@ -15,6 +15,8 @@ export interface PoolOptions<T> {
   readonly name?: string;
   /** Resources to keep alive, lent ones included. Filled at construction and after every loss. Default 0. */
   readonly min?: number;
+  /** Create resources to reach `min`. Default true. `false`: `min` only keeps resources that are there from retiring by idleness. */
+  readonly fill?: boolean;
   /** The most resources that exist at the server at once, those being created and destroyed included. Default 10. */
   readonly max?: number;
   /** The most acquires that wait beyond those which a running create will serve. Default Infinity. Beyond it: {@link QueueFullError}. */
@@ -44,6 +46,8 @@ export interface PoolOptions<T> {
   readonly maxUses?: number;
   /** A resource that was idle for longer is validated before it is lent. Default 500 ms; Infinity: never. */
   readonly validateAfterIdleMs?: number;
+  /** Validate before every lease, also what is new or comes straight from its last borrower. Default false. */
+  readonly validateOnAcquire?: boolean;
   /** Idle resources are validated this often, one at a time. Default off (0 or Infinity). */
   readonly keepaliveIntervalMs?: number;
   /** When a validation fails, destroy every resource that was silent at least as long, unvalidated. Default true. */
@@ -113,7 +117,7 @@ const COUNTS = {
   max: [10, 1], min: [0, 0], maxWaiting: [Infinity, 0], maxCreating: [2, 1], maxUses: [Infinity, 1], sharing: [1, 1],
 } as const;
 
-const FLAGS = { flushOnStale: true, strictMax: true, reclaim: false } as const;
+const FLAGS = { fill: true, validateOnAcquire: false, flushOnStale: true, strictMax: true, reclaim: false } as const;
 
 const OTHERS = [
   'factory', 'name', 'acquireTimeoutMs', 'lifetimeJitter', 'validateAfterIdleMs', 'idleOrder', 'createRetry', 'breaker', 'shedding',

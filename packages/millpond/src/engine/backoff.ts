@@ -42,11 +42,13 @@ export class Backoff {
 
   /**
    * A resource died before anybody had used it. That is no failed create, and one that was lost is replaced at once; but when more than
-   * `tolerated` in a row die so, whoever accepts and closes would be hit by as many creates as the loop can start.
+   * `tolerated` in a row die so, whoever accepts and closes would be hit by as many creates as the loop can start: there is a pause,
+   * of a millisecond at first.
    */
   stillborn(tolerated: number, now: number): void {
     this.stillborns++;
-    if (this.stillborns > tolerated) this.retryAt = Math.max(this.retryAt, now + this.#settings.initialDelayMs);
+    const surplus = this.stillborns - tolerated;
+    if (surplus > 0) this.retryAt = Math.max(this.retryAt, now + Math.min(this.#settings.initialDelayMs, 2 ** (surplus - 1)));
   }
 
   /** Returns the time of the next planned attempt. */

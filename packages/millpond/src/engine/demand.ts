@@ -12,12 +12,14 @@ export function missingCreates<T>(engine: Engine<T>, now: number): number {
   const early = now < backoff.retryAt;
   const waiting = early && holdsBackWaiters(engine) ? 0 : engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0);
   const forWaiters = Math.ceil(waiting / settings.sharing) - slots.validating.size - slots.idle.size;
-  const forMin = early || settings.min === 0 ? 0 : Math.min(settings.min, engine.limit) - slots.alive + overdue(engine, now);
+  const forMin = early || settings.min === 0 || !settings.fill ? 0 : Math.min(settings.min, engine.limit) - slots.alive + overdue(engine, now);
   return Math.max(forWaiters, forMin) - slots.creating.size;
 }
 
 /** Does the backoff bind creates for waiters too? Not when each failure is told to a waiter anyway. */
 function holdsBackWaiters<T>(engine: Engine<T>): boolean {
+  // These failures nobody is told of.
+  if (engine.backoff.stillborns > engine.settings.max) return true;
   if (engine.backoff.permanent) return engine.slots.alive > 0 && engine.settings.retryForWaiters;
   return engine.settings.retryForWaiters;
 }

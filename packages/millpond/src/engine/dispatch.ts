@@ -100,13 +100,20 @@ function expire<T>(engine: Engine<T>, now: number): void {
 function match<T>(engine: Engine<T>, now: number): void {
   const { slots, settings } = engine;
   while ((slots.idle.size > 0 || settings.sharing > 1) && laneToServe(engine, now) !== undefined) {
-    const slot = pickIdle(engine, now, true);
+    const slot = takeProved(engine, now) ?? pickIdle(engine, now, true);
     if (slot === undefined) return;
     // Asked again: picking may have called hooks, and those the pool.
     const lane = laneToServe(engine, now);
     if (lane === undefined) return;
     serveHead(engine, lane, slot, now);
   }
+}
+
+/** It comes back to its old place among the idle, which need not be where the next one is taken from. */
+function takeProved<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
+  const slot = engine.proved;
+  engine.proved = undefined;
+  return slot?.list === engine.slots.idle && isTrusted(engine, slot, now) && unfit(engine, slot, now) === undefined ? slot : undefined;
 }
 
 function laneToServe<T>(engine: Engine<T>, now: number): Lane | undefined {
@@ -173,6 +180,7 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
 
 /** Known to be alive recently enough. After a freeze, what was silent for longer than the idle limit is not taken on trust. */
 function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
+  if (engine.settings.validateOnAcquire) return slot.vouchedFor === slot.uses && slot.aliveAt >= now;
   return now - slot.aliveAt <= engine.settings.validateAfterIdleMs && slot.aliveAt >= engine.distrustBefore;
 }
 

@@ -40,7 +40,7 @@ export class Engine<T> {
   readonly totals: Totals = newTotals();
   /** `max` is not the only limit: ports.granted() is another. */
   budgeted = false;
-  /** One lane and no budget: whether somebody may have something depends on nothing but what there is. */
+  /** One lane, no budget, no validation on acquire: whether somebody may have something depends on nothing but what there is. */
   plain: boolean;
   /** Lanes and shedding learn from every lease. */
   private readonly learns: boolean;
@@ -72,6 +72,8 @@ export class Engine<T> {
   distrustBefore: number = -Infinity;
   /** What the runtime was last asked for. */
   wakeAt: number = Infinity;
+  /** With validateOnAcquire: the one that was just validated. It goes to who waits before another is validated for the same. */
+  proved: Slot<T> | undefined = undefined;
   /** The resource whose keepalive validation is running. */
   pinging: Slot<T> | undefined = undefined;
   /** Some resource may have its turn in an eviction with a spread still before it. */
@@ -83,7 +85,7 @@ export class Engine<T> {
     this.random = random;
     this.slots = new Slots(settings.sharing);
     this.lanes = new Lanes(settings.lanes, settings.headroom, now);
-    this.plain = !this.lanes.many;
+    this.plain = !this.lanes.many && !(settings.validateOnAcquire && settings.canValidate);
     this.backoff = new Backoff(settings.retry, random);
     this.shedding = settings.shedding === undefined ? undefined : new Shedding(settings.shedding);
     this.learns = this.lanes.many || this.shedding !== undefined;
@@ -343,6 +345,8 @@ export class Engine<T> {
     if (slot.state === 'validating') {
       if (ok) {
         slot.aliveAt = now;
+        slot.vouchedFor = slot.uses;
+        if (this.settings.validateOnAcquire) this.proved = slot;
         this.#settleHook(slot, 'validating', unfit(this, slot, now), now);
       } else {
         slot.error ??= cause;
@@ -406,7 +410,8 @@ export class Engine<T> {
   /** Starts the end of a resource. */
   destroy(slot: Slot<T>, reason: DestroyReason, now: number): void {
     slot.reason = reason;
-    if (reason === 'broken' && slot.uses === 0) this.backoff.stillborn(this.settings.max, now);
+    const unusable = reason === 'broken' || (reason === 'invalid' && this.settings.validateOnAcquire);
+    if (unusable && slot.uses === 0) this.backoff.stillborn(this.settings.max, now);
     if (this.pinging === slot) this.#pingEnded(now);
     if (!this.dispatching) this.dirty = true;
     this.slots.move(slot, this.slots.destroying, now);

@@ -24,7 +24,7 @@ export function afterCreateFailure<T>(
     const lane = lanes.next(now, engine.capacity) ?? lanes.all.find((each) => each.queue.size > 0);
     if (lane !== undefined && engine.waiting > backed) engine.refuse(lane.queue.head!, refusal, now);
   }
-  const retries = engine.waiting > 0 || slots.alive < settings.min || engine.probeAt !== undefined;
+  const retries = engine.waiting > 0 || (settings.fill && slots.alive < settings.min) || engine.probeAt !== undefined;
   const retryInMs = retries ? Math.max(0, (engine.probeAt ?? retryAt) - now) : undefined;
   engine.ports.createError(error, slot.attempt, retryInMs, permanent);
 }

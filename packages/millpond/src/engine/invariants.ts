@@ -200,7 +200,7 @@ function checkWork<T>(engine: Engine<T>, now: number, fault: Fault): void {
   const wanted = Math.ceil(engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0) / settings.sharing);
   if (wanted > backing && (!held || (!settings.retryForWaiters && !engine.backoff.permanent)))
     fault(`I3: ${wanted} are wanted, and ${backing} on their way`);
-  if (!held && staying(engine) < Math.min(settings.min, engine.limit))
+  if (!held && settings.fill && staying(engine) < Math.min(settings.min, engine.limit))
     fault(`I3: ${staying(engine)} of min ${settings.min}, and none on its way`);
 }
 

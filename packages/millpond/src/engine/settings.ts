@@ -7,6 +7,8 @@ import type { SheddingSettings } from './shedding.ts';
 export interface Settings {
   min: number;
   max: number;
+  /** Off: no resource is created because of `min`; it only bounds what idleness retires. */
+  readonly fill: boolean;
   readonly maxWaiting: number;
   readonly maxCreating: number;
   readonly createTimeoutMs: number;
@@ -18,6 +20,8 @@ export interface Settings {
   readonly lifetimeJitter: number;
   readonly maxUses: number;
   readonly validateAfterIdleMs: number;
+  /** Also what is new or comes straight from somebody else. */
+  readonly validateOnAcquire: boolean;
   readonly keepaliveIntervalMs: number;
   readonly flushOnStale: boolean;
   readonly strictMax: boolean;

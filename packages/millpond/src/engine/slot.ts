@@ -46,6 +46,8 @@ export class Slot<T> implements Linked<Slot<T>> {
   /** Its turn in an eviction with a spread, if there is one. */
   evictAt: number | undefined = undefined;
   uses = 0;
+  /** What `uses` was when it was last validated: with another lease in between, that validation says nothing. */
+  vouchedFor = -1;
   leases = 0;
   /** The first of its live leases. */
   holds: Hold<T> | undefined = undefined;

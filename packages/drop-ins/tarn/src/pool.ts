@@ -1,0 +1,198 @@
+// tarn's Pool on millpond's engine. Who waits, who is next, what is created and what is destroyed is the engine's; here it is told in
+// tarn's words.
+
+import { Pool as EnginePool, type Lease, type PoolStats } from 'millpond';
+import { handleOf } from 'millpond/handle';
+import { lastFailure, TimeoutError, translated } from './errors.ts';
+import { Events } from './events.ts';
+import { TarnFactory } from './factory.ts';
+import { Loans } from './loans.ts';
+import { reflect, type PromiseInspection } from './inspection.ts';
+import { checkOptions, engineOptions, type PoolOptions } from './options.ts';
+import { PendingOperation } from './pending.ts';
+
+export type { EngineOptions, PoolOptions } from './options.ts';
+
+export class Pool<T> {
+  /** Not null from the first acquire until the pool is empty: then tarn looks for what has been idle for too long. */
+  interval: object | null = null;
+  destroyed = false;
+  readonly emitter: Events['emitter'];
+  readonly #events: Events;
+  readonly #factory: TarnFactory<T>;
+  readonly #engine: EnginePool<T>;
+  readonly #loans = new Loans<T>();
+  /** Acquires not served yet, oldest first. */
+  readonly #waiting = new Set<PendingOperation<T>>();
+  readonly #idleTimeoutMs: number;
+  readonly #closeDeadlineMs: number;
+  readonly #handles: boolean;
+
+  /** Throws an Error for options that are wrong. */
+  constructor(options: PoolOptions<T>) {
+    checkOptions(options ?? {});
+    this.#events = new Events(options.log);
+    this.emitter = this.#events.emitter;
+    this.#factory = new TarnFactory(options, this.#events, () => queueMicrotask(() => this.#stopIfEmpty()));
+    const chosen = engineOptions(options);
+    this.#engine = new EnginePool({ ...chosen, factory: this.#factory });
+    this.#idleTimeoutMs = chosen.idleTimeoutMs!;
+    this.#closeDeadlineMs = options.millpond?.closeDeadlineMs ?? Infinity;
+    this.#handles = options.millpond?.handles === true;
+  }
+
+  /** Handed out, or being validated for an acquire. */
+  numUsed(): number {
+    const { borrowed, resetting } = this.#engine.stats();
+    return borrowed + resetting + this.numPendingValidations();
+  }
+
+  numFree(): number {
+    const { idle, validating } = this.#engine.stats();
+    return idle + validating - this.numPendingValidations();
+  }
+
+  /** Without those whose resource is being validated. */
+  numPendingAcquires(): number {
+    return this.#engine.stats().waiting - this.numPendingValidations();
+  }
+
+  /** A validation outlives the acquire that it was for when that is served by something else: then it is for nobody. */
+  numPendingValidations(): number {
+    const { waiting, validating } = this.#engine.stats();
+    return Math.min(waiting, validating);
+  }
+
+  numPendingCreates(): number {
+    return this.#engine.stats().creating;
+  }
+
+  isEmpty(): boolean {
+    const { borrowed, validating, resetting, idle, waiting, creating } = this.#engine.stats();
+    return borrowed + validating + resetting + idle + waiting + creating === 0;
+  }
+
+  /** The numbers of the engine behind it. */
+  stats(): PoolStats {
+    return this.#engine.stats();
+  }
+
+  /** Asks for a resource: `promise` resolves with it, or rejects with a {@link TimeoutError} or the error of a create. */
+  acquire(): PendingOperation<T> {
+    const events = this.#events;
+    const id = events.nextId();
+    events.emit('acquireRequest', id);
+    const lease = this.destroyed ? undefined : this.#engine.tryAcquire();
+    const controller = lease === undefined ? new AbortController() : undefined;
+    const pending = new PendingOperation<T>((error) => {
+      this.#waiting.delete(pending);
+      controller?.abort(error);
+      // Whoever left has left a validation behind that nobody waits for.
+      const { validating, waiting } = this.#engine.stats();
+      if (validating > waiting) this.#factory.giveUpValidations(validating - waiting);
+      events.emit('acquireFail', id, error);
+    });
+    if (lease !== undefined) this.#serve(pending, id, lease);
+    else if (this.destroyed) pending.reject(new Error('aborted'));
+    else this.#wait(pending, id, controller!.signal);
+    return pending;
+  }
+
+  #wait(pending: PendingOperation<T>, id: number, signal: AbortSignal): void {
+    this.#waiting.add(pending);
+    this.#engine.acquire({ signal }).then(
+      (lease) => this.#serve(pending, id, lease),
+      (error: unknown) => {
+        pending.possibleTimeoutCause = lastFailure(error);
+        pending.reject(translated(error, this.timeoutError));
+      },
+    );
+  }
+
+  /** What a time-out rejects with. */
+  protected get timeoutError(): typeof TimeoutError {
+    return TimeoutError;
+  }
+
+  #serve(pending: PendingOperation<T>, id: number, lease: Lease<T>): void {
+    // It may have been aborted after the engine had served it, before this could hear of it.
+    if (pending.isRejected || lease.ended) {
+      lease.release();
+      pending.reject(new Error('aborted'));
+      return;
+    }
+    this.#waiting.delete(pending);
+    const { resource } = lease;
+    const handed = this.#handles && typeof resource === 'object' && resource !== null ? handleOf(lease as Lease<T & object>) : resource;
+    this.#loans.add(handed, lease);
+    if (this.interval === null) this.#startReaping();
+    this.#events.emit('acquireSuccess', id, resource);
+    pending.resolve(handed);
+  }
+
+  /** Gives a resource back. False: it is not in use. */
+  release(resource: T): boolean {
+    const lease = this.#loans.take(resource);
+    this.#events.emit('release', lease === undefined || lease.ended ? resource : lease.resource);
+    return lease !== undefined && lease.release();
+  }
+
+  /** Destroys what has been idle for too long. It goes by itself when its time has come; this is for those who call it. */
+  check(): void {
+    const { min, idle, borrowed, validating, resetting } = this.#engine.stats();
+    let surplus = idle + borrowed + validating + resetting - min;
+    this.#engine.evict({ where: (_, { idleMs }) => idleMs > 0 && idleMs >= this.#idleTimeoutMs && surplus-- > 0 });
+    this.#stopIfEmpty();
+  }
+
+  /**
+   * Ends the pool: acquires that wait are aborted, but for those whose resource is being validated; what is in use is waited for; then
+   * everything is destroyed. Never rejects.
+   */
+  async destroy(): Promise<PromiseInspection<void>> {
+    const id = this.#events.nextId();
+    this.#events.emit('poolDestroyRequest', id);
+    this._stopReaping();
+    this.destroyed = true;
+    const outcome = await reflect(this.#close());
+    this.#events.emit('poolDestroySuccess', id);
+    this.emitter.removeAllListeners();
+    return outcome;
+  }
+
+  async #close(): Promise<void> {
+    const waiting = [...this.#waiting];
+    const { validating } = this.#engine.stats();
+    // From the last: a resource that becomes free by this goes to one of those who stay.
+    for (const pending of waiting.splice(validating).reverse()) pending.abort();
+    await Promise.allSettled(waiting.map((pending) => pending.promise));
+    await this.#engine.close({ deadlineMs: this.#closeDeadlineMs });
+  }
+
+  on(event: string, listener: (...values: never[]) => void): void {
+    this.emitter.on(event, listener as (...values: unknown[]) => void);
+  }
+
+  removeListener(event: string, listener: (...values: never[]) => void): void {
+    this.emitter.removeListener(event, listener as (...values: unknown[]) => void);
+  }
+
+  removeAllListeners(event?: string): void {
+    this.emitter.removeAllListeners(event);
+  }
+
+  #startReaping(): void {
+    this.interval = {};
+    this.#events.emit('startReaping');
+  }
+
+  #stopIfEmpty(): void {
+    if (this.interval !== null && this.isEmpty()) this._stopReaping();
+  }
+
+  /** tarn's users stop its timer with this. There is none. */
+  _stopReaping(): void {
+    if (this.interval !== null) this.#events.emit('stopReaping');
+    this.interval = null;
+  }
+}
