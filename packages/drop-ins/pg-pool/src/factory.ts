@@ -30,7 +30,7 @@ const PARTING_WORDS: Partial<Record<DestroyReason, string>> = {
 };
 
 /** These do not answer: to wait for them while they close would be in vain. */
-const SILENT: readonly DestroyReason[] = ['invalid', 'stale'];
+const SILENT: ReadonlySet<DestroyReason> = new Set(['invalid', 'stale']);
 
 /** A connection whose `onConnect` failed may take this long to close. */
 const FAREWELL_MS = 5_000;
@@ -48,7 +48,7 @@ export function factoryOf(host: Host): Factory<Member> {
       const words = PARTING_WORDS[reason];
       if (words !== undefined) host.log(words);
       const closed = close(member.client, signal);
-      if (SILENT.includes(reason)) cut(member.client);
+      if (SILENT.has(reason)) cut(member.client);
       await closed;
       host.tell('remove', member.client);
     },

@@ -40,7 +40,7 @@ function boundTo(client: object, key: PropertyKey, method: Method): Method {
   }
   const known = methods.get(key);
   if (known?.method === method) return known.own;
-  const own = method.bind(client) as Method;
+  const own = method.bind<Method>(client);
   methods.set(key, { method, own });
   return own;
 }

@@ -40,7 +40,8 @@ export function resolveConfig<C>(given: PoolConfig<C> | null | undefined): Resol
   const { ssl } = options as { readonly ssl?: { readonly key?: unknown } };
   // On the object that was given: a copy would lose a key that was hidden before.
   if (typeof ssl === 'object' && ssl?.key) Reflect.defineProperty(ssl, 'key', { enumerable: false });
-  options.max = options.max || options.poolSize || MAX;
+  const { max, poolSize } = options;
+  options.max = [max, poolSize].find(Boolean) ?? MAX;
   options.min = options.min || 0;
   options.maxUses = options.maxUses || Infinity;
   options.allowExitOnIdle = options.allowExitOnIdle || false;
@@ -108,7 +109,8 @@ function tuningOf(millpond: PoolConfig['millpond']): MillpondOptions {
   if (millpond === undefined || typeof millpond === 'boolean') return {};
   if (typeof millpond !== 'object' || millpond === null) throw invalid('millpond', 'true, false or an object');
   for (const key of SAID_ELSEWHERE) {
-    if (key in millpond) throw new InvalidOptionError(`millpond.${key}`, `millpond.${key} is said beside millpond, or not at all`, 'pg-pool');
+    if (!(key in millpond)) continue;
+    throw new InvalidOptionError(`millpond.${key}`, `millpond.${key} is said beside millpond, or not at all`, 'pg-pool');
   }
   return millpond;
 }

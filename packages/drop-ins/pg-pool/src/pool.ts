@@ -129,7 +129,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
     const options = typeof asked === 'object' ? asked : undefined;
     if (options === undefined && this.Promise === NativePromise) {
       const lease = this.#engine.tryAcquire();
-      if (lease !== undefined && !lease.resource.unverified) return NativePromise.resolve(this.#lend(lease, true) as unknown as PoolClient<C>);
+      if (lease?.resource.unverified === false) return NativePromise.resolve(this.#lend(lease, true) as unknown as PoolClient<C>);
       if (lease !== undefined) return this.#promised((settle) => this.#hand(lease, settle, true));
     }
     return this.#promised((settle) => this.#wait(settle, true, options));
@@ -154,10 +154,16 @@ export class Pool<C = ClientLike> extends EventEmitter {
     if (typeof called !== 'function') return this.#promised((settle) => this.#run(text, given, settle));
     // In the context of who asked, and not of the socket that brings the answer.
     const asker = new AsyncResource('pg-pool.query');
-    this.#run(text, given, (error, result) => {
+    const call = (error: unknown, result?: unknown): void => {
       if (error) asker.runInAsyncScope(called as Settle, undefined, error);
       else asker.runInAsyncScope(called as Settle, undefined, undefined, result);
+    };
+    let returned = false;
+    this.#run(text, given, (error, result) => {
+      if (returned) call(error, result);
+      else process.nextTick(call, error, result); // nobody expects to be called back before the call has returned
     });
+    returned = true;
     return undefined;
   }
 
@@ -415,7 +421,6 @@ function rethrow(error: unknown): never {
 }
 
 /** The names under which @types/pg-pool has them. */
-// eslint-disable-next-line typescript/no-namespace
 export declare namespace Pool {
   type Config<C = ClientLike> = PoolConfig<C>;
   type ClientLikeCtr<C = ClientLike> = ClientClass<C>;
