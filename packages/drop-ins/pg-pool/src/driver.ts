@@ -17,6 +17,7 @@ export type TransactionStatus = 'I' | 'T' | 'E' | null | undefined;
 
 export interface DriverClient extends EventEmitter {
   release?: unknown;
+  [Symbol.dispose]?(): void;
   _poolUseCount?: number;
   readonly _queryable?: boolean;
   readonly _ending?: boolean;

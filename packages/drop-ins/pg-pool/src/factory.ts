@@ -76,6 +76,10 @@ function open(host: Host, signal: AbortSignal): Promise<Member> {
   host.members.add(member);
   // Before it connects and for good: an 'error' that nobody listens to would end the process.
   client.on('error', (error: unknown) => onError(host, member, error));
+  if (!(Symbol.dispose in client)) {
+    const value = (): void => { (client.release as (() => void) | undefined)?.(); };
+    Object.defineProperty(client, Symbol.dispose, { configurable: true, writable: true, value });
+  }
   client.on('end', () => member.lost(new Error('Connection terminated')));
   return new Promise<Member>((resolve, reject) => {
     new Opening(host, member, signal, resolve, reject).start();

@@ -6,10 +6,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { Pool as Engine, type Lease } from 'millpond';
+import { handleOf } from 'millpond/handle';
 import { loadClientClass, type DriverClient } from './driver.ts';
 import { endedError, endedTwiceError, functionAsQueryError, releasedTwiceError, translated } from './errors.ts';
 import { factoryOf, isOlder, type Host } from './factory.ts';
-import { handleFor } from './handle.ts';
 import type { Member } from './member.ts';
 import { resolveConfig, settingsOf, sizes, type Settings } from './options.ts';
 import { execute, type Settle } from './query.ts';
@@ -323,7 +323,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
     const release: Done = (error: unknown) => this.#release(member, lease, error);
     client.release = release;
     this.#tell('acquire', [client]);
-    return away && this.#settings.handles ? handleFor(client, release, () => lease.ended) : client;
+    return away && this.#settings.handles ? handleFor(lease, release) : client;
   }
 
   #release(member: Member, lease: Lease<Member>, error: unknown): void {
@@ -413,6 +413,12 @@ export class Pool<C = ClientLike> extends EventEmitter {
 }
 
 const ownConnect: unknown = Pool.prototype.connect;
+
+/** The client for one lease: a second `release()` of it can do no harm to whoever has the client then. */
+function handleFor(lease: Lease<Member>, release: Done): DriverClient {
+  const own: Partial<DriverClient> = { release, [Symbol.dispose]: () => release() };
+  return handleOf({ get resource() { return lease.resource.client; } }, own);
+}
 
 /** An error that came from the network has a stack which leads there; this one leads to who awaits it. */
 function rethrow(error: unknown): never {
