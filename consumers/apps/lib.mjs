@@ -2,10 +2,23 @@
 // end that its pool left nothing at the server.
 
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 const PATIENCE_MS = 60_000;
+
+/** The name of the package that `user` gets when it asks for `pool`. */
+function poolOf(user, pool) {
+  const require = createRequire(import.meta.url);
+  let folder = dirname(createRequire(require.resolve(user)).resolve(pool));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name;
+}
+
+console.log(`on ${poolOf('pg', 'pg-pool')} and ${poolOf('knex', 'tarn')}`);
 
 /** Each application connects under a name of its own, so that the server can be asked about it. */
 export function urlFor(name) {
