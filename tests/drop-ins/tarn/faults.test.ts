@@ -1,6 +1,7 @@
 // What tarn gets wrong: better by default where nobody can miss the old way, and by `millpond: { … }` elsewhere.
 
-import { LeaseEndedError } from 'millpond';
+import { Pool } from '@millpond/tarn';
+import { InvalidOptionError, LeaseEndedError } from 'millpond';
 import { expect, test } from 'vitest';
 import { live, play, watch, type Thing } from './stage.ts';
 
@@ -11,8 +12,8 @@ test('a second release while the resource is idle takes nothing from anybody', a
   expect([pool.numFree(), pool.numUsed()]).toEqual([1, 0]);
 });
 
-test('with handles, a second release of an old borrower does not take the resource from the new one', async () => {
-  const { pool } = play({ max: 1 }, { handles: true });
+test('with millpond, a second release of an old borrower does not take the resource from the new one', async () => {
+  const { pool } = play({ max: 1 }, {});
   const old = await pool.acquire().promise;
   expect(old.id).toBe(1);
   pool.release(old);
@@ -44,23 +45,23 @@ test('what is being closed counts: there are never more than max', async () => {
   expect(requests.map(({ state }) => state)).toEqual(['resolved', 'resolved']);
 });
 
-test('min is not filled, as tarn does not; with fill: true it is, and refilled', async () => {
+test('min is not filled, as tarn does not; with millpond it is, and refilled', async () => {
   const faithful = play({ min: 2, max: 3 });
   await faithful.clock.advance(1000);
   expect(faithful.made).toHaveLength(0);
-  const better = play({ min: 2, max: 3 }, { fill: true });
+  const better = play({ min: 2, max: 3 }, {});
   await better.clock.advance(1000);
   expect(better.pool.numFree()).toBe(2);
 });
 
-test('destroy waits for ever for what is used, as tarn does; with closeDeadlineMs until then', async () => {
+test('destroy waits for ever for what is used, as tarn does; with millpond until endDeadlineMs', async () => {
   const faithful = play();
   await faithful.pool.acquire().promise;
   const never = watch(faithful.pool.destroy());
   await faithful.clock.advance(3_600_000);
   expect(never.state).toBe('pending');
 
-  const better = play({}, { closeDeadlineMs: 5000 });
+  const better = play({}, { endDeadlineMs: 5000 });
   const thing = await better.pool.acquire().promise;
   const end = watch(better.pool.destroy());
   await better.clock.advance(4999);
@@ -115,11 +116,23 @@ test.each(['arrives', 'fails'])('a create that %s after its time is no unhandled
   }
 });
 
-test('a cold pool may be told not to open all its connections at once', async () => {
-  const stage = play({ max: 10, create: () => new Promise(() => undefined) }, { maxCreating: 2 });
+test('a cold pool opens all its connections at once, as tarn does; with millpond two', async () => {
+  const stage = play({ max: 10, create: () => new Promise(() => undefined) }, {});
   for (let caller = 0; caller < 10; caller++) watch(stage.pool.acquire().promise);
   expect(stage.pool.numPendingCreates()).toBe(2);
   const faithful = play({ max: 10, create: () => new Promise(() => undefined) });
   for (let caller = 0; caller < 10; caller++) watch(faithful.pool.acquire().promise);
   expect(faithful.pool.numPendingCreates()).toBe(10);
+});
+
+test('what millpond: true changes is what millpond: {} changes, and without it the pool is as tarn', async () => {
+  const hooks = { create: () => ({}), destroy: () => undefined, min: 1, max: 3 };
+  for (const [millpond, filled] of [[true, 1], [{}, 1], [false, 0], [undefined, 0]] as const) {
+    const pool = new Pool<object>({ ...hooks, ...(millpond === undefined ? {} : { millpond }) });
+    await new Promise((resolve) => { setImmediate(resolve); });
+    expect(pool.numFree()).toBe(filled);
+    await pool.destroy();
+  }
+  expect(() => new Pool({ ...hooks, millpond: { handles: 1 as never } })).toThrow(InvalidOptionError);
+  expect(() => new Pool({ ...hooks, millpond: { endDeadlineMs: Number.NaN } })).toThrow(InvalidOptionError);
 });

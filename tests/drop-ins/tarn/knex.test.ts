@@ -66,7 +66,7 @@ test.each([
 
 test.each([
   ['a pool of millpond', (pool: Pool<Line>) => knexPool(pool)],
-  ["tarn's options", () => knexPool<Line>({ create, destroy, min: 0, max: 2, acquireTimeoutMillis: 50, millpond: { min: 2, fill: true } })],
+  ["tarn's options", () => knexPool<Line>({ create, destroy, min: 0, max: 2, acquireTimeoutMillis: 50, millpond: { min: 2, handles: false } })],
 ])('knex knows a time-out of %s, and says so in its own words', async (_, make) => {
   const engine = enginePool(50);
   engine.resize({ min: 2 });

@@ -14,7 +14,7 @@ test('what is idle for idleTimeoutMillis goes, down to min', async () => {
 });
 
 test('min counts what is used, and check() looks at once', async () => {
-  const stage = play({ min: 2, max: 3, idleTimeoutMillis: 1000 }, { idleTimeoutMs: 500 });
+  const stage = play({ min: 2, max: 3, idleTimeoutMillis: 500 });
   const things = await Promise.all([1, 2, 3].map(() => stage.pool.acquire().promise));
   stage.pool.release(things[0]!);
   stage.pool.release(things[1]!);

@@ -1,6 +1,6 @@
 // A pool with tarn's face on a clock that the test moves, over resources that remember what happened to them.
 
-import { Pool, type EngineOptions, type PoolOptions } from '@millpond/tarn';
+import { Pool, type MillpondOptions, type PoolOptions } from '@millpond/tarn';
 import { VirtualClock } from 'millpond/testing';
 
 export interface Thing {
@@ -20,7 +20,10 @@ export function live(stage: Stage): number {
   return stage.made.filter((thing) => thing.destroyed === 0).length;
 }
 
-export function play(options: Partial<PoolOptions<Thing>> = {}, engine: EngineOptions = {}): Stage {
+/** What `millpond` would change: a clock can be given by it alone. */
+const FAITHFUL: MillpondOptions = { handles: false, endDeadlineMs: Infinity, fill: false, maxCreating: Infinity };
+
+export function play(options: Partial<PoolOptions<Thing>> = {}, better?: MillpondOptions): Stage {
   const clock = new VirtualClock();
   const made: Thing[] = [];
   const log: string[] = [];
@@ -31,7 +34,7 @@ export function play(options: Partial<PoolOptions<Thing>> = {}, engine: EngineOp
     min: 0,
     max: 2,
     ...options,
-    millpond: { clock, ...engine },
+    millpond: { clock, ...(better ?? FAITHFUL) },
   });
   return { clock, pool, made, log };
 }

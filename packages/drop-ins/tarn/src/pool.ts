@@ -8,10 +8,10 @@ import { Events } from './events.ts';
 import { TarnFactory } from './factory.ts';
 import { Loans } from './loans.ts';
 import { reflect, type PromiseInspection } from './inspection.ts';
-import { checkOptions, engineOptions, type PoolOptions } from './options.ts';
+import { checkOptions, settingsOf, type PoolOptions } from './options.ts';
 import { PendingOperation, Withdrawal } from './pending.ts';
 
-export type { EngineOptions, PoolOptions } from './options.ts';
+export type { MillpondOptions, PoolOptions } from './options.ts';
 
 export class Pool<T> {
   /** Not null from the first acquire until the pool is empty: then tarn looks for what has been idle for too long. */
@@ -25,7 +25,7 @@ export class Pool<T> {
   /** Acquires not served yet, oldest first. */
   readonly #waiting = new Set<PendingOperation<T>>();
   readonly #idleTimeoutMs: number;
-  readonly #closeDeadlineMs: number;
+  readonly #endDeadlineMs: number;
   readonly #handles: boolean;
 
   /** Throws an Error for options that are wrong. */
@@ -34,11 +34,11 @@ export class Pool<T> {
     this.#events = new Events(options.log);
     this.emitter = this.#events.emitter;
     this.#factory = new TarnFactory(options, this.#events, () => queueMicrotask(() => this.#stopIfEmpty()));
-    const chosen = engineOptions(options);
-    this.#engine = new EnginePool({ ...chosen, factory: this.#factory });
-    this.#idleTimeoutMs = chosen.idleTimeoutMs!;
-    this.#closeDeadlineMs = options.millpond?.closeDeadlineMs ?? Infinity;
-    this.#handles = options.millpond?.handles === true;
+    const { engine, handles, endDeadlineMs } = settingsOf(options);
+    this.#engine = new EnginePool<T>({ ...engine, factory: this.#factory });
+    this.#idleTimeoutMs = engine.idleTimeoutMs;
+    this.#endDeadlineMs = endDeadlineMs;
+    this.#handles = handles;
   }
 
   /** Handed out, or being validated for an acquire. */
@@ -173,7 +173,7 @@ export class Pool<T> {
     // From the last: a resource that becomes free by this goes to one of those who stay.
     for (const pending of waiting.splice(validating).reverse()) pending.abort();
     await Promise.allSettled(waiting.map((pending) => pending.promise));
-    await this.#engine.close({ deadlineMs: this.#closeDeadlineMs });
+    await this.#engine.close({ deadlineMs: this.#endDeadlineMs });
   }
 
   on(event: string, listener: (...values: never[]) => void): void {
