@@ -33,7 +33,8 @@ export class GenericFactory<T> implements EngineFactory<T> {
     this.#factory = factory;
     this.#reports = reports;
     if (typeof factory.validate !== 'function') return;
-    if (testOnBorrow) this.validate = (resource) => this.#isValid(resource);
+    // The engine takes an answer as generic-pool does: all but false is yes.
+    if (testOnBorrow) this.validate = (resource) => factory.validate!(resource) as Promise<boolean> | boolean;
     if (testOnReturn) this.reset = (resource) => tracked(this.#testing, this.#testReturned(resource));
   }
 
@@ -68,12 +69,8 @@ export class GenericFactory<T> implements EngineFactory<T> {
     await Promise.allSettled(this.#destroying);
   }
 
-  async #isValid(resource: T): Promise<boolean> {
-    return (await this.#factory.validate!(resource)) !== false;
-  }
-
   async #testReturned(resource: T): Promise<void> {
-    if (!await this.#isValid(resource)) throw new Error('the resource failed its test on return');
+    if (await this.#factory.validate!(resource) === false) throw new Error('the resource failed its test on return');
   }
 }
 

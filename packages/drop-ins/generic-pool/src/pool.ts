@@ -4,10 +4,11 @@
 import { EventEmitter } from 'node:events';
 import { Pool as EnginePool, type Lease, type PoolStats, type ResourceInfo } from 'millpond';
 import { handleOf } from 'millpond/handle';
-import { translated } from './errors.ts';
+import { refuse } from './errors.ts';
 import { pooledResource, type Evictor } from './evictor.ts';
 import { checkFactory, GenericFactory } from './factory.ts';
 import { Line } from './line.ts';
+import { Timer } from './timer.ts';
 import { configOf, settingsOf, type Config, type Factory, type Options, type Settings } from './options.ts';
 
 const FOREIGN = 'Resource not currently part of this pool';
@@ -18,8 +19,12 @@ export class Pool<T> extends EventEmitter {
   readonly #config: Config;
   readonly #settings: Settings;
   readonly #Promise: PromiseConstructor;
+  /** What a release that went well resolves like. */
+  readonly #done: Promise<void>;
+  readonly #handles: boolean;
   readonly #factory: GenericFactory<T>;
   readonly #engine: EnginePool<T>;
+  readonly #timer: Timer;
   /** Undefined where all have the same priority. */
   readonly #line: Line<T> | undefined;
   readonly #evictor: Evictor;
@@ -39,14 +44,17 @@ export class Pool<T> extends EventEmitter {
     this.#config = configOf(options ?? {});
     this.#settings = settingsOf(this.#config, options?.millpond);
     this.#Promise = this.#config.Promise as PromiseConstructor;
+    this.#done = this.#Promise.resolve();
+    this.#handles = this.#settings.handles;
     this.#factory = new GenericFactory(factory, this.#config, { destroyFailed: (error) => void this.emit('factoryDestroyError', error) });
     this.#engine = new EnginePool<T>({ ...this.#settings.engine, factory: this.#factory });
     this.#engine.on('createError', ({ error }) => void this.emit('factoryCreateError', error));
     this.#evictor = new NamedEvictor();
     this.#begun = new Promise((resolve) => { this.#begin = resolve; });
-    const { acquireTimeoutMs = 5_000, clock } = this.#settings.engine;
-    const now = (): number => clock?.now() ?? performance.now();
-    this.#line = this.#config.priorityRange > 1 ? new Line(this.#engine, this.#config.priorityRange, acquireTimeoutMs, now) : undefined;
+    const { acquireTimeoutMs: timeoutMs = 5_000 } = this.#settings.engine;
+    this.#timer = new Timer(this.#settings.engine.clock);
+    const { priorityRange } = this.#config;
+    this.#line = priorityRange > 1 ? new Line(this.#engine, this.#lend, { priorityRange, timeoutMs }, this.#timer) : undefined;
     if (this.#config.autostart) this.start();
   }
 
@@ -69,8 +77,7 @@ export class Pool<T> extends EventEmitter {
     }
     const lease = this.#engine.tryAcquire();
     if (lease !== undefined) return this.#Promise.resolve(this.#lend(lease));
-    const acquired = this.#line?.acquire(priority) ?? this.#engine.acquire();
-    const promise = acquired.then((late) => this.#lend(late), (error: unknown) => { throw translated(error); });
+    const promise = this.#line?.acquire(priority) ?? this.#engine.acquire().then(this.#lend, refuse);
     return this.#Promise === Promise ? promise : this.#Promise.resolve(promise);
   }
 
@@ -79,13 +86,12 @@ export class Pool<T> extends EventEmitter {
     return this.spareResourceCapacity < 1 && idle < 1 && waiting >= maxWaitingClients;
   }
 
-  #lend(lease: Lease<T>): T {
+  readonly #lend = (lease: Lease<T>): T => {
     const { resource } = lease;
-    const handed = this.#settings.handles && typeof resource === 'object' && resource !== null
-      ? handleOf(lease as Lease<T & object>) : resource;
+    const handed = this.#handles && typeof resource === 'object' && resource !== null ? handleOf(lease as Lease<T & object>) : resource;
     this.#loans.set(handed, lease);
     return handed;
-  }
+  };
 
   /** Acquires, runs `fn` and releases; what `fn` throws or rejects with destroys the resource and is passed on. */
   use<R>(fn: (resource: T) => PromiseLike<R> | R, priority?: number): Promise<R> {
@@ -120,7 +126,7 @@ export class Pool<T> extends EventEmitter {
   #giveBack(resource: T, how: 'release' | 'destroy'): Promise<void> {
     const lease = this.#loans.get(resource);
     if (lease === undefined || !this.#end(resource, lease, how)) return this.#Promise.reject(new Error(FOREIGN));
-    return this.#Promise.resolve();
+    return this.#done;
   }
 
   #end(resource: T, lease: Lease<T>, how: 'release' | 'destroy'): boolean {
@@ -142,7 +148,7 @@ export class Pool<T> extends EventEmitter {
     return new Promise((resolve) => {
       const { endDeadlineMs } = this.#settings;
       const cancel = endDeadlineMs === Infinity ? () => undefined
-        : this.#after(endDeadlineMs, () => void this.#engine.close({ deadlineMs: 0 }).then(look), true);
+        : this.#timer.after(endDeadlineMs, () => void this.#engine.close({ deadlineMs: 0 }).then(look), true);
       const look = (): void => {
         const { waiting, borrowed } = this.#engine.stats();
         if (waiting + borrowed > 0) return;
@@ -187,7 +193,7 @@ export class Pool<T> extends EventEmitter {
     const { evictionRunIntervalMillis: everyMs } = this.#config;
     if (everyMs <= 0) return;
     this._scheduledEviction = {};
-    this.#cancelEviction = this.#after(everyMs, () => {
+    this.#cancelEviction = this.#timer.after(everyMs, () => {
       this.#evict();
       this.#planEviction();
     }, false);
@@ -196,14 +202,6 @@ export class Pool<T> extends EventEmitter {
   #descheduleEviction(): void {
     this.#cancelEviction();
     this._scheduledEviction = null;
-  }
-
-  #after(ms: number, callback: () => void, keepAlive: boolean): () => void {
-    const { clock } = this.#settings.engine;
-    if (clock !== undefined) return clock.schedule(clock.now() + ms, callback, keepAlive);
-    const timer = setTimeout(callback, ms);
-    if (!keepAlive) timer.unref();
-    return () => clearTimeout(timer);
   }
 
   /** Asks the evictor about the next few idle resources, each in its turn. */
@@ -258,7 +256,7 @@ export class Pool<T> extends EventEmitter {
 
   /** Acquires that wait. */
   get pending(): number {
-    return this.#engine.stats().waiting;
+    return this.#line?.length ?? this.#engine.stats().waiting;
   }
 
   get max(): number {

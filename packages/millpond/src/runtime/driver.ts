@@ -222,8 +222,8 @@ export class Driver<T> implements Ports<T> {
       return;
     }
     Promise.resolve(answer).then(
-      (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
-      (error: unknown) => this.engine.validated(slot, false, error, this.clock.now()),
+      (alive) => this.engine.validated(slot, alive !== false, undefined, this.endTime()),
+      (error: unknown) => this.engine.validated(slot, false, error, this.endTime()),
     );
   }
 
@@ -406,7 +406,7 @@ export class Driver<T> implements Ports<T> {
   }
 
   /**
-   * The time at which a lease ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
+   * The time at which a lease or a validation ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
    * kept the loop busy for a second within one turn kept everybody from noticing.
    */
   private endTime(): number {
