@@ -198,7 +198,9 @@ function checkWork<T>(engine: Engine<T>, now: number, fault: Fault): void {
   const backing = slots.creating.size + slots.validating.size;
   const held = now < engine.backoff.retryAt;
   const wanted = Math.ceil(engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0) / settings.sharing);
-  if (wanted > backing && (!held || (!settings.retryForWaiters && !engine.backoff.permanent)))
+  // Without retries a failure is told to who waits, unless it is one of those that nobody is told of: resources that die unused.
+  const paced = settings.retryForWaiters || engine.backoff.permanent || engine.backoff.stillborns > settings.max;
+  if (wanted > backing && !(held && paced))
     fault(`I3: ${wanted} are wanted, and ${backing} on their way`);
   if (!held && settings.fill && staying(engine) < Math.min(settings.min, engine.limit))
     fault(`I3: ${staying(engine)} of min ${settings.min}, and none on its way`);
