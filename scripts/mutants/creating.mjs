@@ -77,14 +77,14 @@ export const CREATING = [
   {
     name: 'min is filled though fill is off',
     file: 'engine/demand.ts',
-    find: 'settings.min === 0 || !settings.fill ? 0 :',
-    replace: 'settings.min === 0 ? 0 :',
+    find: 'const fills = settings.fill && settings.min > 0',
+    replace: 'const fills = settings.min > 0',
   },
   {
     name: 'min is filled without regard to the backoff',
     file: 'engine/demand.ts',
-    find: 'const forMin = early || settings.min === 0 || !settings.fill ? 0 :',
-    replace: 'const forMin = settings.min === 0 || !settings.fill ? 0 :',
+    find: 'settings.min > 0 && !early;',
+    replace: 'settings.min > 0;',
   },
   {
     name: 'a waiter is retried for without regard to the backoff',

@@ -14,6 +14,7 @@ import { checkStructure, sourceFiles, type Rule, type Violation } from './struct
 const here = dirname(fileURLToPath(import.meta.url));
 const repository = join(here, '../..');
 const SRC = 'packages/millpond/src/';
+const DROP_IN = 'packages/drop-ins/other/';
 
 const IMPORTS = 'eslint(no-restricted-imports)';
 const GLOBALS = 'eslint(no-restricted-globals)';
@@ -57,6 +58,12 @@ const PLANTED: Readonly<Record<string, Expected>> = {
   [`${SRC}adapters/pg/knows-driver.ts`]: { structure: ['bareImport'] },
   [`${SRC}testing/knows-runtime.ts`]: layer,
   [`${SRC}testing/knows-adapter.ts`]: layer,
+  [`${DROP_IN}src/knows-inside.ts`]: { lint: [IMPORTS], structure: ['insideOut'] },
+  [`${DROP_IN}src/knows-package.ts`]: bare,
+  [`${DROP_IN}src/knows-no-entry.ts`]: { structure: ['bareImport'] },
+  [`${DROP_IN}src/passes-default.ts`]: { lint: ['import(no-default-export)'] },
+  [`${DROP_IN}src/prints.ts`]: { lint: ['eslint(no-console)'] },
+  [`${DROP_IN}package.json`]: { structure: ['dependencies'] },
   'lab/src/reaches-in.ts': { lint: [IMPORTS], structure: ['insideOut'] },
 
   [`${SRC}engine/globals.ts`]: { lint: [GLOBALS], structure: ['engineGlobal'] },
@@ -133,7 +140,7 @@ function lint(folder: string): Promise<readonly Diagnostic[]> {
 beforeAll(async () => {
   checkout = mkdtempSync(join(tmpdir(), 'millpond-planted-'));
   cpSync(join(here, 'fixtures'), checkout, { recursive: true });
-  const tsconfigs = ['packages/millpond', 'lab', 'tests'].map((folder) => `${folder}/tsconfig.json`);
+  const tsconfigs = ['packages/millpond', 'packages/drop-ins/pg-pool', 'lab', 'tests'].map((folder) => `${folder}/tsconfig.json`);
   for (const file of ['.oxlintrc.json', 'tsconfig.base.json', ...tsconfigs]) {
     cpSync(join(repository, file), join(checkout, file));
   }
@@ -168,7 +175,8 @@ describe('a planted violation is reported, and nothing else is', () => {
   });
 
   it('and every violation in the table has its file', () => {
-    const files = new Set([...sourceFiles(checkout), 'packages/millpond/package.json', `${SRC}adapters/missing/index.ts`]);
+    const manifests = ['packages/millpond/package.json', `${DROP_IN}package.json`];
+    const files = new Set([...sourceFiles(checkout), ...manifests, `${SRC}adapters/missing/index.ts`]);
     expect(Object.keys(PLANTED).filter((file) => !files.has(file))).toEqual([]);
   });
 });
@@ -192,6 +200,7 @@ describe('what is published', () => {
     expect(checked.filter((one) => one.rule === 'dependencies').map((one) => one.message)).toEqual([
       'left-pad: the library has no dependencies',
       'mysql2: a driver is an optional peer',
+      'left-pad: a drop-in depends on millpond alone',
     ]);
   });
 });

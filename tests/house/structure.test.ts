@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -30,7 +30,16 @@ describe('the house', () => {
     expect(words).toBe('package-lock.json names every platform\n');
   });
 
-  it('gives the package the licence of the repository', () => {
-    expect(read('packages/millpond/LICENSE')).toBe(read('LICENSE'));
+  it('gives each package the licence of the repository', () => {
+    const packages = ['packages/millpond', ...readdirSync(join(root, 'packages/drop-ins')).map((name) => `packages/drop-ins/${name}`)];
+    for (const folder of packages) expect(read(`${folder}/LICENSE`), folder).toBe(read('LICENSE'));
+  });
+
+  it('lets each drop-in depend on the millpond of this repository', () => {
+    const { version } = JSON.parse(read('packages/millpond/package.json')) as { readonly version: string };
+    for (const name of readdirSync(join(root, 'packages/drop-ins'))) {
+      const { dependencies } = JSON.parse(read(`packages/drop-ins/${name}/package.json`)) as { readonly dependencies: object };
+      expect(dependencies, name).toEqual({ millpond: version });
+    }
   });
 });

@@ -23,6 +23,8 @@ const MAX_FILE_LINES = 500;
 const MAX_FUNCTION_LINES = 70;
 const MAX_LINE_LENGTH = 140;
 const LIBRARY = 'packages/millpond/src/';
+/** The source folder of a drop-in, and what is below it. */
+const DROP_IN = /^(packages\/drop-ins\/[^/]+\/src\/)/;
 const FOLDERS = ['packages', 'lab', 'tests', 'examples', 'scripts'];
 const NOT_OURS = new Set(['node_modules', 'dist', 'out', 'fixtures', 'coverage']);
 const ENTRY_REFERENCE = '/// <reference lib="esnext.disposable" preserve="true" />';
@@ -39,6 +41,7 @@ interface Source {
 /** Everything that breaks the rules of the house below `root`, in the order of the files. */
 export function checkStructure(root: string): Violation[] {
   const found: Violation[] = [];
+  const entries = publicEntries(root);
   for (const file of sourceFiles(root)) {
     const text = readFileSync(join(root, file), 'utf8');
     const report = (rule: Rule, line: number, message: string): void => { found.push({ rule, file, line, message }); };
@@ -46,6 +49,7 @@ export function checkStructure(root: string): Violation[] {
     checkForm(source);
     checkFunctions(source);
     if (file.startsWith(LIBRARY)) checkLibrary(source);
+    else if (DROP_IN.test(file)) checkDropIn(source, entries);
     else checkOutside(source);
   }
   for (const manifest of manifests(root)) found.push(...checkManifest(root, manifest));
@@ -114,6 +118,27 @@ function checkLibrary(source: Source): void {
   }
 }
 
+/** The names under which the library can be loaded. */
+function publicEntries(root: string): ReadonlySet<string> {
+  const file = join(root, 'packages/millpond/package.json');
+  if (!existsSync(file)) return new Set();
+  const { exports = {} } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+  return new Set(Object.keys(exports).map((name) => posix.join('millpond', name)));
+}
+
+/** A drop-in stands on the library's public names alone; what it stands in for, and its driver, it may load when they are needed. */
+function checkDropIn({ file, text, code, report }: Source, entries: ReadonlySet<string>): void {
+  const src = DROP_IN.exec(file)![1]!;
+  for (const { specifier, line, dynamic } of importsOf(text, code)) {
+    if (specifier === undefined) report('computedImport', line, 'an import whose target cannot be read');
+    else if (specifier.startsWith('.')) {
+      if (!posix.join(posix.dirname(file), specifier).startsWith(src)) report('insideOut', line, `${specifier} leaves ${src}`);
+    } else if (!specifier.startsWith('node:') && !entries.has(specifier) && !dynamic) {
+      report('bareImport', line, `${specifier}: a drop-in depends on millpond's public names alone`);
+    }
+  }
+}
+
 /** The lab and the examples use the library as everyone does. Tests may look inside. */
 function checkOutside({ file, text, code, report }: Source): void {
   if (!/^(?:lab|examples)\//.test(file)) return;
@@ -136,16 +161,23 @@ interface Manifest {
 
 function manifests(root: string): string[] {
   if (!existsSync(join(root, 'packages'))) return [];
-  return readdirSync(join(root, 'packages')).map((name) => `packages/${name}/package.json`).filter((file) => existsSync(join(root, file)));
+  const folders = ['packages', 'packages/drop-ins'].filter((folder) => existsSync(join(root, folder)));
+  const files = folders.flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}/package.json`));
+  return files.filter((file) => existsSync(join(root, file)));
 }
 
 function checkManifest(root: string, file: string): Violation[] {
   const found: Violation[] = [];
   const manifest = JSON.parse(readFileSync(join(root, file), 'utf8')) as Manifest;
   if (manifest.private === true) return found;
-  if (file === 'packages/millpond/package.json') {
+  const isDropIn = file.startsWith('packages/drop-ins/');
+  if (file === 'packages/millpond/package.json' || isDropIn) {
     const needed = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
-    for (const name of needed) found.push({ rule: 'dependencies', file, line: 1, message: `${name}: the library has no dependencies` });
+    for (const name of needed) {
+      if (isDropIn && name === 'millpond') continue;
+      const message = `${name}: ${isDropIn ? 'a drop-in depends on millpond alone' : 'the library has no dependencies'}`;
+      found.push({ rule: 'dependencies', file, line: 1, message });
+    }
     for (const name of Object.keys(manifest.peerDependencies ?? {})) {
       if (manifest.peerDependenciesMeta?.[name]?.optional === true) continue;
       found.push({ rule: 'dependencies', file, line: 1, message: `${name}: a driver is an optional peer` });

@@ -67,3 +67,13 @@ test('members of its own come before those of the resource, also after the end',
   const handle = handleOf(lease, { call: () => (lease.release() ? 1 : 0) });
   expect([handle.call(), handle.call()]).toEqual([1, 0]);
 });
+
+test('what a borrower sets in place of a member of its own counts for its lease alone', async () => {
+  const pool = linePool();
+  const lease = await pool.acquire();
+  const handle = handleOf(lease, { self: () => handle });
+  const wrapped = function wrapped(): Line { return handle; };
+  handle.self = wrapped;
+  expect(handle.self).toBe(wrapped);
+  expect(Object.hasOwn(lease.resource, 'self')).toBe(false);
+});

@@ -3,15 +3,13 @@
 // be told whose it is: after a second release the next borrower's lease is gone, and two callers share one connection without an error.
 // With a stand-in per lease, what an old borrower still holds is worth nothing.
 
-import type { Lease } from './lease.ts';
-
 /**
  * Something that behaves as the resource of this lease does, and is a different object for each lease. Its methods work until the lease
  * has ended and then throw {@link LeaseEndedError}, as does setting a property; properties can still be read. Methods run on the resource
  * itself, so private fields work, and one that returns the resource returns the stand-in. Members of `own` take precedence, also after
- * the end.
+ * the end, and whoever sets one of those changes it for this lease alone.
  */
-export function handleOf<T extends object>(lease: Lease<T>, own: Partial<T> = {}): T {
+export function handleOf<T extends object>(lease: { readonly resource: T }, own: Partial<T> = {}): T {
   const methods = new Map<unknown, unknown>();
   const wrap = (method: (...args: unknown[]) => unknown, target: T): unknown => function call(this: unknown, ...args: unknown[]): unknown {
     const resource = lease.resource;
@@ -27,7 +25,7 @@ export function handleOf<T extends object>(lease: Lease<T>, own: Partial<T> = {}
       if (method === undefined) methods.set(value, method = wrap(value as (...args: unknown[]) => unknown, target));
       return method;
     },
-    set: (_, key, value) => Reflect.set(lease.resource, key, value),
+    set: (_, key, value) => Reflect.set(Object.hasOwn(own, key) ? own : lease.resource, key, value),
     deleteProperty: (_, key) => Reflect.deleteProperty(lease.resource, key),
     defineProperty: (_, key, descriptor) => Reflect.defineProperty(lease.resource, key, descriptor),
   });
