@@ -1,6 +1,8 @@
 // May a failed connect be tried again? Permanent is what no waiting mends and what retrying makes worse: a wrong password, tried often
 // enough, locks the account or the host.
 
+import { isPermanentCode } from '../common/network.ts';
+
 /** Errors of ours that need no look at their code: options that mysql2 could not make a connection of. */
 const permanents = new WeakSet();
 
@@ -19,12 +21,8 @@ const PERMANENT_ERRNOS = new Set([
   1044, 1045, 1049, 1064, 1129, 1130, 1142, 1143, 1193, 1227, 1231, 1251, 1410, 1524, 1698, 1820, 1862, 2059, 2061, 3118, 3159, 4151,
 ]);
 
-/** Codes of mysql2, Node and OpenSSL. Everything that speaks of a certificate, besides. */
-const PERMANENT_CODES = new RegExp([
-  'CERT|CRL|_SIGNATURE$|HOSTNAME_MISMATCH',
-  '^(?:ERR_(?:TLS|SSL|OSSL|INVALID)_|ERR_SOCKET_BAD_PORT$|EACCES$|EPROTO$)',
-  '^(?:HANDSHAKE_NO_SSL_SUPPORT|AUTH_SWITCH_PLUGIN_ERROR)$',
-].join('|'));
+/** Codes of mysql2. */
+const PERMANENT_CODES = new Set(['HANDSHAKE_NO_SSL_SUPPORT', 'AUTH_SWITCH_PLUGIN_ERROR']);
 
 /** mysql2 gives every error of TLS this code, also when the connection was only cut. Then the message has Node's own. */
 const TLS_FAILED = 'HANDSHAKE_SSL_ERROR';
@@ -45,5 +43,5 @@ export function classify(error: unknown): 'transient' | 'permanent' {
   // Those of the operating system are negative.
   if (typeof errno === 'number' && errno > 0) return PERMANENT_ERRNOS.has(errno) ? 'permanent' : 'transient';
   if (code === TLS_FAILED) return CUT.test(error.message) ? 'transient' : 'permanent';
-  return typeof code === 'string' && PERMANENT_CODES.test(code) ? 'permanent' : 'transient';
+  return typeof code === 'string' && (PERMANENT_CODES.has(code) || isPermanentCode(code)) ? 'permanent' : 'transient';
 }

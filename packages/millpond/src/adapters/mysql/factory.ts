@@ -10,6 +10,7 @@ import { factorySettings, type FactorySettings } from './options.ts';
 import { isReadOnly, resetSession } from './reset.ts';
 import { Session, sessionOf, type SessionOwner } from './session.ts';
 import type { MysqlConnection, MysqlConnectOptions, MysqlFactoryOptions } from './types.ts';
+import { orAborted } from '../common/signals.ts';
 import { Sweep, UNREFERENCE_AFTER_MS } from '../common/sweep.ts';
 
 /** How long a KILL on behalf of a connection that is closed anyway may take. */
@@ -107,17 +108,6 @@ async function prepare<C extends MysqlConnection>({ onConnect }: FactorySettings
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-/** What `value` resolves to, or `signal.reason` if that comes first. */
-function orAborted<R>(value: R | Promise<R>, signal: AbortSignal): R | Promise<R> {
-  if (!(value instanceof Promise)) return value;
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 /** The address that the session is really connected to: behind one name there may be several servers. The certificate is for the name. */

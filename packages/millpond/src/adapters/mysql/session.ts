@@ -4,9 +4,10 @@
 // procedure may leave one open that nobody knew of. So after an error the flags are what was last heard, and `uncertain` says whether that
 // can be relied on.
 
-import type { DriverConnection, PacketSink } from './driver.ts';
-import { isBusy, isUsable, tapPackets } from './driver.ts';
+import type { EventEmitter } from 'node:events';
+import { isBusy, isUsable, tapPackets, type DriverConnection, type PacketSink } from './driver.ts';
 import type { MysqlConnection } from './types.ts';
+import { KeptListeners } from '../common/listeners.ts';
 
 /** What sessions of one factory share. */
 export interface SessionOwner {
@@ -87,7 +88,7 @@ export class Session implements PacketSink {
   private home: { readonly autocommit: boolean; readonly user: string | undefined } = { autocommit: true, user: undefined };
   /** Its writes are refused because `onConnect` wants it so. */
   readOnlyAtHome = false;
-  private readonly listeners = new Map<object, ReadonlyMap<string | symbol, readonly unknown[]>>();
+  private listeners: readonly (readonly [EventEmitter, KeptListeners])[] = [];
 
   constructor(driver: DriverConnection, owner: SessionOwner) {
     this.driver = driver;
@@ -113,9 +114,8 @@ export class Session implements PacketSink {
     this.home = { autocommit: this.autocommit, user: this.driver.config.user };
     this.cleanAt = this.writes;
     this.schemaLeft = false;
-    for (const emitter of this.emitters()) {
-      this.listeners.set(emitter, new Map(emitter.eventNames().map((name) => [name, emitter.rawListeners(name)])));
-    }
+    const lent = this.lent as unknown as EventEmitter;
+    this.listeners = [[lent, new KeptListeners(lent)], [this.driver, new KeptListeners(this.driver)]];
   }
 
   /** What the last answer said. */
@@ -239,31 +239,10 @@ export class Session implements PacketSink {
 
   /** Removes what borrowers added since {@link settle}, and puts back what they removed. */
   restoreListeners(): void {
-    for (const [emitter, kept] of this.listeners) {
-      const { listenerCount } = emitter as DriverConnection;
-      if (FREQUENT.some((name) => listenerCount.call(emitter, name) !== (kept.get(name)?.length ?? 0))) {
-        this.restoreAllListeners();
-        return;
-      }
-    }
-  }
-
-  private restoreAllListeners(): void {
     // What is lent first: it takes away by itself what it has added to the driver's.
-    for (const emitter of this.emitters()) {
-      const kept = this.listeners.get(emitter) ?? new Map<string | symbol, readonly unknown[]>();
-      for (const name of new Set([...emitter.eventNames(), ...kept.keys()])) {
-        const before = kept.get(name) ?? [];
-        const now = emitter.rawListeners(name);
-        if (now.length === before.length && now.every((each, index) => each === before[index])) continue;
-        for (const listener of now) if (!before.includes(listener)) emitter.removeListener(name, listener as () => void);
-        for (const listener of before) if (!now.includes(listener as () => void)) emitter.on(name, listener as () => void);
-      }
+    for (const [emitter, kept] of this.listeners) {
+      if (FREQUENT.some((name) => emitter.listenerCount(name) !== kept.count(name))) kept.restore();
     }
-  }
-
-  private emitters(): DriverConnection[] {
-    return [this.lent as unknown as DriverConnection, this.driver];
   }
 }
 
