@@ -129,7 +129,7 @@ const SETTINGS: Readonly<Record<string, string | number | true>> = {
 };
 
 async function initialize(place: Place): Promise<void> {
-  const { folder, options, password, rootPassword } = place;
+  const { options, password, rootPassword } = place;
   await fillData(place);
   // Runs at each start, before anybody is let in.
   write(place, 'init.sql', [
