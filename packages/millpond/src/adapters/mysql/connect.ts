@@ -55,6 +55,8 @@ function construct(driver: MysqlDriver, options: MysqlConnectOptions): DriverCon
     throw permanent(new Error(`mysql2 cannot read the options: is uri like mysql://user@host:3306/name?${kind}`));
   }
   if (!isKnown(connection)) {
+    // A promise, most likely; nobody else will look at what becomes of it.
+    void Promise.resolve(connection as unknown as { destroy?(): void }).then((made) => made.destroy?.(), () => undefined);
     throw permanent(new Error('This driver makes no connections like those of mysql2: pass the package mysql2, not mysql2/promise.'));
   }
   return connection;

@@ -88,7 +88,9 @@ export class Session implements PacketSink {
   private home: { readonly autocommit: boolean; readonly user: string | undefined } = { autocommit: true, user: undefined };
   /** Its writes are refused because `onConnect` wants it so. */
   readOnlyAtHome = false;
-  private listeners: readonly (readonly [EventEmitter, KeptListeners])[] = [];
+  private listeners: readonly KeptListeners[] = [];
+  /** Looking at all of them on each release costs more than a release. */
+  private listenersTouched = false;
 
   constructor(driver: DriverConnection, owner: SessionOwner) {
     this.driver = driver;
@@ -114,8 +116,7 @@ export class Session implements PacketSink {
     this.home = { autocommit: this.autocommit, user: this.driver.config.user };
     this.cleanAt = this.writes;
     this.schemaLeft = false;
-    const lent = this.lent as unknown as EventEmitter;
-    this.listeners = [[lent, new KeptListeners(lent)], [this.driver, new KeptListeners(this.driver)]];
+    this.keepListeners();
   }
 
   /** What the last answer said. */
@@ -239,15 +240,22 @@ export class Session implements PacketSink {
 
   /** Removes what borrowers added since {@link settle}, and puts back what they removed. */
   restoreListeners(): void {
+    if (!this.listenersTouched) return;
     // What is lent first: it takes away by itself what it has added to the driver's.
-    for (const [emitter, kept] of this.listeners) {
-      if (FREQUENT.some((name) => emitter.listenerCount(name) !== kept.count(name))) kept.restore();
-    }
+    for (const kept of this.listeners) kept.restore();
+    this.listenersTouched = false;
+  }
+
+  private keepListeners(): void {
+    const touch = (): void => { this.listenersTouched = true; };
+    this.listeners = [this.lent as unknown as EventEmitter, this.driver].map((emitter) => {
+      emitter.on('removeListener', touch);
+      emitter.on('newListener', touch);
+      return new KeptListeners(emitter);
+    });
+    this.listenersTouched = false;
   }
 }
-
-/** The events that borrowers listen to. */
-const FREQUENT = ['error', 'end', 'drain', 'enqueue', 'warn'] as const;
 
 export function sessionOf(lent: object): Session {
   return (lent as { readonly [KEY]: Session })[KEY];
