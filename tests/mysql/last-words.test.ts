@@ -1,9 +1,12 @@
 // What only MySQL says, or says only now and then: a server that is played by a script.
 
-import { createMysqlPool } from 'millpond/mysql';
+import { createMysqlPool, mysqlFactory } from 'millpond/mysql';
 import * as mysql2 from 'mysql2';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { cancelStatement } from '../../packages/millpond/src/adapters/mysql/cancel.ts';
+import type { Messenger } from '../../packages/millpond/src/adapters/mysql/messenger.ts';
+import { sessionOf } from '../../packages/millpond/src/adapters/mysql/session.ts';
 import { failureOf, until } from '../support/postgres.ts';
 
 /** mysql2's own server side; its types know little of it. */
@@ -114,15 +117,40 @@ describe('the last words of a server', () => {
     expect(pool.stats().totals.created).toBe(4);
   });
 
-  it('about a statement that fails leave a connection without an identity as it is, and its statements are not killed', async () => {
+  it('about a KILL that came too late hit a statement of the pool itself, and not the next borrower', async () => {
     const seen: string[] = [];
+    let marked = true;
     await using server = await play((sql, peer) => {
       seen.push(sql);
-      if (sql === 'SLOW') setTimeout(() => ok(peer), 300);
-      else ok(peer);
+      if (sql === 'SLOW') {
+        setTimeout(() => ok(peer), 100);
+      } else if (sql === 'DO 0' && marked) {
+        marked = false;
+        fail(peer, 1317, 'Query execution was interrupted');
+      } else {
+        ok(peer);
+      }
     });
-    await using pool = createMysqlPool({ host: '127.0.0.1', port: server.port, user: 'u', max: 1 });
-    await expect(pool.query('SLOW', [], { timeoutMs: 100 })).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
+    const factory = mysqlFactory({ host: '127.0.0.1', port: server.port, user: 'u' });
+    const connection = await factory.create({ signal: new AbortController().signal, attempt: 1 });
+    const running = connection.query('SLOW');
+    const messenger = { kill: () => Promise.resolve('done') } as unknown as Messenger;
+    expect(await cancelStatement(sessionOf(connection), messenger, 60_000)).toBe(true);
+    await running;
+    expect(seen).toEqual(['SLOW', 'DO 0', 'DO 0']);
+    await factory.destroy(connection, { reason: 'idleTimeout', signal: new AbortController().signal });
+  });
+
+  it('about a statement that fails leave a connection without an identity as it is, and its statements are not killed', async () => {
+    const seen: string[] = [];
+    const asked = new AbortController();
+    await using server = await play((sql) => {
+      seen.push(sql);
+      asked.abort();
+    });
+    await using pool = createMysqlPool({ host: '127.0.0.1', port: server.port, user: 'u', max: 1, cancelTimeoutMs: 60_000 });
+    await expect(pool.query('SLOW', [], { signal: asked.signal })).rejects.toMatchObject({ name: 'AbortError' });
+    ok(server.peers[0]!);
     await until('the connection to come back', () => pool.stats().idle, (idle) => idle === 1);
     expect([seen, server.peers.length]).toEqual([['SLOW'], 1]);
   });

@@ -125,7 +125,8 @@ onMariadb('statements', (stage) => {
 
   it('leave nobody else the rows of a result that could not be read', async () => {
     await using pool = createMysqlPool({ ...await stage.options('derailed'), max: 1 });
-    const failing = { sql: 'SELECT seq, REPEAT("x", 1000) FROM seq_1_to_5000', typeCast: () => { throw new Error('no'); } };
+    // Rows so long that the next one is not here yet when one fails.
+    const failing = { sql: 'SELECT REPEAT("x", 100000) FROM seq_1_to_50', typeCast: () => { throw new Error('no'); } };
     await expect(pool.query(failing)).rejects.toThrow();
     for (let i = 0; i < 5; i++) expect((await pool.query(`SELECT ${i} AS n`))[0]).toEqual([{ n: i }]);
     expect(pool.stats().totals.created).toBe(2);

@@ -174,7 +174,8 @@ function deadlocks(stage: MariadbStage): void {
 /** Callers that leave in the middle. */
 function leavers(stage: MariadbStage): void {
   it('reject at once when their deadline passes, end what runs, and give a clean connection back', async () => {
-    await using pool = createMysqlPool({ ...await stage.options('tx-deadline'), max: 1 });
+    await using pool = createMysqlPool({ ...await stage.options('tx-deadline'), max: 1, cancelTimeoutMs: 60_000 });
+    await pool.query('SELECT 1');
     await expect(pool.transaction((connection) => connection.query('SELECT SLEEP(60)'), { timeoutMs: 300 }))
       .rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
     const stats = await until('the connection to come back', () => pool.stats(), (seen) => seen.idle === 1);
@@ -184,7 +185,7 @@ function leavers(stage: MariadbStage): void {
 
   it('reject with the reason of the signal, and never commit afterwards', async () => {
     await accounts(stage, 'aborted');
-    await using pool = createMysqlPool({ ...await stage.options('tx-abort'), max: 1 });
+    await using pool = createMysqlPool({ ...await stage.options('tx-abort'), max: 1, cancelTimeoutMs: 60_000 });
     const controller = new AbortController();
     const reason = new Error('gone');
     let finish = (): void => undefined;

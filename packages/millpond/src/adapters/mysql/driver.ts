@@ -55,6 +55,7 @@ export interface DriverConnection extends EventEmitter {
   readonly threadId: number | null;
   readonly _command?: DriverCommand | null;
   readonly _commands: { readonly length: number };
+  readonly _handshakePacket?: { readonly serverVersion?: string } | null;
   readonly _paused?: boolean;
   readonly _closing?: boolean;
   /** The prepared statements, by text; each closes itself at the server when it is put out. */
@@ -79,6 +80,11 @@ export interface ServerError extends Error {
 
 export function isServerError(error: unknown): error is ServerError {
   return error instanceof Error && typeof (error as Partial<ServerError>).sqlState === 'string';
+}
+
+/** The server ended a session that was silent for too long (4031): what was on its way to it then has not been read, and did not run. */
+export function wasUnread(error: unknown): boolean {
+  return isServerError(error) && error.errno === 4031;
 }
 
 /** The package `mysql2`. */
@@ -117,6 +123,11 @@ export function isBusy({ _command, _commands }: DriverConnection): boolean {
 /** Whether the connection can still take a statement, as far as it is known without asking the server. */
 export function isUsable(connection: DriverConnection): boolean {
   return connection.stream.writable && connection._closing !== true;
+}
+
+/** As the server says it, such as `8.0.40` or `10.11.19-MariaDB-log`. */
+export function versionOf(connection: DriverConnection): string {
+  return connection._handshakePacket?.serverVersion ?? '';
 }
 
 /** Is the goodbye sent, or about to be? */

@@ -3,8 +3,9 @@
 import { connect } from 'node:net';
 import type { Factory } from '../../index.ts';
 import { classify } from './classify.ts';
-import { open } from './connect.ts';
-import { isClosing, isPaused } from './driver.ts';
+import { open, send } from './connect.ts';
+import { DeadMan, type DeadManTimeouts } from './dead-man.ts';
+import { isClosing, isPaused, versionOf } from './driver.ts';
 import { identityOf, Messenger } from './messenger.ts';
 import { factorySettings, type FactorySettings } from './options.ts';
 import { isReadOnly, resetSession } from './reset.ts';
@@ -31,7 +32,10 @@ export function mysqlFactory<C extends MysqlConnection = MysqlConnection>(option
   return makeFactory(typeof options === 'string' ? { uri: options } : options, 'mysql').factory;
 }
 
-export function makeFactory<C extends MysqlConnection>(options: MysqlFactoryOptions<C>, name: string): MysqlFactory<C> {
+/** `deadMan`: the timeouts as the pool has settled them. */
+export function makeFactory<C extends MysqlConnection>(
+  options: MysqlFactoryOptions<C>, name: string, deadMan: DeadManTimeouts = options,
+): MysqlFactory<C> {
   const settings = factorySettings(options, name);
   const unreference = new Sweep<Session>(UNREFERENCE_AFTER_MS, (session) => session.unreference());
   const owner: SessionOwner = {
@@ -39,6 +43,7 @@ export function makeFactory<C extends MysqlConnection>(options: MysqlFactoryOpti
     failover: (session, errno) => settings.onFailover?.({ connection: session.lent as C, errno }),
     rests: (session) => unreference.add(session),
   };
+  const timeouts = new DeadMan(deadMan, options, () => owner.pool);
   const messenger = new Messenger(async (session, signal) =>
     open(settings.driver, toSameServer(session, await orAborted(settings.connectOptions(), signal)), signal));
 
@@ -49,7 +54,7 @@ export function makeFactory<C extends MysqlConnection>(options: MysqlFactoryOpti
       await open(settings.driver, connectOptions, signal, (driver) => { session = new Session(driver, owner); });
       const made = session!;
       made.connected();
-      await prepare(settings, made, signal);
+      await prepare(settings, timeouts, made, signal);
       made.settle();
       made.rest();
       return made.lent as C;
@@ -72,7 +77,7 @@ export function makeFactory<C extends MysqlConnection>(options: MysqlFactoryOpti
       });
     },
 
-    reset: (lent, context) => resetSession(sessionOf(lent), settings.reset, undefined, context),
+    reset: (lent, context) => resetSession(sessionOf(lent), settings.reset, context),
 
     isBroken: (lent) => !sessionOf(lent).usable,
 
@@ -92,11 +97,14 @@ export function makeFactory<C extends MysqlConnection>(options: MysqlFactoryOpti
 }
 
 /** What belongs to a new connection before it is lent; on failure it goes. */
-async function prepare<C extends MysqlConnection>({ onConnect }: FactorySettings<C>, session: Session, signal: AbortSignal): Promise<void> {
+async function prepare<C extends MysqlConnection>(
+  { onConnect }: FactorySettings<C>, timeouts: DeadMan, session: Session, signal: AbortSignal,
+): Promise<void> {
   const stop = (): void => { session.driver.stream.destroy(); };
   signal.addEventListener('abort', stop, { once: true });
   try {
     session.identity = await orAborted(identityOf(session.driver), signal);
+    session.variables = await orAborted(setVariables(session, timeouts), signal);
     if (onConnect !== undefined) {
       await orAborted(onConnect(session.lent as C), signal);
       session.readOnlyAtHome = await orAborted(isReadOnly(session), signal);
@@ -107,6 +115,19 @@ async function prepare<C extends MysqlConnection>({ onConnect }: FactorySettings
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
+  }
+}
+
+/** What was set in the session; undefined: nothing. */
+async function setVariables({ driver }: Session, timeouts: DeadMan): Promise<string | undefined> {
+  const statement = timeouts.statement(versionOf(driver));
+  if (statement === undefined) return undefined;
+  try {
+    await send(driver, statement);
+    return statement;
+  } catch (error) {
+    timeouts.failed(error);
+    return undefined;
   }
 }
 

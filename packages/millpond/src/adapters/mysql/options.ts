@@ -3,7 +3,9 @@
 
 import type { PoolOptions } from '../../index.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { deadManOf, settleRuntime } from '../common/runtime.ts';
 import { permanent } from './classify.ts';
+import type { DeadManTimeouts } from './dead-man.ts';
 import { loadDriver } from './driver.ts';
 import type { MysqlConnection, MysqlConnectOptions, MysqlDriver, MysqlFactoryOptions, MysqlPoolOptions, MysqlReset } from './types.ts';
 
@@ -16,11 +18,11 @@ const CONNECT_KEYS: readonly (keyof MysqlConnectOptions)[] = [
 ];
 
 const FACTORY_KEYS: readonly Exclude<keyof MysqlFactoryOptions, keyof MysqlConnectOptions>[] = [
-  'connection', 'driver', 'reset', 'onConnect', 'onFailover',
+  'connection', 'driver', 'reset', 'onConnect', 'onFailover', 'sessionIdleTimeoutMs', 'transactionIdleTimeoutMs',
 ];
 
 /** Options of {@link createMysqlPool} alone. */
-const OWN_KEYS = ['cancelTimeoutMs'] as const;
+const OWN_KEYS = ['runtime', 'cancelTimeoutMs'] as const;
 
 const PREPARED = 128;
 
@@ -57,6 +59,7 @@ export interface FactorySettings<C extends MysqlConnection> {
 export interface PoolSettings<C extends MysqlConnection> {
   readonly pool: Omit<PoolOptions<C>, 'factory'>;
   readonly factory: MysqlFactoryOptions<C>;
+  readonly deadMan: DeadManTimeouts;
   readonly cancelTimeoutMs: number;
 }
 
@@ -70,17 +73,23 @@ export function splitPoolOptions<C extends MysqlConnection>(given: string | Mysq
   if (typeof cancelTimeoutMs !== 'number' || !(cancelTimeoutMs > 0) || cancelTimeoutMs >= 2 ** 31) {
     throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
   }
-  return { pool: { keepaliveIntervalMs: 120_000, ...pool }, factory, cancelTimeoutMs };
+  const settled = settleRuntime(options, pool, { keepaliveIntervalMs: 120_000 }, name);
+  return { pool: settled.pool, factory, deadMan: settled, cancelTimeoutMs };
 }
 
 /** The options of {@link mysqlFactory}, checked. */
 export function factorySettings<C extends MysqlConnection>(options: MysqlFactoryOptions<C>, name: string): FactorySettings<C> {
   if (typeof options !== 'object' || options === null) throw invalid('options', `must be ${A_URL_OR_OBJECT}`, name);
   checkKeys('', options, [...CONNECT_KEYS, ...FACTORY_KEYS], name, ELSEWHERE);
-  const { connection, driver, reset = 'rollback', onConnect, onFailover, ...fixed } = options;
+  const {
+    connection, driver, reset = 'rollback', onConnect, onFailover, sessionIdleTimeoutMs, transactionIdleTimeoutMs, ...fixed
+  } = options;
   if (!['none', 'rollback', 'reset'].includes(reset)) throw invalid('reset', "must be one of 'none', 'rollback', 'reset'", name);
   for (const [key, value] of Object.entries({ onConnect, onFailover })) {
     if (value !== undefined && typeof value !== 'function') throw invalid(key, 'must be a function', name);
+  }
+  for (const [key, value] of Object.entries({ sessionIdleTimeoutMs, transactionIdleTimeoutMs })) {
+    if (value !== undefined) deadManOf(key, value, name);
   }
   if (driver !== undefined && typeof (driver as Partial<MysqlDriver> | null)?.createConnection !== 'function') {
     throw invalid('driver', 'must be the package mysql2', name);

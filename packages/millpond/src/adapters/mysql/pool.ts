@@ -34,8 +34,8 @@ export class MysqlPool<C extends MysqlConnection = MysqlConnection> extends Pool
   #failedOverAt = -Infinity;
 
   constructor(options: string | MysqlPoolOptions<C>) {
-    const { pool, factory: factoryOptions, cancelTimeoutMs } = splitPoolOptions(options);
-    const { factory, owner, messenger } = makeFactory(factoryOptions, pool.name ?? 'mysql');
+    const { pool, factory: factoryOptions, deadMan, cancelTimeoutMs } = splitPoolOptions(options);
+    const { factory, owner, messenger } = makeFactory(factoryOptions, pool.name ?? 'mysql', deadMan);
     super({ ...pool, factory });
     this.laned = pool.lanes !== undefined;
     this.messenger = messenger;

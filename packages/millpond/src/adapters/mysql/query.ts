@@ -5,7 +5,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { AcquireOptions, Lease } from '../../index.ts';
 import { cancelStatement } from './cancel.ts';
-import { isServerError } from './driver.ts';
+import { isServerError, wasUnread } from './driver.ts';
 import type { Messenger } from './messenger.ts';
 import { judgeReadOnly } from './reset.ts';
 import { sessionOf, type Session } from './session.ts';
@@ -14,8 +14,6 @@ import { acquireOptions, Attempts, deadlineOf, NotSent } from '../common/attempt
 import { ConnectionLostError } from '../common/errors.ts';
 import { Watch, type Limit } from '../common/watch.ts';
 
-/** The server had ended the connection for being idle before it read the statement. */
-const IDLE_FOR_TOO_LONG = 4031;
 /** How long the end of a statement that mysql2 itself gave up (its `timeout`) is waited for. */
 const WIND_UP_MS = 2_000;
 
@@ -131,7 +129,7 @@ export class Request {
     const { host, asked } = this;
     if (session.lost || !session.usable) {
       lease.destroy(session.cause ?? error);
-      if (!sent || isIdleTimeout(error)) this.notSent(new NotSent(error, true));
+      if (!sent || wasUnread(error)) this.notSent(new NotSent(error, true));
       else asked.reject(isServerError(error) ? error : new ConnectionLostError(host.name, true, error));
       return;
     }
@@ -150,10 +148,6 @@ export class Request {
     if (this.attempts.mayGoOn(error)) this.attemptAgain();
     else this.asked.reject(this.attempts.lastWord(error));
   }
-}
-
-export function isIdleTimeout(error: unknown): boolean {
-  return isServerError(error) && error.errno === IDLE_FOR_TOO_LONG;
 }
 
 /** Whether a refused write means failover is known before the caller is told, so that its next attempt is on a new connection. */

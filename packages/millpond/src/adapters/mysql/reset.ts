@@ -12,7 +12,7 @@ const UNKNOWN_COMMAND = 1047;
 
 /** Returns nothing when it is clean already; rejects or throws when it must not be used again. */
 export function resetSession(
-  session: Session, mode: MysqlReset, variables: string | undefined, context: { readonly signal: AbortSignal },
+  session: Session, mode: MysqlReset, context: { readonly signal: AbortSignal },
 ): Promise<void> | undefined {
   if (session.lost) throw session.cause;
   session.restoreListeners();
@@ -23,15 +23,15 @@ export function resetSession(
     return undefined;
   }
   context.signal.addEventListener('abort', () => { session.silent = true; }, { once: true });
-  return resetSlowly(session, mode, variables);
+  return resetSlowly(session, mode);
 }
 
-async function resetSlowly(session: Session, mode: MysqlReset, variables: string | undefined): Promise<void> {
+async function resetSlowly(session: Session, mode: MysqlReset): Promise<void> {
   // mysql2 tells of an error before it is through with the statement. That, and nothing else, is over in a moment.
   if (session.busy) await Promise.resolve();
   if (session.busy) throw new Error('it was given back while a statement was running, or queued');
   if (session.isStranger) throw new Error('a borrower changed its user');
-  if (mode === 'reset') await resetAll(session, variables);
+  if (mode === 'reset') await resetAll(session);
   else if (mode === 'rollback' && !session.atHome) await goHome(session);
   if (mode !== 'none' && session.readOnlySeen !== undefined) await judgeReadOnly(session);
   session.readOnlySeen = undefined;
@@ -47,7 +47,7 @@ async function goHome(session: Session): Promise<void> {
 }
 
 /** COM_RESET_CONNECTION, which leaves the default database as it is: after a USE, and for servers without it, COM_CHANGE_USER. */
-async function resetAll(session: Session, variables: string | undefined): Promise<void> {
+async function resetAll(session: Session): Promise<void> {
   const { driver } = session;
   forgetStatements(driver);
   const reset = driver.reset === undefined || session.schemaLeft ? undefined : (done: Done): void => driver.reset?.(done);
@@ -58,7 +58,7 @@ async function resetAll(session: Session, variables: string | undefined): Promis
     if (reset === undefined || !isServerError(error) || error.errno !== UNKNOWN_COMMAND) throw error;
     await answered(changeUser);
   }
-  if (variables !== undefined) await send(driver, variables);
+  if (session.variables !== undefined) await send(driver, session.variables);
   session.cleanAt = session.writes;
   session.schemaLeft = false;
 }

@@ -54,6 +54,8 @@ export class Session implements PacketSink {
   readonly lent: MysqlConnection;
   /** Who the server says that it is; undefined: it does not. */
   identity: string | undefined = undefined;
+  /** The statement that set what every session of the factory has; undefined: none. */
+  variables: string | undefined = undefined;
   lost = false;
   cause: unknown = undefined;
   /** Told once, when the connection is lost. */

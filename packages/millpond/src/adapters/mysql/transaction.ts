@@ -2,9 +2,9 @@
 
 import type { AcquireOptions, Lease, Pool } from '../../index.ts';
 import { cancelStatement } from './cancel.ts';
-import { isServerError } from './driver.ts';
+import { isServerError, wasUnread } from './driver.ts';
 import type { Messenger } from './messenger.ts';
-import { isIdleTimeout, judged } from './query.ts';
+import { judged } from './query.ts';
 import { sessionOf, type Doubt, type Session } from './session.ts';
 import type { MysqlConnection, MysqlTransactionOptions } from './types.ts';
 import { NotSent } from '../common/attempts.ts';
@@ -120,7 +120,7 @@ class Transaction<C extends MysqlConnection> {
       }
     } catch (error) {
       // A transaction that has only begun has done nothing: if the connection is lost, another one will do.
-      if (session.lost && (session.writes === writes || refused || isIdleTimeout(error))) throw new NotSent(error, true);
+      if (session.lost && (session.writes === writes || refused || wasUnread(error))) throw new NotSent(error, true);
       throw error;
     }
     session.doubt = undefined;

@@ -4,6 +4,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import type { AcquireOptions, PoolOptions } from '../../index.ts';
+import type { DeadManOptions, RuntimeOptions } from '../common/runtime.ts';
 
 // `any` and not `unknown`: what a row holds is known to the caller alone, and mysql2's own types say the same.
 /* oxlint-disable typescript/no-explicit-any */
@@ -137,7 +138,8 @@ export interface MysqlConnectOptions {
 export type MysqlReset = 'none' | 'rollback' | 'reset';
 
 /** What {@link mysqlFactory} takes. */
-export interface MysqlFactoryOptions<C extends MysqlConnection = MysqlConnection> extends MysqlConnectOptions {
+export interface MysqlFactoryOptions<C extends MysqlConnection = MysqlConnection>
+  extends MysqlConnectOptions, Omit<DeadManOptions, 'runtime'> {
   /**
    * Where to connect and as whom; adds to the options beside it and wins over them. A function is asked anew for each connection, so that
    * credentials may rotate (IAM tokens): old connections go on, new ones use what it returns.
@@ -169,7 +171,7 @@ export interface MysqlFailover<C extends MysqlConnection = MysqlConnection> {
 
 /** What {@link createMysqlPool} takes: the pool's options, the connect options and the adapter's, in one object. */
 export interface MysqlPoolOptions<C extends MysqlConnection = MysqlConnection>
-  extends Omit<PoolOptions<C>, 'factory' | 'sharing'>, MysqlFactoryOptions<C> {
+  extends Omit<PoolOptions<C>, 'factory' | 'sharing'>, MysqlFactoryOptions<C>, RuntimeOptions {
   /** Idle connections are pinged this often. Default 120 000 ms; 0 or Infinity: off. */
   readonly keepaliveIntervalMs?: number;
   /**
