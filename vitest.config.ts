@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['source', 'module', 'node', 'development|production'];
 
 /** Folders of tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
-const SERVERS = ['tests/pg/**', 'tests/demo/**', 'tests/consumers/**', 'tests/drop-ins/pg-pool/**'];
+const SERVERS = [
+  'tests/pg/**', 'tests/mysql/**', 'tests/demo/**', 'tests/consumers/**', 'tests/drop-ins/pg-pool/**', 'tests/drop-ins/sequelize-pool/**',
+  'tests/drop-ins/mysql2/**',
+];
 
 const shared = {
   resolve: { conditions },

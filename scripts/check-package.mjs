@@ -54,7 +54,9 @@ async function install() {
   cpSync(join(root, 'tests/packaging/consumer'), consumer, { recursive: true });
   writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, version: '1.0.0' }));
   await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', tarball), { cwd: consumer });
-  if (existsSync(join(consumer, 'node_modules/pg'))) throw new Error('the driver came along: it must be an optional peer');
+  for (const driver of ['pg', 'mysql2']) {
+    if (existsSync(join(consumer, 'node_modules', driver))) throw new Error(`${driver} came along: it must be an optional peer`);
+  }
   for (const name of ['@types/node', 'undici-types']) {
     mkdirSync(join(consumer, 'node_modules/@types'), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction');

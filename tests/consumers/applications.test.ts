@@ -3,14 +3,12 @@
 
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startPostgres, type PostgresServer } from '@millpond/lab/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prepare } from '../../consumers/prepare.mjs';
+import { consumers, prepare } from './prepare.ts';
 
-const consumers = join(dirname(fileURLToPath(import.meta.url)), '../../consumers');
 const applications = readdirSync(join(consumers, 'apps')).filter((file) => file !== 'lib.mjs').map((file) => file.replace('.mjs', ''));
 
 describe('an application', { timeout: 120_000 }, () => {

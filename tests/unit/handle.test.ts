@@ -21,7 +21,8 @@ class Line extends EventEmitter {
 }
 
 function linePool(): Pool<Line> {
-  return new Pool({ max: 1, factory: { create: () => Object.defineProperty(new Line(), 'fixed', { value: () => 'as it is' }), destroy: () => undefined } });
+  const create = (): Line => Object.defineProperty(new Line(), 'fixed', { value: () => 'as it is' });
+  return new Pool({ max: 1, factory: { create, destroy: () => undefined } });
 }
 
 test('a handle does what its resource does, and is an instance of its class', async () => {

@@ -47,7 +47,9 @@ const TIMES = [
   'acquireTimeoutMillis', 'createTimeoutMillis', 'destroyTimeoutMillis', 'idleTimeoutMillis', 'reapIntervalMillis',
   'createRetryIntervalMillis',
 ] as const;
-const KEYS: ReadonlySet<string> = new Set(['create', 'validate', 'destroy', 'log', 'min', 'max', 'propagateCreateError', 'millpond', ...TIMES]);
+const KEYS: ReadonlySet<string> = new Set([
+  'create', 'validate', 'destroy', 'log', 'min', 'max', 'propagateCreateError', 'millpond', ...TIMES,
+]);
 
 /** Throws as tarn does. */
 export function checkOptions<T>(options: PoolOptions<T>): void {

@@ -17,7 +17,9 @@ export function checkKeys(
     if (known.includes(key)) continue;
     const here = Object.hasOwn(elsewhere, key) ? elsewhere[key] : undefined;
     if (here !== undefined) throw unknown(prefix + key, `here it is ${here}`, name);
-    if ((POOL_OPTION_KEYS as readonly string[]).includes(key)) throw invalid(prefix + key, 'is an option of the pool, not of a connection', name);
+    if ((POOL_OPTION_KEYS as readonly string[]).includes(key)) {
+      throw invalid(prefix + key, 'is an option of the pool, not of a connection', name);
+    }
     const near = nearest(key, known);
     throw unknown(prefix + key, near === undefined ? `known are ${known.join(', ')}` : `did you mean ${prefix}${near}?`, name);
   }

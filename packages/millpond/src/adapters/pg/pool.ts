@@ -1,25 +1,29 @@
 // The front door: a pool of PostgreSQL connections that runs statements and transactions itself.
 
 import {
-  InvalidOptionError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolStats, type ResourceInfo,
+  InvalidOptionError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolStats,
+  type QuiesceOptions, type QuiesceResult, type ResourceInfo,
 } from '../../index.ts';
-import { QueryTimeoutError } from './errors.ts';
 import { makeFactory } from './factory.ts';
 import { splitPoolOptions, type PoolSettings } from './options.ts';
 import { CARRIER_LABEL, Pipeline, type PipelineSettings } from './pipeline.ts';
 import { LoneRequest } from './query.ts';
-import { acquireOptions, Attempts, deadlineOf, NotSent, ownStatement } from './request.ts';
+import { ownStatement } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import { SharedRequest } from './shared.ts';
-import { onAbort } from '../common/signals.ts';
-import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
+import { beginStatement, mayRetry, transact } from './transaction.ts';
 import type {
   PgAnyRow, PgClient, PgPoolOptions, PgQueryConfig, PgQueryOptions, PgResult, PgRow, PgTransactionOptions,
 } from './types.ts';
+import { acquireOptions, Attempts, deadlineOf, NotSent } from '../common/attempts.ts';
+import { QueryTimeoutError } from '../common/errors.ts';
+import { pause, retriesOf, retryDelayMs } from '../common/retries.ts';
 import type { Limit } from '../common/watch.ts';
 
 /** One failover is told by every connection that there is; the pool moves on once. */
 const FAILOVER_PAUSE_MS = 1_000;
+/** Where PostgreSQL tells what a statement waits for. */
+const LOOK_AT = 'pg_stat_activity, pg_locks';
 
 /** Makes a {@link PgPool}. Throws {@link InvalidOptionError} for wrong options; connects only when `min` or an acquire asks for it. */
 export function createPgPool<C extends PgClient = PgClient>(options: string | PgPoolOptions<C>): PgPool<C> {
@@ -27,6 +31,8 @@ export function createPgPool<C extends PgClient = PgClient>(options: string | Pg
 }
 
 export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
+  /** As pg.Pool says it: for what looks at a pool to see how long its connections idle (`attachDatabasePool` of `@vercel/functions`). */
+  readonly options: { readonly idleTimeoutMillis: number };
   /** @internal */
   readonly laned: boolean;
   readonly #cancelTimeoutMs: number;
@@ -38,13 +44,14 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   constructor(options: string | PgPoolOptions<C>) {
     const settings = splitPoolOptions(options);
     const { pool, factory: factoryOptions, cancelTimeoutMs } = settings;
-    const { factory, owner, ownStatements } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared);
+    const { factory, owner, ownStatements } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared, settings.deadMan);
     if (settings.pipeline !== undefined && !ownStatements) {
       const what = 'needs the Client of node-postgres, 8.11 or newer, or a class derived from it';
       throw new InvalidOptionError('pipeline', `pipeline ${what}`, pool.name ?? 'pg');
     }
     super({ ...pool, factory });
     this.laned = pool.lanes !== undefined;
+    this.options = { idleTimeoutMillis: pool.idleTimeoutMs ?? 600_000 };
     this.#cancelTimeoutMs = cancelTimeoutMs;
     this.#pipeline = this.#pipelineOf(settings);
     owner.pool = this.name;
@@ -98,6 +105,14 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   override resume(): void {
     super.resume();
     this.#pipeline?.places.resume();
+  }
+
+  override async quiesce(options?: QuiesceOptions): Promise<QuiesceResult> {
+    const connections = super.quiesce(options);
+    const statements = await this.#pipeline?.places.quiesce(options);
+    const { left, holders } = await connections;
+    if (statements === undefined) return { left, holders };
+    return { left, holders: [...statements.holders, ...holders.filter(({ label }) => label !== CARRIER_LABEL)] };
   }
 
   override close(options: CloseOptions = {}): Promise<CloseResult> {
@@ -211,7 +226,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     return {
       signal,
       remainingMs: deadline === undefined ? undefined : deadline - performance.now(),
-      onTimeout: () => new QueryTimeoutError(what, timeoutMs ?? Infinity, this.name),
+      onTimeout: () => new QueryTimeoutError(what, timeoutMs ?? Infinity, this.name, LOOK_AT),
       cancelTimeoutMs: this.#cancelTimeoutMs,
     };
   }
@@ -245,17 +260,4 @@ function placesOptions<C extends PgClient>(pool: PoolSettings<C>['pool']): Pipel
   const { acquireTimeoutMs, maxWaiting, shedding, lanes, headroom, clock, random } = pool;
   return Object.fromEntries(
     Object.entries({ acquireTimeoutMs, maxWaiting, shedding, lanes, headroom, clock, random }).filter(([, value]) => value !== undefined));
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const unwatch = signal === undefined ? undefined : onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-    const timer = setTimeout(() => {
-      unwatch?.();
-      resolve();
-    }, ms);
-  });
 }

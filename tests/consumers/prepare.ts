@@ -8,49 +8,53 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = dirname(here);
-const STAMP = join(here, 'node_modules/.ready');
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const consumers: string = join(root, 'consumers');
+const STAMP = join(consumers, 'node_modules/.ready');
 const WHAT_COUNTS = ['package.json', 'package-lock.json', 'prisma/schema.prisma'];
 
 /** Throws with the output of whatever failed. */
-export function prepare() {
+export function prepare(): void {
   run(root, process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b']);
-  const wanted = createHash('sha256').update(WHAT_COUNTS.map((file) => readFileSync(join(here, file))).join('\0')).digest('hex');
+  const wanted = createHash('sha256').update(WHAT_COUNTS.map((file) => readFileSync(join(consumers, file))).join('\0')).digest('hex');
   if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== wanted) {
-    run(here, 'npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']);
+    run(consumers, 'npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']);
     generate();
     writeFileSync(STAMP, wanted);
   }
   for (const [name, folder] of Object.entries(ours())) {
-    const installed = join(here, 'node_modules', name);
+    const installed = join(consumers, 'node_modules', name);
     rmSync(installed, { recursive: true });
     // Not its own node_modules: a package that is installed has none.
-    cpSync(join(here, folder), installed, { recursive: true, filter: (path) => !path.endsWith('/node_modules') });
+    cpSync(join(consumers, folder), installed, { recursive: true, filter: (path) => !path.endsWith('/node_modules') });
   }
 }
 
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly overrides: Readonly<Record<string, string>>;
+}
+
 /** Our packages by the name under which they are installed. */
-function ours() {
-  const { dependencies, overrides } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
+function ours(): Record<string, string> {
+  const { dependencies, overrides } = JSON.parse(readFileSync(join(consumers, 'package.json'), 'utf8')) as Manifest;
   const local = Object.entries({ ...dependencies, ...overrides }).filter(([, from]) => from.startsWith('file:'));
   return Object.fromEntries(local.map(([name, from]) => [name, from.slice('file:'.length)]));
 }
 
 /** Needs no engine, but would fetch one: it is told that there is one. */
-function generate() {
+function generate(): void {
   const env = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' };
-  run(here, process.execPath, [join(here, 'node_modules/prisma/build/index.js'), 'generate', '--no-hints'], env);
+  run(consumers, process.execPath, [join(consumers, 'node_modules/prisma/build/index.js'), 'generate', '--no-hints'], env);
 }
 
-function run(cwd, command, args, env = {}) {
+function run(cwd: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   try {
     execFileSync(command, args, { cwd, env: { ...process.env, ...env }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   } catch (error) {
-    throw new Error(`${[command, ...args].join(' ')} failed in ${cwd}\n${error.stdout}\n${error.stderr}`, { cause: error });
+    const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
+    throw new Error(`${[command, ...args].join(' ')} failed in ${cwd}\n${stdout}\n${stderr}`, { cause: error });
   }
 }
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) prepare();

@@ -1,0 +1,63 @@
+// sequelize-pool's options: checked in its words, and said in the engine's.
+
+import type { PoolOptions } from 'millpond';
+
+export type LogLevel = 'verbose' | 'info' | 'warn' | 'error';
+export type FactoryLogger = (message: string, level: LogLevel) => void;
+
+/** What is better only if you say so. Every option of millpond's `Pool` but the factory; it wins over what is beside it. */
+export interface EngineOptions extends Omit<PoolOptions<unknown>, 'factory'> {
+  /** How long `drain()` waits for what is in use; then that is destroyed. Default Infinity, as sequelize-pool waits. */
+  readonly drainDeadlineMs?: number;
+}
+
+export interface FactoryOptions<T> {
+  name?: string;
+  create: () => Promise<T>;
+  destroy: (resource: T) => void | Promise<void>;
+  /** May it be handed out (again)? Asked before it is, and when it comes back. */
+  validate: (resource: T) => boolean;
+  max: number;
+  /** How many idle ones stay. They are not created in advance: `millpond: { fill: true }` does. */
+  min: number;
+  /** Default Infinity. */
+  maxUses?: number;
+  /** Milliseconds; default 30 000. */
+  idleTimeoutMillis?: number;
+  /** Milliseconds; default 30 000. */
+  acquireTimeoutMillis?: number;
+  /** Accepted, and not needed: each idle resource goes when its time has come. */
+  reapIntervalMillis?: number;
+  /** A function, or true for the console. Default: silence. */
+  log?: FactoryLogger | boolean;
+  millpond?: EngineOptions;
+}
+
+/** Throws as sequelize-pool does. */
+export function checkOptions<T>({ create, destroy, validate, min, max, maxUses }: FactoryOptions<T>): void {
+  for (const [name, hook] of Object.entries({ create, destroy, validate })) if (!hook) throw new Error(`${name} function is required`);
+  if (!Number.isInteger(min) || min < 0) throw new Error('min must be an integer >= 0');
+  if (!Number.isInteger(max) || max <= 0) throw new Error('max must be an integer > 0');
+  if (min > max) throw new Error('max is smaller than min');
+  if (maxUses !== undefined && !(typeof maxUses === 'number' && maxUses >= 0)) throw new Error('maxUses must be an integer >= 0');
+}
+
+/** The same in the engine's words, without the factory. */
+export function engineOptions<T>(options: FactoryOptions<T>): Omit<PoolOptions<T>, 'factory'> {
+  const { drainDeadlineMs: _, ...chosen } = options.millpond ?? {};
+  return {
+    ...(options.name === undefined ? {} : { name: options.name }),
+    min: options.min,
+    max: options.max,
+    fill: false,
+    maxCreating: Infinity,
+    maxUses: Math.max(1, Math.ceil(options.maxUses ?? Infinity)),
+    acquireTimeoutMs: options.acquireTimeoutMillis ?? 30_000,
+    // It has no deadline for a create but that of the acquire.
+    createTimeoutMs: options.acquireTimeoutMillis ?? 30_000,
+    idleTimeoutMs: options.idleTimeoutMillis ?? 30_000,
+    maxLifetimeMs: 0,
+    createRetry: false,
+    ...chosen,
+  };
+}

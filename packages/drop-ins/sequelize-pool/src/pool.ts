@@ -1,0 +1,171 @@
+// sequelize-pool's Pool on millpond's engine. Who waits, who is next, what is created and what is destroyed is the engine's; here it is
+// told in sequelize-pool's words.
+
+import { Pool as EnginePool, type Lease, type PoolStats } from 'millpond';
+import { AggregateError, draining, translated } from './errors.ts';
+import { checkOptions, engineOptions, type FactoryOptions, type LogLevel } from './options.ts';
+
+interface Ending {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Pool<T> {
+  readonly #options: FactoryOptions<T>;
+  readonly #engine: EnginePool<T>;
+  readonly #leases = new Map<T, Lease<T>>();
+  /** Who waits for the end of which resource. */
+  readonly #endings = new Map<T, Ending>();
+  #draining = false;
+
+  /** Throws an Error for options that are wrong. */
+  constructor(options: FactoryOptions<T>) {
+    checkOptions(options);
+    this.#options = options;
+    this.#engine = new EnginePool<T>({
+      ...engineOptions(options),
+      factory: {
+        create: () => options.create(),
+        destroy: (resource) => this.#end(resource),
+        isBroken: (resource) => !options.validate(resource),
+      },
+    });
+  }
+
+  /** All that are there or on their way, without those that are being destroyed; these still count for `max`. */
+  get size(): number {
+    const { size, destroying } = this.#engine.stats();
+    return size - destroying;
+  }
+
+  get name(): string | undefined {
+    return this.#options.name;
+  }
+
+  get available(): number {
+    return this.#engine.stats().idle;
+  }
+
+  get using(): number {
+    return this.#engine.stats().borrowed;
+  }
+
+  get waiting(): number {
+    return this.#engine.stats().waiting;
+  }
+
+  get maxSize(): number {
+    return this.#engine.stats().max;
+  }
+
+  get minSize(): number {
+    return this.#engine.stats().min;
+  }
+
+  /** The numbers of the engine behind it. */
+  stats(): PoolStats {
+    return this.#engine.stats();
+  }
+
+  /** Rejects with a {@link TimeoutError}, with the error of a create, or because the pool is draining. */
+  acquire(): Promise<T> {
+    if (this.#draining) return Promise.reject(draining());
+    const lease = this.#engine.tryAcquire();
+    if (lease !== undefined) return Promise.resolve(this.#lend(lease));
+    return this.#engine.acquire().then((late) => this.#lend(late), (error: unknown) => { throw translated(error); });
+  }
+
+  /** A resource that is not in use is left alone, and reported to the log. */
+  release(resource: T): void {
+    if (!this.#take(resource)?.release()) this.#log('release of a resource that is not in use', 'error');
+  }
+
+  /** Ends a resource, in use or not; resolves when that is done, and rejects as the factory's `destroy` does. */
+  async destroy(resource: T): Promise<void> {
+    const lease = this.#take(resource);
+    const done = this.#ended(resource);
+    const ends = lease === undefined ? this.#engine.evict({ where: (each) => each === resource }) > 0 : lease.destroy();
+    if (!ends) {
+      this.#endings.get(resource)?.resolve(); // it was none of ours
+      this.#endings.delete(resource);
+    }
+    await done;
+  }
+
+  /** Refuses further acquires; resolves when nobody waits and nothing is in use any more. */
+  drain(): Promise<void> {
+    this.#log('draining', 'info');
+    this.#draining = true;
+    const engine = this.#engine;
+    const deadlineMs = this.#options.millpond?.drainDeadlineMs ?? Infinity;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const { waiting, borrowed, resetting, creating } = engine.stats();
+        if (waiting + borrowed + resetting + creating > 0) return;
+        for (const stop of listening) stop();
+        clearTimeout(timer);
+        resolve();
+      };
+      // An event comes in the middle of what it tells of; afterwards the numbers are those that count.
+      const soon = (): void => void setImmediate(look);
+      const events = ['create', 'createError', 'acquireError', 'release', 'destroy'] as const;
+      const listening = events.map((name) => engine.on(name, soon));
+      const timer = deadlineMs === Infinity ? undefined : setTimeout(() => {
+        for (const lease of this.#leases.values()) lease.destroy();
+        this.#leases.clear();
+        soon();
+      }, deadlineMs);
+      look();
+    });
+  }
+
+  /** Destroys what is not in use. Rejects with an {@link AggregateError} when some of it could not be destroyed. */
+  async destroyAllNow(): Promise<void> {
+    const endings: Promise<void>[] = [];
+    this.#engine.evict({ where: (resource) => {
+      if (this.#leases.has(resource)) return false;
+      endings.push(this.#ended(resource));
+      return true;
+    } });
+    const outcomes = await Promise.allSettled(endings);
+    const errors = outcomes.flatMap((outcome) => outcome.status === 'rejected' ? [outcome.reason as Error] : []);
+    if (errors.length > 0) throw new AggregateError(errors);
+  }
+
+  #lend(lease: Lease<T>): T {
+    const { resource } = lease;
+    this.#leases.set(resource, lease);
+    return resource;
+  }
+
+  #take(resource: T): Lease<T> | undefined {
+    const lease = this.#leases.get(resource);
+    this.#leases.delete(resource);
+    return lease;
+  }
+
+  #ended(resource: T): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#endings.set(resource, { resolve, reject });
+    });
+  }
+
+  async #end(resource: T): Promise<void> {
+    const ending = this.#endings.get(resource);
+    this.#endings.delete(resource);
+    try {
+      await this.#options.destroy(resource);
+      ending?.resolve();
+    } catch (error) {
+      if (ending === undefined) this.#log(`a resource could not be destroyed: ${String(error)}`, 'error');
+      ending?.reject(error);
+      throw error;
+    }
+  }
+
+  #log(message: string, level: LogLevel): void {
+    const { log, name = '' } = this.#options;
+    if (typeof log === 'function') log(message, level);
+    else if (log === true) console.log(`${level.toUpperCase()} pool ${name} - ${message}`);
+  }
+}
