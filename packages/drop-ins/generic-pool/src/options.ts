@@ -4,7 +4,7 @@ import { InvalidOptionError, type PoolOptions } from 'millpond';
 
 export interface Factory<T> {
   create(): PromiseLike<T> | T;
-  destroy(resource: T): PromiseLike<unknown> | unknown;
+  destroy(resource: T): unknown;
   /** Resolve false, or reject, to say that it must not be used. */
   validate?(resource: T): PromiseLike<boolean> | boolean;
 }

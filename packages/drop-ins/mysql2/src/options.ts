@@ -23,6 +23,11 @@ export interface Settings {
   readonly engine: Omit<PoolOptions<unknown>, 'factory'>;
 }
 
+/** 0 is no limit to mysql2. */
+export function mostConnections(connectionLimit: number): number {
+  return connectionLimit === 0 ? Infinity : Math.max(1, Math.ceil(connectionLimit));
+}
+
 /** Throws {@link InvalidOptionError}. */
 export function settingsOf(config: PoolConfig, millpond: boolean | MillpondOptions = false): Settings {
   const better = millpond !== false;
@@ -34,8 +39,7 @@ export function settingsOf(config: PoolConfig, millpond: boolean | MillpondOptio
   const { connectionLimit, maxIdle, idleTimeout } = config;
   const engine = {
     name: 'mysql2',
-    // 0 is no limit to mysql2.
-    max: connectionLimit === 0 ? Infinity : Math.max(1, Math.ceil(connectionLimit)),
+    max: mostConnections(connectionLimit),
     maxLifetimeMs: 0,
     // Each connect is for one caller, who is told when it fails.
     createRetry: false,

@@ -6,7 +6,7 @@ import { CreateError, Pool as EnginePool, PoolClosedError, QueueFullError, type 
 import { handleOf } from 'millpond/handle';
 import { mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
 import { ConnectionFactory } from './factory.ts';
-import { settingsOf, type MillpondOptions, type Settings } from './options.ts';
+import { mostConnections, settingsOf, type MillpondOptions, type Settings } from './options.ts';
 import { PromisePool, SafePromiseConnection } from './promise-pool.ts';
 import { view, type View } from './views.ts';
 
@@ -26,6 +26,7 @@ export class Pool extends Base {
   readonly #leases = new Map<Connection, Lease<Connection>>();
   /** What was handed out in place of a connection. */
   readonly #handles = new WeakMap<Connection, Connection>();
+  #limit: number;
   #ending = false;
   #trim: NodeJS.Timeout | undefined;
 
@@ -33,6 +34,7 @@ export class Pool extends Base {
   constructor({ config, millpond }: { readonly config: PoolConfig; readonly millpond?: boolean | MillpondOptions }) {
     super({ config });
     this.#settings = settingsOf(config, millpond);
+    this.#limit = config.connectionLimit;
     this.#factory = new ConnectionFactory(this, config.resetOnRelease === true);
     this.#engine = new EnginePool<Connection>({ ...this.#settings.engine, factory: this.#factory });
     this.#engine.on('create', ({ resource }) => void this.emit('connection', resource));
@@ -59,6 +61,7 @@ export class Pool extends Base {
       process.nextTick(callback, new Error(CLOSED));
       return;
     }
+    if (this.config.connectionLimit !== this.#limit) this.#resize();
     const lease = this.#engine.tryAcquire();
     if (lease !== undefined) {
       this.emit('acquire', lease.resource);
@@ -75,6 +78,12 @@ export class Pool extends Base {
       if (isFull) this.emit('enqueue');
       this.#wait(callback, isFull);
     }
+  }
+
+  /** mysql2 reads its limit anew each time, so people change it while the pool runs. */
+  #resize(): void {
+    this.#limit = this.config.connectionLimit;
+    this.#engine.resize({ max: mostConnections(this.#limit) });
   }
 
   /** Calls back in a tick of its own: what a callback throws is not a rejection of a promise in here. */
