@@ -9,7 +9,8 @@ import { InvalidOptionError } from './errors.ts';
 import type { Factory } from './factory.ts';
 import type { Lease } from './lease.ts';
 import { Checker, POOL_OPTION_KEYS, resolveOptions, type AcquireOptions, type PoolOptions } from './options.ts';
-import { Pool, type CloseOptions, type CloseResult } from './pool.ts';
+import { Pool, type CloseOptions, type CloseResult, type QuiesceOptions, type QuiesceResult } from './pool.ts';
+import { quiesce } from './quiesce.ts';
 import { systemClock } from './runtime/clock.ts';
 import { redact } from './runtime/refusals.ts';
 import type { PoolStats } from './stats.ts';
@@ -109,6 +110,11 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     let sum = 0;
     for (const { pool } of this.#entries.values()) sum += pool.evict();
     return sum;
+  }
+
+  /** {@link Pool.quiesce} of all keys. */
+  quiesce(options?: QuiesceOptions): Promise<QuiesceResult> {
+    return quiesce([...this.#entries.values()].map(({ pool }) => pool), options);
   }
 
   stats(): KeyedPoolStats {

@@ -2,7 +2,7 @@
 // The face of a pool. It checks what callers hand in and leaves the rest to the driver and the engine.
 
 import type { Clock } from './clock.ts';
-import { close, evictAll, evictSome, pause, resize, resume } from './engine/control.ts';
+import { close, evictAll, evictSome, leftOf, pause, quiesce, resize, resume, wake } from './engine/control.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Lane } from './engine/lanes.ts';
 import type { PoolState } from './engine/words.ts';
@@ -33,12 +33,25 @@ export interface CloseResult {
   readonly abandoned: readonly { readonly label?: string; readonly heldMs: number; readonly stack?: string }[];
 }
 
+export interface QuiesceOptions {
+  /** How long what is borrowed, or on its way, is waited for. Default 1 000 ms; Infinity waits for as long as it takes. */
+  readonly deadlineMs?: number;
+}
+
+export interface QuiesceResult {
+  /** Resources that were let go and are not gone yet: borrowed, or being closed. 0: the server has everything back. */
+  readonly left: number;
+  /** Who holds those that are borrowed, longest first. */
+  readonly holders: readonly Holder[];
+}
+
 interface ReadyWaiter {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 const DEFAULT_CLOSE_DEADLINE_MS = 10_000;
+const DEFAULT_QUIESCE_DEADLINE_MS = 1_000;
 const NO_META: LeaseMeta | undefined = undefined;
 
 let unnamed = 0;
@@ -56,6 +69,8 @@ export class Pool<T> implements AsyncDisposable {
   readonly #plainLane: Lane | undefined;
   readonly #ready = new Set<ReadyWaiter>();
   readonly #warned = new Set<string>();
+  /** Each looks whether its quiesce has come to its end. */
+  readonly #quiescing = new Set<() => void>();
   #closing: Promise<CloseResult> | undefined;
 
   constructor(options: PoolOptions<T>) {
@@ -71,6 +86,9 @@ export class Pool<T> implements AsyncDisposable {
     const { engine } = driver;
     const plain = !engine.lanes.many && this.#nested === 'allow' && this.#stackShare === 0;
     this.#plainLane = plain ? engine.lanes.all[0] : undefined;
+    driver.onFreed = () => {
+      for (const look of this.#quiescing) look();
+    };
     driver.onCreateEnd = (error, permanent) => this.#settleReady(error, permanent);
     if (options.budget !== undefined) {
       driver.sit(options.budget.join({
@@ -150,6 +168,7 @@ export class Pool<T> implements AsyncDisposable {
         : this.#clock.schedule(startedAt + timeoutMs, () => waiter.reject(this.#notReady(this.#clock.now() - startedAt)), true);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#ready.add(waiter);
+      if (this.#driver.engine.quiet) wake(this.#driver.engine, startedAt);
       this.#settleReady(undefined, false);
     });
   }
@@ -192,6 +211,35 @@ export class Pool<T> implements AsyncDisposable {
 
   resume(): void {
     resume(this.#driver.engine, this.#clock.now());
+  }
+
+  /**
+   * Lets go of everything before the process is frozen or ends: idle resources are destroyed now, borrowed ones when they are given back.
+   * Resolves when all of that is gone, or at the deadline, and tells what is left. The pool stays open: who waits is served, and the next
+   * acquire finds it working as before; until then nothing is created for `min`. Rejects with an {@link InvalidOptionError}.
+   */
+  quiesce(options: QuiesceOptions = {}): Promise<QuiesceResult> {
+    return new Promise((resolve) => {
+      const check = new Checker(this.name);
+      check.object('options', options);
+      check.keys('', options, ['deadlineMs']);
+      const deadlineMs = check.duration('deadlineMs', options.deadlineMs, DEFAULT_QUIESCE_DEADLINE_MS);
+      const { engine } = this.#driver;
+      const now = this.#clock.now();
+      const generation = quiesce(engine, now);
+      const settle = (): void => {
+        this.#quiescing.delete(look);
+        cancel?.();
+        const left = leftOf(engine, generation).map(({ id }) => id);
+        resolve({ left: left.length, holders: this.holders().filter(({ id }) => left.includes(id)) });
+      };
+      const look = (): void => {
+        if (leftOf(engine, generation).length === 0) settle();
+      };
+      const cancel = deadlineMs === Infinity ? undefined : this.#clock.schedule(now + deadlineMs, settle, true);
+      this.#quiescing.add(look);
+      look();
+    });
   }
 
   /** A snapshot, in constant time. */

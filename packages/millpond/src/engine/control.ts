@@ -1,4 +1,4 @@
-// What the user orders: pause and resume, resize, evict, close. Each changes what the state says and lets dispatch draw the consequences.
+// What the user orders: pause and resume, resize, evict, quiesce, close. Each changes what the state says and lets dispatch draw the consequences.
 
 import { dispatch } from './dispatch.ts';
 import type { Engine } from './engine.ts';
@@ -42,6 +42,39 @@ export function evictAll<T>(engine: Engine<T>, spreadMs: number, now: number): n
   }
   dispatch(engine, now);
   return alive.length + creating.length;
+}
+
+/**
+ * Lets go of everything, as an eviction of all does, and makes nothing new of its own accord until the next acquire: `min` does not count,
+ * and what comes back to a pool in which nobody waits does not stay. Those who wait already are served; creates for them go on. Returns
+ * the generation of what comes from here on.
+ */
+export function quiesce<T>(engine: Engine<T>, now: number): number {
+  const { slots } = engine;
+  if (!engine.closing) {
+    engine.generation++;
+    engine.quiet = true;
+    // The oldest are given up: the list of those that are is in the order in which their time runs out.
+    let spare = slots.creating.size - Math.ceil(engine.waiting / engine.settings.sharing);
+    for (const slot of slots.creating.toArray()) {
+      if (spare-- > 0) abandon(engine, slot);
+      else slot.generation = engine.generation;
+    }
+    for (const slot of [...slots.aliveSlots()]) leaveNow(engine, slot, now);
+    dispatch(engine, now);
+  }
+  return engine.generation;
+}
+
+/** The next acquire after a {@link quiesce}. */
+export function wake<T>(engine: Engine<T>, now: number): void {
+  engine.quiet = false;
+  dispatch(engine, now);
+}
+
+/** What is left of what a {@link quiesce} let go: everything while the pool is quiet, afterwards what was there before it. */
+export function leftOf<T>({ quiet, slots }: Engine<T>, generation: number): Slot<T>[] {
+  return [...slots.present()].filter((slot) => quiet || slot.generation < generation);
 }
 
 /** Evicts the chosen resources; the generation stays. */

@@ -12,9 +12,14 @@ export function missingCreates<T>(engine: Engine<T>, now: number): number {
   const early = now < backoff.retryAt;
   const waiting = early && holdsBackWaiters(engine) ? 0 : engine.lanes.servable(now, engine.lanes.many ? engine.capacity : 0);
   const forWaiters = Math.ceil(waiting / settings.sharing) - slots.validating.size - slots.idle.size;
-  const fills = settings.fill && settings.min > 0 && !early;
+  const fills = settings.fill && settings.min > 0 && !early && !engine.quiet;
   const forMin = fills ? Math.min(settings.min, engine.limit) - slots.alive + overdue(engine, now) : 0;
   return Math.max(forWaiters, forMin) - slots.creating.size;
+}
+
+/** Creates nothing: paused, or quiet with nobody waiting. */
+export function holdsStill<T>(engine: Engine<T>): boolean {
+  return engine.paused !== false || (engine.quiet && engine.waiting === 0);
 }
 
 /** Does the backoff bind creates for waiters too? Not when each failure is told to a waiter anyway. */

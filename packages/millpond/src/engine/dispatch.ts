@@ -5,12 +5,12 @@
 // Ports may call the engine back in the middle (a factory that answers at once, a listener that acquires): such a call finds
 // `dispatching` set, changes its state, asks for another round and returns; each step below therefore reads the state afresh.
 
-import { missingCreates } from './demand.ts';
+import { holdsStill, missingCreates } from './demand.ts';
 import type { Engine } from './engine.ts';
 import { canSpare, hasTurn, overReason, unfit } from './fitness.ts';
 import { Slot } from './slot.ts';
 import type { Lane } from './lanes.ts';
-import { nextDue } from './maintenance.ts';
+import { nextDue, noticeFreeze, watch } from './maintenance.ts';
 import type { Waiter } from './waiter.ts';
 import type { DestroyReason } from './words.ts';
 
@@ -19,6 +19,7 @@ export function dispatch<T>(engine: Engine<T>, now: number): void {
     engine.again = true;
     return;
   }
+  noticeFreeze(engine, now);
   engine.dispatching = true;
   try {
     do {
@@ -36,6 +37,7 @@ export function dispatch<T>(engine: Engine<T>, now: number): void {
   }
   announce(engine);
   if (engine.waiting === 0) engine.expiryAt = Infinity;
+  watch(engine, now);
   const due = nextDue(engine, now);
   if (due !== engine.wakeAt) {
     engine.wakeAt = due;
@@ -66,9 +68,9 @@ export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolea
   if (waiter === undefined || engine.paused !== false || !isSettled(engine, now) || !isFull(engine)) return false;
   // Whoever was asked whether it is fit may have called the pool.
   if (engine.closing || slot.doom !== undefined || slot.generation !== engine.generation) return false;
-  // Back from leaving: it may be shared again, which only one that has been idle is.
+  // Back from leaving: it may be shared again, which only one that has been idle is. Suspect: it has to answer first.
   const { destroying, leaving } = engine.slots;
-  if (slot.list === leaving) return false;
+  if (slot.list === leaving || slot.suspect) return false;
   const leavers = destroying.size;
   slot.uses++;
   // Serving calls listeners, and those the pool.
@@ -178,17 +180,18 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
   }
 }
 
-/** Known to be alive recently enough. After a freeze, what was silent for longer than the idle limit is not taken on trust. */
+/** Known to be alive recently enough, and not through a freeze. */
 function isTrusted<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolean {
   if (engine.settings.validateOnAcquire) return slot.vouchedFor === slot.uses && slot.aliveAt >= now;
-  return now - slot.aliveAt <= engine.settings.validateAfterIdleMs && slot.aliveAt >= engine.distrustBefore;
+  return now - slot.aliveAt <= engine.settings.validateAfterIdleMs && !slot.suspect;
 }
 
-/** After a shrink, and at their turn in an eviction with a spread: idle ones go now, borrowed ones when they come back. */
+/** After a shrink, after a quiesce, and at their turn in an eviction with a spread: idle ones go now, borrowed ones when they come back. */
 function retireSurplus<T>(engine: Engine<T>, now: number): void {
   const { idle } = engine.slots;
   engine.budgetSeenAt = now;
   while (idle.head !== undefined && engine.staying > engine.limit) engine.destroy(idle.head, overReason(engine), now);
+  while (idle.head !== undefined && engine.quiet && engine.waiting === 0) engine.destroy(idle.head, 'evicted', now);
   if (!engine.spreading) return;
   for (const slot of idle.toArray()) {
     if (slot.state === 'idle' && hasTurn(slot, now) && canSpare(engine)) engine.destroy(slot, 'evicted', now);
@@ -196,7 +199,7 @@ function retireSurplus<T>(engine: Engine<T>, now: number): void {
 }
 
 function replenish<T>(engine: Engine<T>, now: number): void {
-  if (engine.paused !== false) return;
+  if (holdsStill(engine)) return;
   if (engine.probeAt !== undefined) {
     probe(engine, now);
     return;

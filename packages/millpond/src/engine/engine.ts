@@ -10,6 +10,7 @@
 // (pause, evict, resize, close): control.ts · lanes.ts, shedding.ts, backoff.ts as their names say · what must always hold: invariants.ts.
 
 import { Backoff } from './backoff.ts';
+import { wake } from './control.ts';
 import { arrive, dispatch, passOn, pickIdle } from './dispatch.ts';
 import { refusalAtDoor } from './door.ts';
 import { afterCreateFailure } from './failures.ts';
@@ -18,9 +19,9 @@ import { Lanes, type Lane } from './lanes.ts';
 import type { Ports, Random, Refusal } from './ports.ts';
 import type { Settings } from './settings.ts';
 import { Shedding } from './shedding.ts';
-import { addHold, removeHold, type Hold, type Slot, type SlotState } from './slot.ts';
+import { addHold, answered, removeHold, type Hold, type Slot, type SlotState } from './slot.ts';
 import { Slots } from './slots.ts';
-import { noteArrival, noteReturn, runDue, STALL_MS } from './maintenance.ts';
+import { flushStale, noteArrival, noteReturn, runDue, STALL_MS, WATCH_MS } from './maintenance.ts';
 import { newTotals, type Totals } from './totals.ts';
 import { deadlineOf, Deadlines, type Waiter } from './waiter.ts';
 import type { DestroyReason, PoolState } from './words.ts';
@@ -50,6 +51,8 @@ export class Engine<T> {
   lastCreateError: unknown = undefined;
 
   paused: false | 'hold' | 'reject' = false;
+  /** After {@link quiesce}, until the next acquire: `min` does not count, and nothing that comes back stays. */
+  quiet = false;
   closing = false;
   /** Closing has come to its end. A create that was given up may still arrive; it is destroyed then. */
   closed = false;
@@ -68,8 +71,6 @@ export class Engine<T> {
   maintenanceAt: number = Infinity;
   /** After a stall: no hook is given up before this, so that answers that have arrived can be read. */
   graceUntil: number = -Infinity;
-  /** After a freeze: what was last known to be alive before this is not taken on trust. */
-  distrustBefore: number = -Infinity;
   /** What the runtime was last asked for. */
   wakeAt: number = Infinity;
   /** With validateOnAcquire: the one that was just validated. It goes to who waits before another is validated for the same. */
@@ -131,6 +132,7 @@ export class Engine<T> {
    * else can run, and then calls {@link lookAfter}.
    */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
+    if (this.quiet) wake(this, now);
     if (lane.queue.size > 0) return undefined;
     // The wake-up is overdue: the process was frozen, and this call comes before the timer. What has expired meanwhile goes first.
     if (now - this.wakeAt > STALL_MS) this.tick(now);
@@ -141,6 +143,8 @@ export class Engine<T> {
       return undefined;
     }
     if (this.learns) this.shedding?.foundIdle(now);
+    // While nothing was lent, nobody had to be woken; see `watch`.
+    if (this.wakeAt - now > WATCH_MS && this.settings.canValidate) this.dirty = true;
     const { totals } = this;
     totals.acquires++;
     totals.served++;
@@ -207,6 +211,8 @@ export class Engine<T> {
   /** The end of a lease that gives its resource back. */
   release(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
+    // As in tryLend: what was lent across a freeze is not passed on unseen.
+    if (now - this.wakeAt > STALL_MS) this.tick(now);
     this.account(hold, now);
     if (slot.list !== this.slots.single && this.endShare(slot, now)) return;
     const reason = unfitToReturn(this, slot, now);
@@ -344,15 +350,14 @@ export class Engine<T> {
     if (this.pinging === slot) this.#pingEnded(now);
     if (slot.state === 'validating') {
       if (ok) {
-        slot.aliveAt = now;
+        answered(slot, now);
         slot.vouchedFor = slot.uses;
         if (this.settings.validateOnAcquire) this.proved = slot;
         this.#settleHook(slot, 'validating', unfit(this, slot, now), now);
       } else {
         slot.error ??= cause;
-        const sat = slot.aliveAt;
         this.destroy(slot, 'invalid', now);
-        if (this.settings.flushOnStale) this.#flush(sat, now);
+        if (this.settings.flushOnStale) flushStale(this, slot, now);
       }
     }
     dispatch(this, now);
@@ -361,7 +366,7 @@ export class Engine<T> {
   resetDone(slot: Slot<T>, ok: boolean, cause: unknown, now: number): void {
     if (slot.state !== 'resetting') return;
     if (ok) {
-      slot.aliveAt = now;
+      answered(slot, now);
       this.#settleHook(slot, 'resetting', unfitToReturn(this, slot, now), now);
     } else {
       slot.error ??= cause;
@@ -483,12 +488,6 @@ export class Engine<T> {
   #pingEnded(now: number): void {
     this.pinging = undefined;
     this.maintenanceAt = now;
-  }
-
-  #flush(satSince: number, now: number): void {
-    for (const slot of this.slots.idle.toArray()) {
-      if (slot.state === 'idle' && slot.aliveAt <= satSince) this.destroy(slot, 'stale', now);
-    }
   }
 
   private settle(waiter: Waiter, refusal: Refusal, now: number): void {

@@ -24,6 +24,7 @@ export function unfitToReturn<T>(engine: Engine<T>, slot: Slot<T>, now: number):
   const reason = unfit(engine, slot, now);
   if (reason !== undefined) return reason;
   if (slot.uses >= settings.maxUses) return 'maxUses';
+  if (engine.quiet && engine.waiting === 0) return 'evicted';
   if (hasTurn(slot, now) && canSpare(engine)) return 'evicted';
   return engine.budgeted || engine.slots.size > settings.max ? surplus(engine) : undefined;
 }

@@ -103,6 +103,7 @@ function checkHolds<T>(slot: Slot<T>, sharing: number, fault: Fault): void {
 /** What lies idle may be lent as far as is known, and lies in the order of its last use. */
 function checkIdle<T>(engine: Engine<T>, now: number, fault: Fault): void {
   let last = -Infinity;
+  if (isResting(engine) && engine.slots.idle.size > 0) fault(`I9: ${engine.slots.idle.size} lie idle in a pool that was told to be quiet`);
   for (const slot of engine.slots.idle.toArray()) {
     if (slot.idleSince < last) fault(`I1: idle is out of order at #${slot.id}`);
     last = slot.idleSince;
@@ -112,6 +113,16 @@ function checkIdle<T>(engine: Engine<T>, now: number, fault: Fault): void {
     if (slot.aliveAt < slot.idleSince || slot.aliveAt > now)
       fault(`I9: #${slot.id} was seen alive at ${slot.aliveAt}, idle since ${slot.idleSince}`);
   }
+}
+
+/** After a quiesce, until the next acquire, and with nobody left who waited before it. */
+function isResting<T>(engine: Engine<T>): boolean {
+  return engine.quiet && engine.waiting === 0 && !engine.closing;
+}
+
+/** `min`, as far as it counts now. */
+function leastOf<T>({ quiet, settings, limit }: Engine<T>): number {
+  return quiet ? 0 : Math.min(settings.min, limit);
 }
 
 /** I1: never more than may be; a create that is over the limit runs on, an idle resource does not stay. */
@@ -202,7 +213,7 @@ function checkWork<T>(engine: Engine<T>, now: number, fault: Fault): void {
   const paced = settings.retryForWaiters || engine.backoff.permanent || engine.backoff.stillborns > settings.max;
   if (wanted > backing && !(held && paced))
     fault(`I3: ${wanted} are wanted, and ${backing} on their way`);
-  if (!held && settings.fill && staying(engine) < Math.min(settings.min, engine.limit))
+  if (!held && settings.fill && staying(engine) < leastOf(engine))
     fault(`I3: ${staying(engine)} of min ${settings.min}, and none on its way`);
 }
 
@@ -264,11 +275,12 @@ function checkWakeUp<T>(engine: Engine<T>, now: number, fault: Fault): void {
   }
   promiseHooks(engine, promise);
   promiseAgeing(engine, now, promise);
+  promiseWatch(engine, now, promise);
   if (engine.closing) {
     if (slotsHeld(engine)) promise('the end of the close', engine.closeAt);
     return;
   }
-  if (engine.paused !== false) return;
+  if (engine.paused !== false || isResting(engine)) return;
   if (engine.probeAt !== undefined) {
     if (engine.slots.pending === 0 && countedOf(engine) < engine.limit) promise('a probe', engine.probeAt);
   } else if (engine.backoff.retryAt > now && wantsRetry(engine)) {
@@ -294,7 +306,7 @@ function promiseHooks<T>(engine: Engine<T>, promise: (what: string, atMs: number
 /** What comes with age: retirement, keepalive, the turn in an eviction, a leak report. */
 function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
   const { slots, settings } = engine;
-  let spare = slots.idle.size + slots.borrowed + slots.validating.size + slots.resetting.size - Math.min(settings.min, engine.limit);
+  let spare = slots.idle.size + slots.borrowed + slots.validating.size + slots.resetting.size - leastOf(engine);
   for (const slot of slots.aliveSlots()) if (hasTurn(slot, now)) spare--;
   for (const slot of slots.idle.toArray()) {
     promise(`the retirement of #${slot.id}`, slot.expiresAt);
@@ -311,10 +323,16 @@ function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string
   }
 }
 
+/** A freeze is told by a wake-up that comes late. Whatever is lent may have been lent since the last dispatch, so not before its time. */
+function promiseWatch<T>({ slots, settings, closing }: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
+  if (closing || !settings.canValidate) return;
+  if (slots.borrowed > 0 || (slots.idle.size > 0 && settings.validateAfterIdleMs > 1_000)) promise('a look at the time', now + 1_000);
+}
+
 /** Somebody needs a resource, there is room for one, and only the delay after a failure holds it back. */
 function wantsRetry<T>(engine: Engine<T>): boolean {
   const { slots, settings } = engine;
   if (countedOf(engine) >= engine.limit || slots.pending >= settings.maxCreating) return false;
   const wanted = Math.ceil(engine.lanes.servable(engine.backoff.retryAt, engine.lanes.many ? engine.capacity : 0) / settings.sharing);
-  return wanted > slots.creating.size + slots.validating.size || staying(engine) < Math.min(settings.min, engine.limit);
+  return wanted > slots.creating.size + slots.validating.size || staying(engine) < leastOf(engine);
 }

@@ -3,7 +3,7 @@
 // what hangs on single resources (age, idleness) is looked through by `maintain`, whose next time is a lower bound and never too late:
 // while there are resources it runs at least once per shortest interval, so releases need not compute when they will be due.
 
-import { missingCreates, overdue } from './demand.ts';
+import { holdsStill, missingCreates, overdue } from './demand.ts';
 import type { Engine } from './engine.ts';
 import { unfit } from './fitness.ts';
 import type { List } from './list.ts';
@@ -11,6 +11,10 @@ import { holdsOf, type Slot } from './slot.ts';
 
 /** A wake-up that comes this late means that the event loop stalled or the process was frozen. */
 export const STALL_MS = 100;
+/** One that comes this late was no busy loop: nothing that was there meanwhile is taken on trust. */
+const FREEZE_MS = 1_000;
+/** While something is lent, or trusted for long, the engine is woken at least this often: a freeze shows in a wake-up that comes late. */
+export const WATCH_MS = 1_000;
 /** How long hooks get after a stall, so that answers that have arrived meanwhile are read before anything is called dead. */
 const GRACE_MS = 50;
 
@@ -20,7 +24,7 @@ export function nextDue<T>(engine: Engine<T>, now: number): number {
   // A pool that closes keeps nothing that could age.
   let due = engine.closing ? engine.closeAt : Math.min(engine.expiryAt, engine.maintenanceAt);
   if (slots.underWay > 0) due = Math.min(due, hooksDue(engine));
-  if (engine.closing || engine.paused !== false) return due;
+  if (engine.closing || holdsStill(engine)) return due;
   if (engine.probeAt !== undefined) return slots.pending === 0 && engine.counted < engine.limit ? Math.min(due, engine.probeAt) : due;
   const { retryAt } = engine.backoff;
   if (retryAt > now && missingCreates(engine, retryAt) > 0) due = Math.min(due, retryAt);
@@ -49,12 +53,38 @@ export function runDue<T>(engine: Engine<T>, now: number): void {
     // What was overdue at the stall before has had its grace; under a loop that always lags it would have it for ever.
     if (now >= engine.graceUntil) endOverlongHooks(engine, engine.graceUntil - GRACE_MS, now);
     engine.graceUntil = now + GRACE_MS;
-    engine.distrustBefore = now - engine.settings.idleTimeoutMs;
+    noticeFreeze(engine, now);
   }
   engine.wakeAt = Infinity;
   if (now >= engine.graceUntil) endOverlongHooks(engine, now, now);
   if (now >= engine.maintenanceAt && !engine.closing) maintain(engine, now);
   if (now >= engine.closeAt) endRemaining(engine, now);
+}
+
+/** The wake-up is overdue: what sat through that is not trusted. Whatever comes first after a freeze has to look, be it a timer or not. */
+export function noticeFreeze<T>(engine: Engine<T>, now: number): void {
+  const lateMs = now - engine.wakeAt;
+  if (lateMs > STALL_MS) distrust(engine, lateMs > FREEZE_MS ? now : now - engine.settings.idleTimeoutMs);
+}
+
+/** What was last known to be alive before this has to answer before it is lent again: idle now, or borrowed and coming back. */
+export function distrust<T>(engine: Engine<T>, before: number): void {
+  if (!engine.settings.canValidate) return;
+  for (const slot of engine.slots.aliveSlots()) if (slot.aliveAt < before) slot.suspect = true;
+}
+
+/** One was found dead: whoever sat idle for at least as long is dead as well, or was there during the same freeze. */
+export function flushStale<T>(engine: Engine<T>, dead: Slot<T>, now: number): void {
+  for (const slot of engine.slots.idle.toArray()) {
+    if (slot.state === 'idle' && slot.aliveAt <= dead.aliveAt && (slot.suspect || !dead.suspect)) engine.destroy(slot, 'stale', now);
+  }
+}
+
+/** Makes sure that a freeze will be noticed, where it matters: what idles under `validateAfterIdleMs` is validated by its silence. */
+export function watch<T>(engine: Engine<T>, now: number): void {
+  const { slots, settings } = engine;
+  if (!settings.canValidate) return;
+  if (slots.borrowed > 0 || (slots.idle.size > 0 && settings.validateAfterIdleMs > WATCH_MS)) dueAt(engine, now + WATCH_MS);
 }
 
 /** Gives up the hooks whose time was over at `overdueAt`. */
@@ -124,7 +154,7 @@ function dueAt<T>(engine: Engine<T>, atMs: number): void {
 
 /** How many resources idleness alone does not retire: `min`, and those that wait for their replacement to become it. */
 function leastKept<T>(engine: Engine<T>, now: number): number {
-  return Math.min(engine.settings.min, engine.limit) + overdue(engine, now);
+  return (engine.quiet ? 0 : Math.min(engine.settings.min, engine.limit)) + overdue(engine, now);
 }
 
 /** Least recently used first, so that what remains is what is in use. */

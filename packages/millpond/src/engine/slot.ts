@@ -41,6 +41,8 @@ export class Slot<T> implements Linked<Slot<T>> {
   idleSince: number;
   /** When it was last known to be alive: the later of idleSince and its last good validation. */
   aliveAt: number;
+  /** It was there during a freeze, when nobody could see it die: not to be lent again before it has answered. */
+  suspect = false;
   /** Its end by maxLifetimeMs, jitter included. */
   expiresAt: number = Infinity;
   /** Its turn in an eviction with a spread, if there is one. */
@@ -79,6 +81,12 @@ export class Slot<T> implements Linked<Slot<T>> {
   get state(): SlotState {
     return this.list.state;
   }
+}
+
+/** It has just shown that it is alive. */
+export function answered<T>(slot: Slot<T>, now: number): void {
+  slot.aliveAt = now;
+  slot.suspect = false;
 }
 
 /** Links a lease into its slot. */

@@ -120,6 +120,14 @@ export class Slots<T> {
     yield* this.resetting.toArray();
   }
 
+  /** Everything that counts, what is on its way in or out included. */
+  *present(): Generator<Slot<T>> {
+    yield* this.aliveSlots();
+    yield* this.creating.toArray();
+    yield* this.abandoned.toArray();
+    yield* this.destroying.toArray();
+  }
+
   /** Keeps `idle` sorted by idleSince: one that comes back from a keepalive takes its old place and does not look used. */
   private pushIdle(slot: Slot<T>): void {
     const idle = this.idle;

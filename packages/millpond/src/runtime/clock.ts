@@ -3,29 +3,48 @@
 // `coarse` answers without asking the system each time: one reading serves the event-loop turn in which it was taken (and at most
 // READS_PER_READING calls, for loops that never yield). Within a turn nothing from outside can have happened, so a turn's first reading is
 // as true as its last for deciding whether an idle resource may be trusted, and whether somebody is late whose deadline is not near;
-// whatever is a promise to a caller, when a wait begins above all, uses `now`. A process that was frozen has to begin a new turn first, so
-// the coarse time cannot hide the gap. (A timer that refreshes a cached time would: since libuv 1.45 timers run after I/O.)
+// whatever is a promise to a caller, when a wait begins above all, uses `now`. A process that was frozen while it slept has to begin a new
+// turn first, so the coarse time cannot hide the gap; one that was stopped in the middle of a turn takes the time before for the present
+// until that turn ends. (A timer that refreshes a cached time would: since libuv 1.45 timers run after I/O.)
 
 import type { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../clock.ts';
 
 const READS_PER_READING = 64;
+/** The wall clock may run ahead of the monotonic one by this between two turns. */
+const LEAP_MS = 1_000;
 /** The longest delay that setTimeout takes; longer ones fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 // Taken at load: a test that fakes the globals must not stop the pool's time unasked; it can pass a clock of its own.
-const { performance, setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
+const { Date, performance, setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
 
 let reading = 0;
 let readsLeft = 0;
 let endOfTurn: NodeJS.Immediate | undefined;
+/** By how much the wall clock was ahead in the last turn. */
+let ahead = Infinity;
+
+/**
+ * How often the wall clock has leapt ahead. A machine that was suspended may not count that time as monotonic, so this is the only sign of
+ * it; but a wall clock also leaps when somebody sets it. So it is a hint, good enough to have a resource answer once more before it is
+ * lent, and nothing else follows from it: nothing expires.
+ */
+export let leaps = 0;
 
 function now(): number {
   reading = performance.now();
   readsLeft = READS_PER_READING;
   // Not unref'd: the loop would go to sleep with the reading still valid, and whatever woke it, hours later, would be told that time.
-  endOfTurn ??= setImmediate(forget);
+  if (endOfTurn === undefined) beginTurn();
   return reading;
+}
+
+function beginTurn(): void {
+  endOfTurn = setImmediate(forget);
+  const lead = Date.now() - reading;
+  if (lead - ahead > LEAP_MS) leaps++;
+  ahead = lead;
 }
 
 function forget(): void {

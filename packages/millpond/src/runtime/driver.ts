@@ -6,6 +6,7 @@ import type { BudgetSeat } from '../budget.ts';
 import type { Clock, Random } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Lane } from '../engine/lanes.ts';
+import { distrust } from '../engine/maintenance.ts';
 import type { HookName, Ports, Refusal } from '../engine/ports.ts';
 import type { Hold, Slot } from '../engine/slot.ts';
 import type { DestroyReason, PoolState } from '../engine/words.ts';
@@ -16,10 +17,10 @@ import type { Holder } from '../lease.ts';
 import type { Resolved } from '../options.ts';
 import { statsOf, type PoolStats } from '../stats.ts';
 import { Aborts } from './aborts.ts';
-import { coarseNow, createAlarm, systemClock, type Alarm } from './clock.ts';
+import { coarseNow, createAlarm, leaps, systemClock, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
 import { HookContext, InfoContext, isThenable, runHook } from './hooks.ts';
-import { LiveLease, type LeaseMeta } from './lease.ts';
+import { holderOf, labelled, LiveLease, type LeaseMeta } from './lease.ts';
 import { isStill, momentOf, type Moment } from './moment.ts';
 import { reason, refusalError, type Circumstances } from './refusals.ts';
 import { Ticket } from './ticket.ts';
@@ -56,6 +57,8 @@ export class Driver<T> implements Ports<T> {
   onState: ((to: PoolState) => void) | undefined = undefined;
   /** Called after every create that ended well, or badly with nobody having given it up. */
   onCreateEnd: ((error: unknown, permanent: boolean) => void) | undefined = undefined;
+  /** Called when the pool holds fewer resources than before. */
+  onFreed: (() => void) | undefined = undefined;
   /** Called for a lease that the pool ends itself. */
   onRevoke: ((holder: Holder) => void) | undefined = undefined;
   readonly #factory: Factory<T>;
@@ -68,6 +71,7 @@ export class Driver<T> implements Ports<T> {
   #leaveSeat: (() => void) | undefined = undefined;
   #lastGranted = 0;
   private boundStaleAt: number = -Infinity;
+  private leapsSeen = leaps;
   readonly #failing = new Set<string>();
   /** When somebody was last refused. */
   #moment: Moment | undefined = undefined;
@@ -98,6 +102,7 @@ export class Driver<T> implements Ports<T> {
   /** A lease at once, or undefined. */
   lend(lane: Lane, meta: LeaseMeta | undefined): LiveLease<T> | undefined {
     const now = this.coarse();
+    if (leaps !== this.leapsSeen) this.noteLeap();
     const slot = this.engine.tryLend(lane, now);
     if (slot === undefined) return undefined;
     const lease = this.leaseOf(slot, lane, now, now, meta);
@@ -130,6 +135,7 @@ export class Driver<T> implements Ports<T> {
 
   release(lease: LiveLease<T>): void {
     const now = this.endTime();
+    if (leaps !== this.leapsSeen) this.noteLeap();
     this.noteEnd(lease, now);
     this.engine.release(lease, now);
   }
@@ -344,6 +350,7 @@ export class Driver<T> implements Ports<T> {
       this.alarm.stop();
       this.#askBudget('onChange', () => this.#leaveSeat?.(), undefined);
       this.#askBudget('leave', () => this.#seat?.leave(), undefined);
+      this.onFreed?.();
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
@@ -363,6 +370,7 @@ export class Driver<T> implements Ports<T> {
 
   freed(): void {
     this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);
+    this.onFreed?.();
   }
 
   wakeAt(atMs: number): void {
@@ -401,6 +409,11 @@ export class Driver<T> implements Ports<T> {
   private endTime(): number {
     const now = this.coarse();
     return now < this.engine.expiryAt - NEAR_MS ? now : this.exactTime(now);
+  }
+
+  private noteLeap(): void {
+    this.leapsSeen = leaps;
+    if (this.clock === systemClock) distrust(this.engine, Infinity);
   }
 
   private exactTime(coarse: number): number {
@@ -477,14 +490,4 @@ export class Driver<T> implements Ports<T> {
   #inScope<R>(fn: () => R): R {
     return this.#scope.runInAsyncScope(fn);
   }
-}
-
-function labelled(meta: LeaseMeta | undefined): { readonly label?: string } {
-  return meta?.label === undefined ? {} : { label: meta.label };
-}
-
-function holderOf<T>(hold: Hold<T>, now: number): Holder {
-  const { meta } = hold as LiveLease<T>;
-  const stack = meta?.trace?.stack;
-  return { id: hold.slot.id, ...labelled(meta), heldMs: now - hold.since, ...(stack === undefined ? {} : { stack }) };
 }

@@ -4,7 +4,7 @@ import type { Lane } from '../engine/lanes.ts';
 import type { Hold, Slot } from '../engine/slot.ts';
 import { LeaseEndedError } from '../errors.ts';
 import type { ResourceInfo } from '../factory.ts';
-import type { Lease } from '../lease.ts';
+import type { Holder, Lease } from '../lease.ts';
 import type { Driver } from './driver.ts';
 
 /** What a report says of a holder; made only when there is something to say. */
@@ -79,4 +79,14 @@ export class LiveLease<T> implements Lease<T>, Hold<T> {
       code: 'ERR_POOL_LEASE_ENDED', pool: this.driver.name,
     });
   }
+}
+
+export function labelled(meta: LeaseMeta | undefined): { readonly label?: string } {
+  return meta?.label === undefined ? {} : { label: meta.label };
+}
+
+export function holderOf<T>(hold: Hold<T>, now: number): Holder {
+  const { meta } = hold as LiveLease<T>;
+  const stack = meta?.trace?.stack;
+  return { id: hold.slot.id, ...labelled(meta), heldMs: now - hold.since, ...(stack === undefined ? {} : { stack }) };
 }

@@ -29,6 +29,7 @@ export const ACTIONS = {
   resume: 2,
   evict: 1.5,
   evictSome: 1.5,
+  quiesce: 0.7,
   ready: 1,
   budget: 3,
   close: 0.25,

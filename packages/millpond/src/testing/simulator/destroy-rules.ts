@@ -75,7 +75,7 @@ export class DestroyRules {
 
   #noteInvalid(memory: Memory, wrong: (why: string) => string): string | undefined {
     if (!this.#world.hooks.validate) return wrong('there is no validation');
-    if (this.#world.options.flushOnStale === true) this.staleSince = Math.max(this.staleSince, memory.aliveAt);
+    if (this.#world.options.flushOnStale === true && !memory.suspect) this.staleSince = Math.max(this.staleSince, memory.aliveAt);
     return undefined;
   }
 }

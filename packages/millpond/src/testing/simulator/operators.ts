@@ -7,16 +7,18 @@ import { MOODS, ScriptedFailure } from './weather.ts';
 
 const UNAVAILABLE_ALONE = new ScriptedFailure();
 
-/** A wake-up that is late by more tells the pool that the process was frozen. */
+/** A wake-up that is late by more tells the pool that the loop stalled, and by more than the second, that the process was frozen. */
 const NOTICED_MS = 100;
+const FROZEN_MS = 1_000;
 
 export class Operators {
   closed: Promise<unknown> | undefined;
   closedAt: number = Number.NaN;
   closeDeadlineMs = 0;
   readonly #stage: Stage;
-  /** `ready()` calls that have not settled, with the time by which they must. */
+  /** Calls of `ready()` and of `quiesce()` that have not settled, with the time by which they must. */
   readonly #awaited = new Set<{ readonly untilMs: number }>();
+  readonly #quiescing = new Set<{ readonly untilMs: number }>();
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -43,11 +45,13 @@ export class Operators {
   }
 
   async stall(): Promise<void> {
-    const { clock, random, ledger, engine, world } = this.#stage;
+    const { clock, random, ledger, engine, world, resources } = this.#stage;
     const ms = random.chance(0.5) ? random.int(1, 100) : random.int(100, 5000);
     this.#write('stalls', `for ${ms} ms`);
     ledger.stalledUntil = clock.now() + ms;
-    if (ledger.stalledUntil - engine.wakeAt > NOTICED_MS) ledger.distrustBefore = ledger.stalledUntil - world.options.idleTimeoutMs!;
+    const lateMs = ledger.stalledUntil - engine.wakeAt;
+    if (lateMs > NOTICED_MS) ledger.distrustBefore = ledger.stalledUntil - world.options.idleTimeoutMs!;
+    if (lateMs > FROZEN_MS) for (const resource of resources.inPool()) resources.memoryOf(resource).suspect = true;
     await clock.stall(ms, () => this.answer());
   }
 
@@ -162,6 +166,21 @@ export class Operators {
     pool.evict({ where: (resource) => resource.id % 2 === odd, spreadMs });
   }
 
+  quiesce(): void {
+    const { pool, random, clock, ledger } = this.#stage;
+    const deadlineMs = random.pick([0, 10, 200, 1000]);
+    this.#stage.destroyRules.orders.evicted = true;
+    this.#write('quiesces', `within ${deadlineMs} ms`);
+    this.#doom(() => true);
+    const awaited = { untilMs: clock.now() + deadlineMs };
+    this.#quiescing.add(awaited);
+    void pool.quiesce({ deadlineMs }).then(({ left, holders }) => {
+      this.#quiescing.delete(awaited);
+      this.#write('quiet', `${left} left`);
+      if (holders.length > 0 && left === 0) ledger.fault('a quiesce left nothing and names who holds it');
+    });
+  }
+
   /** What lives now and is chosen may never be lent again. */
   #doom(chosen: (id: number) => boolean): void {
     const { engine, resources } = this.#stage;
@@ -189,11 +208,11 @@ export class Operators {
     );
   }
 
-  /** A call of `ready` that should have settled by now is a fault. */
+  /** A call that should have settled by now is a fault. */
   checkAwaited(): void {
     const { clock, ledger } = this.#stage;
-    for (const { untilMs } of this.#awaited) {
-      if (untilMs <= clock.now()) ledger.fault(`ready() is still waited for, ${clock.now() - untilMs} ms too long`);
+    for (const { untilMs } of [...this.#awaited, ...this.#quiescing]) {
+      if (untilMs <= clock.now()) ledger.fault(`ready() or quiesce() is still waited for, ${clock.now() - untilMs} ms too long`);
     }
   }
 
@@ -261,6 +280,7 @@ export function actionsOf(callers: Callers, operators: Operators): Record<Action
     resume: () => operators.resume(),
     evict: () => operators.evict(),
     evictSome: () => operators.evictSome(),
+    quiesce: () => operators.quiesce(),
     ready: () => operators.ready(),
     budget: () => operators.moveBudget(),
     close: () => operators.close(),

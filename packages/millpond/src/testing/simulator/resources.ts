@@ -16,6 +16,8 @@ export interface Memory {
   /** When it was last known to be alive: created, given back, or validated. */
   aliveAt: number;
   restedAt: number;
+  /** It was there during a freeze, and has not answered since. */
+  suspect: boolean;
   uses: number;
   leases: number;
   /** A lease of it was destroyed while others went on. */
@@ -128,7 +130,7 @@ export class Resources {
 
   #remember(resource: ScriptedResource): void {
     const now = this.#clock.now();
-    const fresh = { uses: 0, leases: 0, condemned: false, doomed: undefined, detached: false };
+    const fresh = { suspect: false, uses: 0, leases: 0, condemned: false, doomed: undefined, detached: false };
     this.#memories.set(resource, { createdAt: now, aliveAt: now, restedAt: now, ...fresh });
   }
 
@@ -140,7 +142,11 @@ export class Resources {
   /** A resource that answers in time is alive. */
   #provingLife<R extends boolean | void>(resource: ScriptedResource, context: CheckContext, result: Promise<R> | R): Promise<R> | R {
     const noted = (answer: R): void => {
-      if (answer !== false && !context.signal.aborted) this.memoryOf(resource).aliveAt = this.#clock.now();
+      if (answer === false || context.signal.aborted) return;
+      const memory = this.memoryOf(resource);
+      memory.aliveAt = this.#clock.now();
+      // A reset that had nothing to do has asked nobody.
+      if (answer === true || result instanceof Promise) memory.suspect = false;
     };
     if (result instanceof Promise) result.then(noted, () => undefined);
     else noted(result);
