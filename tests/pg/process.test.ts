@@ -1,31 +1,18 @@
 // What a pool does to the process it lives in, seen from outside: programs of their own, on a compiled copy of the library.
 
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { expect, it } from 'vitest';
+import { compiledLibrary } from '../support/compiled.ts';
 import { until } from '../support/postgres.ts';
 import { onEachPostgres } from '../support/suite.ts';
 
 const here = createRequire(import.meta.url);
-const library = fileURLToPath(new URL('../../packages/millpond', import.meta.url));
 /** The compiled copy. Nothing is installed beside it, unless a test puts it there. */
-const folder = mkdtempSync(join(tmpdir(), 'millpond-process-'));
-
-beforeAll(async () => {
-  const tsc = join(dirname(here.resolve('typescript/package.json')), 'bin', 'tsc');
-  const off = ['composite', 'incremental', 'declaration', 'declarationMap', 'isolatedDeclarations', 'sourceMap'];
-  await promisify(execFile)(process.execPath, [
-    tsc, '-p', library, '--outDir', join(folder, 'millpond'), '--tsBuildInfoFile', 'null', ...off.flatMap((flag) => [`--${flag}`, 'false']),
-  ]);
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-}, 60_000);
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = compiledLibrary();
 
 interface Program {
   readonly child: ChildProcess;

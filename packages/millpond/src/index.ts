@@ -1,8 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // millpond: a pool for connections and other resources that are dear to make. This is the whole public face of the engine.
 
-export { Pool, type CloseOptions, type CloseResult, type QuiesceOptions, type QuiesceResult } from './pool.ts';
-export { quiesce } from './quiesce.ts';
+export { Pool, quiesce, type CloseOptions, type CloseResult, type QuiesceOptions, type QuiesceResult } from './pool.ts';
 export { KeyedPool, type KeyedPoolOptions, type KeyedPoolStats } from './keyed.ts';
 export { localBudget, type Budget, type BudgetSeat } from './budget.ts';
 export { withLane } from './runtime/context.ts';

@@ -2,7 +2,7 @@
 // The face of a pool. It checks what callers hand in and leaves the rest to the driver and the engine.
 
 import type { Clock } from './clock.ts';
-import { close, evictAll, evictSome, leftOf, pause, quiesce, resize, resume, wake } from './engine/control.ts';
+import { close, evictAll, evictSome, leftOf, pause, quiet, resize, resume, wake } from './engine/control.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Lane } from './engine/lanes.ts';
 import type { PoolState } from './engine/words.ts';
@@ -226,7 +226,7 @@ export class Pool<T> implements AsyncDisposable {
       const deadlineMs = check.duration('deadlineMs', options.deadlineMs, DEFAULT_QUIESCE_DEADLINE_MS);
       const { engine } = this.#driver;
       const now = this.#clock.now();
-      const generation = quiesce(engine, now);
+      const generation = quiet(engine, now);
       const settle = (): void => {
         this.#quiescing.delete(look);
         cancel?.();
@@ -414,6 +414,20 @@ export class Pool<T> implements AsyncDisposable {
       };
     });
   }
+}
+
+/**
+ * {@link Pool.quiesce} of each, side by side under one deadline: pools, keyed pools, and whatever else has the method. Tells what is left
+ * of all. Rejects when one of them does, after all have begun.
+ */
+export async function quiesce(
+  pools: Iterable<{ quiesce(options?: QuiesceOptions): Promise<QuiesceResult> }>, options?: QuiesceOptions,
+): Promise<QuiesceResult> {
+  const results = await Promise.all([...pools].map((pool) => pool.quiesce(options)));
+  return {
+    left: results.reduce((sum, { left }) => sum + left, 0),
+    holders: results.flatMap(({ holders }) => holders),
+  };
 }
 
 /** Runs `fn` with a lease and ends it when what it returned has settled. */

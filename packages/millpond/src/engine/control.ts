@@ -1,4 +1,5 @@
-// What the user orders: pause and resume, resize, evict, quiesce, close. Each changes what the state says and lets dispatch draw the consequences.
+// What the user orders: pause and resume, resize, evict, quiesce, close. Each changes what the state says and lets dispatch draw the
+// consequences.
 
 import { dispatch } from './dispatch.ts';
 import type { Engine } from './engine.ts';
@@ -49,7 +50,7 @@ export function evictAll<T>(engine: Engine<T>, spreadMs: number, now: number): n
  * and what comes back to a pool in which nobody waits does not stay. Those who wait already are served; creates for them go on. Returns
  * the generation of what comes from here on.
  */
-export function quiesce<T>(engine: Engine<T>, now: number): number {
+export function quiet<T>(engine: Engine<T>, now: number): number {
   const { slots } = engine;
   if (!engine.closing) {
     engine.generation++;
@@ -66,13 +67,13 @@ export function quiesce<T>(engine: Engine<T>, now: number): number {
   return engine.generation;
 }
 
-/** The next acquire after a {@link quiesce}. */
+/** The next acquire after {@link quiet}. */
 export function wake<T>(engine: Engine<T>, now: number): void {
   engine.quiet = false;
   dispatch(engine, now);
 }
 
-/** What is left of what a {@link quiesce} let go: everything while the pool is quiet, afterwards what was there before it. */
+/** What is left of what a {@link quiet} let go: everything while the pool is quiet, afterwards what was there before it. */
 export function leftOf<T>({ quiet, slots }: Engine<T>, generation: number): Slot<T>[] {
   return [...slots.present()].filter((slot) => quiet || slot.generation < generation);
 }

@@ -175,7 +175,8 @@ function pickShared<T>(engine: Engine<T>, now: number): Slot<T> | undefined {
   for (;;) {
     const slot = engine.slots.leastShared();
     if (slot === undefined) return undefined;
-    if (unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;
+    // A suspect one cannot answer while others use it: it has to come back first.
+    if (unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses && !slot.suspect) return slot;
     engine.slots.move(slot, engine.slots.leaving, now);
   }
 }

@@ -51,7 +51,7 @@ export class Engine<T> {
   lastCreateError: unknown = undefined;
 
   paused: false | 'hold' | 'reject' = false;
-  /** After {@link quiesce}, until the next acquire: `min` does not count, and nothing that comes back stays. */
+  /** After a quiesce, until the next acquire: `min` does not count, and nothing that comes back stays. */
   quiet = false;
   closing = false;
   /** Closing has come to its end. A create that was given up may still arrive; it is destroyed then. */
@@ -134,7 +134,7 @@ export class Engine<T> {
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
     if (this.quiet) wake(this, now);
     if (lane.queue.size > 0) return undefined;
-    // The wake-up is overdue: the process was frozen, and this call comes before the timer. What has expired meanwhile goes first.
+    // The wake-up is overdue: the process was frozen, and this call, or a release, comes before the timer. What has expired goes first.
     if (now - this.wakeAt > STALL_MS) this.tick(now);
     if (this.closing || this.paused !== false || (!this.plain && !this.mayTake(lane, now))) return undefined;
     const slot = pickIdle(this, now, false);
@@ -211,7 +211,6 @@ export class Engine<T> {
   /** The end of a lease that gives its resource back. */
   release(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
-    // As in tryLend: what was lent across a freeze is not passed on unseen.
     if (now - this.wakeAt > STALL_MS) this.tick(now);
     this.account(hold, now);
     if (slot.list !== this.slots.single && this.endShare(slot, now)) return;

@@ -30,7 +30,7 @@ let ahead = Infinity;
  * it; but a wall clock also leaps when somebody sets it. So it is a hint, good enough to have a resource answer once more before it is
  * lent, and nothing else follows from it: nothing expires.
  */
-export let leaps = 0;
+export const wall: { leaps: number } = { leaps: 0 };
 
 function now(): number {
   reading = performance.now();
@@ -43,7 +43,7 @@ function now(): number {
 function beginTurn(): void {
   endOfTurn = setImmediate(forget);
   const lead = Date.now() - reading;
-  if (lead - ahead > LEAP_MS) leaps++;
+  if (lead - ahead > LEAP_MS) wall.leaps++;
   ahead = lead;
 }
 

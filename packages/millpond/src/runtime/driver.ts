@@ -17,7 +17,7 @@ import type { Holder } from '../lease.ts';
 import type { Resolved } from '../options.ts';
 import { statsOf, type PoolStats } from '../stats.ts';
 import { Aborts } from './aborts.ts';
-import { coarseNow, createAlarm, leaps, systemClock, type Alarm } from './clock.ts';
+import { coarseNow, createAlarm, systemClock, wall, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
 import { HookContext, InfoContext, isThenable, runHook } from './hooks.ts';
 import { holderOf, labelled, LiveLease, type LeaseMeta } from './lease.ts';
@@ -71,7 +71,7 @@ export class Driver<T> implements Ports<T> {
   #leaveSeat: (() => void) | undefined = undefined;
   #lastGranted = 0;
   private boundStaleAt: number = -Infinity;
-  private leapsSeen = leaps;
+  private leapsSeen = wall.leaps;
   readonly #failing = new Set<string>();
   /** When somebody was last refused. */
   #moment: Moment | undefined = undefined;
@@ -102,7 +102,7 @@ export class Driver<T> implements Ports<T> {
   /** A lease at once, or undefined. */
   lend(lane: Lane, meta: LeaseMeta | undefined): LiveLease<T> | undefined {
     const now = this.coarse();
-    if (leaps !== this.leapsSeen) this.noteLeap();
+    if (wall.leaps !== this.leapsSeen) this.noteLeap();
     const slot = this.engine.tryLend(lane, now);
     if (slot === undefined) return undefined;
     const lease = this.leaseOf(slot, lane, now, now, meta);
@@ -135,7 +135,7 @@ export class Driver<T> implements Ports<T> {
 
   release(lease: LiveLease<T>): void {
     const now = this.endTime();
-    if (leaps !== this.leapsSeen) this.noteLeap();
+    if (wall.leaps !== this.leapsSeen) this.noteLeap();
     this.noteEnd(lease, now);
     this.engine.release(lease, now);
   }
@@ -412,7 +412,7 @@ export class Driver<T> implements Ports<T> {
   }
 
   private noteLeap(): void {
-    this.leapsSeen = leaps;
+    this.leapsSeen = wall.leaps;
     if (this.clock === systemClock) distrust(this.engine, Infinity);
   }
 

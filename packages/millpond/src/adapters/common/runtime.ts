@@ -66,9 +66,10 @@ export function settleRuntime(
   given: DeadManOptions & PoolPart, pool: Record<string, unknown>, defaults: Record<string, unknown>, name: string,
 ): SettledRuntime {
   const runtime = runtimeOf(given.runtime, name);
-  const session = deadManOf('sessionIdleTimeoutMs', given, runtime, name);
-  const transaction = deadManOf('transactionIdleTimeoutMs', given, runtime, name);
-  const preset = runtime === 'function' ? { ...FUNCTION, max: Math.max(FUNCTION.max, given.min ?? 0) } : {};
+  const fallback = runtime === 'function' ? FUNCTION_DEAD_MAN_MS : 0;
+  const session = deadManOf('sessionIdleTimeoutMs', given.sessionIdleTimeoutMs ?? fallback, name);
+  const transaction = deadManOf('transactionIdleTimeoutMs', given.transactionIdleTimeoutMs ?? fallback, name);
+  const preset = runtime === 'function' ? { ...FUNCTION, max: Math.max(FUNCTION.max, Number(given.min) || 0) } : {};
   const settled = { ...defaults, ...preset, ...pool };
   if (session === 0) return { runtime, pool: settled, sessionIdleTimeoutMs: 0, transactionIdleTimeoutMs: transaction };
   const below = belowDeadMan(given, settled, session);
@@ -78,7 +79,8 @@ export function settleRuntime(
   }
   if (given.sessionIdleTimeoutMs !== undefined) {
     const key = (below.min ?? 0) > 0 ? 'keepaliveIntervalMs' : 'idleTimeoutMs';
-    throw invalid(key, `must be at most ${longestSilence(session)}: after sessionIdleTimeoutMs (${session}) the server ends what is idle`, name);
+    const most = longestSilence(session);
+    throw invalid(key, `must be at most ${most}: after sessionIdleTimeoutMs (${session}) the server ends what is idle`, name);
   }
   // What was asked for wins over the preset: the server waits for longer, or for ever.
   return {
@@ -87,14 +89,15 @@ export function settleRuntime(
 }
 
 function runtimeOf(given: Runtime | undefined, name: string): 'server' | 'function' {
+  // oxlint-disable-next-line node/no-process-env -- where it runs is told by the environment alone
   if (given === undefined || given === 'auto') return isFunction(process.env) ? 'function' : 'server';
   if (given !== 'server' && given !== 'function') throw invalid('runtime', "must be one of 'auto', 'server', 'function'", name);
   return given;
 }
 
 /**
- * Only platforms that are known to freeze the process. Not Cloud Run as such (K_SERVICE alone): whether it has its CPU between requests is a
- * setting that the process cannot see, and one instance serves many requests at a time. Not Azure Functions: they run on until the end.
+ * Only platforms that are known to freeze the process. Not Cloud Run as such (K_SERVICE alone): whether it has its CPU between requests is
+ * a setting that the process cannot see, and one instance serves many requests at a time. Not Azure Functions: they run on until the end.
  */
 export function isFunction(env: Readonly<Record<string, string | undefined>>): boolean {
   const { AWS_LAMBDA_FUNCTION_NAME: lambda, AWS_LAMBDA_INITIALIZATION_TYPE: how, VERCEL: vercel } = env;
@@ -103,10 +106,8 @@ export function isFunction(env: Readonly<Record<string, string | undefined>>): b
   return vercel === '1' || Boolean(env['K_SERVICE'] && env['FUNCTION_TARGET']);
 }
 
-function deadManOf(
-  key: 'sessionIdleTimeoutMs' | 'transactionIdleTimeoutMs', given: DeadManOptions, runtime: 'server' | 'function', name: string,
-): number {
-  const ms = given[key] ?? (runtime === 'function' ? FUNCTION_DEAD_MAN_MS : 0);
+/** Whole milliseconds; 0: never. */
+export function deadManOf(key: string, ms: number, name: string): number {
   if (typeof ms !== 'number' || !(ms >= 0)) throw invalid(key, 'must be a number of milliseconds of at least 0', name);
   return ms > LONGEST_MS ? 0 : Math.ceil(ms);
 }

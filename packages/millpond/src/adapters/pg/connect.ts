@@ -11,12 +11,20 @@ export interface Opened<C> {
   readonly serverVersion: string;
 }
 
-/** Connects and authenticates. Rejects with `signal.reason` as soon as the signal aborts: while the name is looked up, in TLS, wherever. */
-export function open<C extends PgClient>(Client: PgClientClass<C>, options: PgConnectOptions, signal: AbortSignal): Promise<Opened<C>> {
+/**
+ * Connects and authenticates. `startup`: options for the session, ahead of the caller's own, so that his win. Rejects with `signal.reason`
+ * as soon as the signal aborts: while the name is looked up, in TLS, wherever.
+ */
+export function open<C extends PgClient>(
+  Client: PgClientClass<C>, options: PgConnectOptions, startup: string, signal: AbortSignal,
+): Promise<Opened<C>> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const client = construct(Client, options);
     const driver = inside(client);
+    // Here and not in what the Client was given: there a connection string or PGOPTIONS would win, or be lost.
+    const parameters = driver.connectionParameters;
+    if (startup !== '' && parameters !== undefined) parameters.options = [startup, parameters.options].filter(Boolean).join(' ');
     const { connection } = driver;
     const raw = connection.stream; // TLS puts another in its place
     let serverVersion = '';

@@ -14,6 +14,11 @@ export interface ServerError extends Error {
   readonly code?: string;
 }
 
+/** The server ended a session that was silent for too long: whatever was on its way to it then has not been read, and did not run. */
+export function wasUnread(error: unknown): boolean {
+  return (error as ServerError | null | undefined)?.code === '57P05';
+}
+
 /** A net.Socket, a TLSSocket, or what the `stream` option made. */
 export interface DriverStream extends Duplex {
   readonly remoteAddress?: string | undefined;
@@ -46,7 +51,8 @@ export interface DriverClient extends EventEmitter {
   readonly secretKey: number | null;
   /** All results of this client as bytes: nothing here knows how to read them. */
   readonly binary?: boolean;
-  readonly connectionParameters?: { readonly query_timeout?: unknown };
+  /** Everything that a connect goes by, from the options, the connection string and the environment. */
+  readonly connectionParameters?: { readonly query_timeout?: unknown; options?: string };
   /** The parsers of this client; where it has another name, the client itself serves as well. */
   readonly _types?: DriverTypes;
   getTypeParser(oid: number, format: string): (value: string) => unknown;

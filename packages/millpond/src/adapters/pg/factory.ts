@@ -4,6 +4,7 @@ import type { Factory } from '../../index.ts';
 import { requestCancel } from './cancel.ts';
 import { classify } from './classify.ts';
 import { open } from './connect.ts';
+import { DeadMan, type DeadManTimeouts } from './dead-man.ts';
 import { takesDiscardAhead } from './discard.ts';
 import { inside, partsOf } from './driver.ts';
 import { factorySettings, type FactorySettings } from './options.ts';
@@ -40,7 +41,10 @@ export function pgFactory<C extends PgClient = PgClient>(options: string | PgFac
   return makeFactory(typeof options === 'string' ? { connectionString: options } : options, 'pg').factory;
 }
 
-export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, name: string, prepared = 0): PgFactory<C> {
+/** `deadMan`: the timeouts as the pool has settled them. */
+export function makeFactory<C extends PgClient>(
+  options: PgFactoryOptions<C>, name: string, prepared = 0, deadMan: DeadManTimeouts = options,
+): PgFactory<C> {
   const settings = factorySettings(options, name);
   const parts = partsOf(settings.Client);
   const unreference = new Sweep<Session>(UNREFERENCE_AFTER_MS, (session) => session.unreference());
@@ -55,11 +59,12 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
     },
   };
   const discardsAhead = new WeakSet<Session>();
+  const sessions = new DeadMan(deadMan, options, () => owner.pool);
 
   const factory: Factory<C> = {
     async create({ signal }) {
       const connectOptions = await orAborted(settings.connectOptions(), signal);
-      const { client, serverVersion } = await open(settings.Client, connectOptions, signal);
+      const { client, serverVersion } = await sessions.start((startup) => open(settings.Client, connectOptions, startup, signal), signal);
       const session = new Session(inside(client), owner, connectOptions.stream, parts);
       if (takesDiscardAhead(serverVersion)) discardsAhead.add(session);
       await prepare(settings, client, session, signal);
@@ -75,16 +80,7 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
       return close(session, dead, signal);
     },
 
-    validate(client) {
-      const session = sessionOf(client);
-      return new Promise<boolean>((resolve) => {
-        // The cheapest statement there is: no parsing, no plan, no rows.
-        session.client.query('', (error) => {
-          session.rest();
-          resolve(!error);
-        });
-      });
-    },
+    validate: (client) => ping(sessionOf(client)),
 
     reset(client, context) {
       const session = sessionOf(client);
@@ -106,6 +102,16 @@ export function makeFactory<C extends PgClient>(options: PgFactoryOptions<C>, na
     classify,
   };
   return { factory, owner, ownStatements: parts !== undefined };
+}
+
+/** By the cheapest statement there is: no parsing, no plan, no rows. */
+function ping(session: Session): Promise<boolean> {
+  return new Promise((resolve) => {
+    session.client.query('', (error) => {
+      session.rest();
+      resolve(!error);
+    });
+  });
 }
 
 /** The caller's own hook; on failure the connection goes. */

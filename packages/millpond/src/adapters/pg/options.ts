@@ -3,7 +3,9 @@
 
 import type { PoolOptions } from '../../index.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { deadManOf, settleRuntime } from '../common/runtime.ts';
 import { permanent } from './classify.ts';
+import type { DeadManTimeouts } from './dead-man.ts';
 import { loadClientClass } from './driver.ts';
 import type { PgClient, PgClientClass, PgConnectOptions, PgFactoryOptions, PgPoolOptions, PgReset } from './types.ts';
 
@@ -15,11 +17,11 @@ const CONNECT_KEYS: readonly (keyof PgConnectOptions)[] = [
 ];
 
 const FACTORY_KEYS: readonly Exclude<keyof PgFactoryOptions, keyof PgConnectOptions>[] = [
-  'connection', 'Client', 'reset', 'onConnect', 'onFailover',
+  'connection', 'Client', 'reset', 'onConnect', 'onFailover', 'sessionIdleTimeoutMs', 'transactionIdleTimeoutMs',
 ];
 
 /** Options of {@link createPgPool} alone. */
-const OWN_KEYS = ['cancelTimeoutMs', 'prepare', 'pipeline', 'pipelineConnections', 'pipelineDepth', 'pipelineStallMs'] as const;
+const OWN_KEYS = ['runtime', 'cancelTimeoutMs', 'prepare', 'pipeline', 'pipelineConnections', 'pipelineDepth', 'pipelineStallMs'] as const;
 
 const PREPARED = 128;
 const MOST_IN_FLIGHT = 10_000;
@@ -54,6 +56,7 @@ export interface FactorySettings<C extends PgClient> {
 export interface PoolSettings<C extends PgClient> {
   readonly pool: Omit<PoolOptions<C>, 'factory'>;
   readonly factory: PgFactoryOptions<C>;
+  readonly deadMan: DeadManTimeouts;
   readonly cancelTimeoutMs: number;
   /** How many statements are prepared per connection. */
   readonly prepared: number;
@@ -71,8 +74,9 @@ export function splitPoolOptions<C extends PgClient>(given: string | PgPoolOptio
   if (typeof cancelTimeoutMs !== 'number' || !(cancelTimeoutMs > 0) || cancelTimeoutMs >= 2 ** 31) {
     throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
   }
+  const settled = settleRuntime(options, pool, { keepaliveIntervalMs: 120_000 }, name);
   return {
-    pool: { keepaliveIntervalMs: 120_000, ...pool }, factory, cancelTimeoutMs,
+    pool: settled.pool, factory, deadMan: settled, cancelTimeoutMs,
     prepared: preparedOf(options, name), pipeline: pipelineOf(options, name),
   };
 }
@@ -108,11 +112,16 @@ function pipelineOf<C extends PgClient>(options: PgPoolOptions<C>, name: string)
 export function factorySettings<C extends PgClient>(options: PgFactoryOptions<C>, name: string): FactorySettings<C> {
   if (typeof options !== 'object' || options === null) throw invalid('options', `must be ${A_STRING_OR_OBJECT}`, name);
   checkKeys('', options, [...CONNECT_KEYS, ...FACTORY_KEYS], name, ELSEWHERE);
-  const { connection, Client, reset = 'rollback', onConnect, onFailover, ...fixed } = options;
+  const {
+    connection, Client, reset = 'rollback', onConnect, onFailover, sessionIdleTimeoutMs, transactionIdleTimeoutMs, ...fixed
+  } = options;
   if (!['none', 'rollback', 'discard'].includes(reset)) throw invalid('reset', "must be one of 'none', 'rollback', 'discard'", name);
   for (const [key, value] of Object.entries({ Client, onConnect, onFailover })) {
     if (value === undefined || typeof value === 'function') continue;
     throw invalid(key, `must be a ${key === 'Client' ? 'class' : 'function'}`, name);
+  }
+  for (const [key, value] of Object.entries({ sessionIdleTimeoutMs, transactionIdleTimeoutMs })) {
+    if (value !== undefined) deadManOf(key, value, name);
   }
   checkConnectOptions('', fixed, name);
   if (connection !== undefined && fixed.connectionString !== undefined) {

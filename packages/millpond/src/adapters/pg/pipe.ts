@@ -5,7 +5,10 @@
 // where it hands them to its client (`connection.emit`), and the client, which knows nothing of our statements, sees none of them. What the
 // server says unasked (notices, notifications, settings) goes to the client as ever.
 
-import type { DriverClient, DriverField, DriverParts, DriverResult, DriverTypes, ServerError, TransactionStatus } from './driver.ts';
+import {
+  wasUnread, type DriverClient, type DriverField, type DriverParts, type DriverResult, type DriverTypes, type ServerError,
+  type TransactionStatus,
+} from './driver.ts';
 import type { Flight } from './flight.ts';
 import type { Session } from './session.ts';
 import { PreparedStatements, type Columns, type Prepared, type PreparePolicy } from './statements.ts';
@@ -264,7 +267,8 @@ export class Pipe {
 
   private fail(flight: Flight, error: ServerError): void {
     // A row that could not be parsed came first, and what the server says of the rest does not matter any more.
-    flight.error ??= error;
+    if (wasUnread(error)) for (let each: Flight | undefined = flight; each !== undefined; each = each.next) each.written = false;
+    else flight.error ??= error;
     this.session.noteServerError(error);
   }
 

@@ -1,7 +1,8 @@
 // The front door: a pool of PostgreSQL connections that runs statements and transactions itself.
 
 import {
-  InvalidOptionError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolStats, type ResourceInfo,
+  InvalidOptionError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolStats,
+  type QuiesceOptions, type QuiesceResult, type ResourceInfo,
 } from '../../index.ts';
 import { QueryTimeoutError } from './errors.ts';
 import { makeFactory } from './factory.ts';
@@ -27,6 +28,8 @@ export function createPgPool<C extends PgClient = PgClient>(options: string | Pg
 }
 
 export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
+  /** As pg.Pool says it: for what looks at a pool to see how long its connections idle (`attachDatabasePool` of `@vercel/functions`). */
+  readonly options: { readonly idleTimeoutMillis: number };
   /** @internal */
   readonly laned: boolean;
   readonly #cancelTimeoutMs: number;
@@ -38,13 +41,14 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   constructor(options: string | PgPoolOptions<C>) {
     const settings = splitPoolOptions(options);
     const { pool, factory: factoryOptions, cancelTimeoutMs } = settings;
-    const { factory, owner, ownStatements } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared);
+    const { factory, owner, ownStatements } = makeFactory(factoryOptions, pool.name ?? 'pg', settings.prepared, settings.deadMan);
     if (settings.pipeline !== undefined && !ownStatements) {
       const what = 'needs the Client of node-postgres, 8.11 or newer, or a class derived from it';
       throw new InvalidOptionError('pipeline', `pipeline ${what}`, pool.name ?? 'pg');
     }
     super({ ...pool, factory });
     this.laned = pool.lanes !== undefined;
+    this.options = { idleTimeoutMillis: pool.idleTimeoutMs ?? 600_000 };
     this.#cancelTimeoutMs = cancelTimeoutMs;
     this.#pipeline = this.#pipelineOf(settings);
     owner.pool = this.name;
@@ -98,6 +102,14 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
   override resume(): void {
     super.resume();
     this.#pipeline?.places.resume();
+  }
+
+  override async quiesce(options?: QuiesceOptions): Promise<QuiesceResult> {
+    const connections = super.quiesce(options);
+    const statements = await this.#pipeline?.places.quiesce(options);
+    const { left, holders } = await connections;
+    if (statements === undefined) return { left, holders };
+    return { left, holders: [...statements.holders, ...holders.filter(({ label }) => label !== CARRIER_LABEL)] };
   }
 
   override close(options: CloseOptions = {}): Promise<CloseResult> {

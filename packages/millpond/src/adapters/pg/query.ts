@@ -6,7 +6,7 @@
 
 import type { AcquireOptions, Lease } from '../../index.ts';
 import { cancelStatement, whenOver } from './cancel.ts';
-import { inside, isBusy } from './driver.ts';
+import { inside, isBusy, wasUnread } from './driver.ts';
 import { ConnectionLostError } from './errors.ts';
 import { NotSent, Request, type Asked, type Host, type OwnStatement } from './request.ts';
 import { judgeReadOnly, whenReady } from './reset.ts';
@@ -185,7 +185,7 @@ async function afterError(lease: Lease<PgClient>, session: Session, error: Error
   }
   if (session.lost || !session.usable) {
     lease.destroy(error);
-    if (!sent) return new NotSent(error, true);
+    if (!sent || wasUnread(error)) return new NotSent(error, true);
     return isServerError(error) ? error : new ConnectionLostError(pool, true, error);
   }
   if (isBusy(session.client)) {

@@ -2,7 +2,7 @@
 
 import type { AcquireOptions, Lease, Pool } from '../../index.ts';
 import { cancelStatement } from './cancel.ts';
-import { inside, type DriverClient } from './driver.ts';
+import { inside, wasUnread, type DriverClient } from './driver.ts';
 import { ConnectionLostError, TransactionFailedError } from './errors.ts';
 import { isServerError, judged } from './query.ts';
 import { NotSent } from './request.ts';
@@ -130,7 +130,7 @@ class Transaction<C extends PgClient> {
       await answer;
     } catch (error) {
       if (session.resetError !== undefined) throw new NotSent(session.resetError, false);
-      if (session.lost && (session.writes === writes || refused)) throw new NotSent(error, true);
+      if (session.lost && (session.writes === writes || refused || wasUnread(error))) throw new NotSent(error, true);
       throw error;
     }
   }

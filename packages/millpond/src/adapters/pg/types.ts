@@ -4,6 +4,7 @@
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { AcquireOptions, PoolOptions } from '../../index.ts';
+import type { DeadManOptions, RuntimeOptions } from '../common/runtime.ts';
 
 // `any` and not `unknown`: what a row holds is known to the caller alone, and node-postgres' own types say the same.
 /* oxlint-disable typescript/no-explicit-any */
@@ -122,7 +123,7 @@ export interface PgConnectOptions {
 export type PgReset = 'none' | 'rollback' | 'discard';
 
 /** What {@link pgFactory} takes. */
-export interface PgFactoryOptions<C extends PgClient = PgClient> extends PgConnectOptions {
+export interface PgFactoryOptions<C extends PgClient = PgClient> extends PgConnectOptions, Omit<DeadManOptions, 'runtime'> {
   /**
    * Where to connect and as whom; adds to the options beside it and wins over them. A function is asked anew for each connection, so that
    * credentials may rotate (IAM tokens): old connections go on, new ones use what it returns.
@@ -152,7 +153,8 @@ export interface PgFailover<C extends PgClient = PgClient> {
 }
 
 /** What {@link createPgPool} takes: the pool's options, the connect options and the adapter's, in one object. */
-export interface PgPoolOptions<C extends PgClient = PgClient> extends Omit<PoolOptions<C>, 'factory' | 'sharing'>, PgFactoryOptions<C> {
+export interface PgPoolOptions<C extends PgClient = PgClient>
+  extends Omit<PoolOptions<C>, 'factory' | 'sharing'>, PgFactoryOptions<C>, RuntimeOptions {
   /** Idle connections are pinged this often. Default 120 000 ms; 0 or Infinity: off. */
   readonly keepaliveIntervalMs?: number;
   /**

@@ -1,6 +1,7 @@
 // Those who borrow: they ask in all ways there are, hold for a while or for ever, give back once, twice or never, and leave when they like.
 
 import type { AcquireOptions } from '../../index.ts';
+import type { ScriptedResource } from '../factory.ts';
 import type { Ask, SimLease } from './ledger.ts';
 import { codeOf, type Stage } from './stage.ts';
 
@@ -14,6 +15,8 @@ export class Callers {
   #common = new AbortController();
   /** Leases that have ended, to be ended again. */
   readonly #ended: SimLease[] = [];
+  /** How many wait until it is clean or gone. */
+  readonly #cleaned = new Map<ScriptedResource, number>();
   #nextReason = 1;
 
   constructor(stage: Stage) {
@@ -146,10 +149,13 @@ export class Callers {
     this.#write('disposes', resource.name);
     this.#ended.push(lease);
     this.disposing++;
+    this.#cleaned.set(resource, (this.#cleaned.get(resource) ?? 0) + 1);
     void lease[Symbol.asyncDispose]().then(() => {
       this.disposing--;
       this.#write('disposed', resource.name);
-      const unclean = engine.slots.resetting.toArray().some((slot) => slot.resource === resource && slot.watched);
+      const others = this.#cleaned.get(resource)! - 1;
+      this.#cleaned.set(resource, others);
+      const unclean = others === 0 && engine.slots.resetting.toArray().some((slot) => slot.resource === resource && slot.watched);
       if (unclean) ledger.fault(`disposed before ${resource.name} was clean`);
     });
   }
