@@ -6,7 +6,7 @@ import { createServer, type AddressInfo, type LookupFunction, type Socket } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificate } from '@millpond/lab/certificate';
-import { classify, createTcpPool, tcpFactory, type TcpFactoryOptions, type TlsOptions } from 'millpond/tcp';
+import { classify, createTcpPool, tcpFactory, type TcpFactoryOptions, type TcpPoolOptions, type TlsOptions } from 'millpond/tcp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, LineServer, readLine } from '../support/line-server.ts';
 import { failureOf, until } from '../support/postgres.ts';
@@ -133,7 +133,7 @@ describe('ALPN', () => {
     ({ host: 'localhost', family: 4, port: secure.port, tls: { ca: cert, ALPNProtocols: protocols }, ...more });
 
   it('tells what the server chose', async () => {
-    await using pool = createTcpPool({ ...over(['line/2', 'other']), tls: { ca: cert, ALPNProtocols: ['line/2', 'other'] } });
+    await using pool = createTcpPool({ ...secure.address, tls: { ca: cert, servername: 'localhost', ALPNProtocols: ['line/2', 'other'] } });
     expect(await pool.use((socket) => socket.alpnProtocol)).toBe('line/2');
   });
 
@@ -149,7 +149,7 @@ describe('ALPN', () => {
 
   it('tells whoever waits at once, and why', async () => {
     await using without = await LineServer.start({ tls: { cert, key } });
-    await using pool = createTcpPool({ ...over(['line/3'], { port: without.port }), requireAlpn: true, name: 'alpn' } as TcpFactoryOptions);
+    await using pool = createTcpPool({ ...over(['line/3'], { port: without.port }), requireAlpn: true, name: 'alpn' } as TcpPoolOptions);
     const error = await failureOf(pool.acquire());
     expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code: 'ERR_POOL_ALPN_MISMATCH', pool: 'alpn' } });
     expect(error?.message).toContain('line/3');

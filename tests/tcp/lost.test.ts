@@ -2,10 +2,10 @@
 
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { createTcpPool, exchange } from 'millpond/tcp';
+import { createTcpPool, exchange, tcpFactory } from 'millpond/tcp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, LineServer } from '../support/line-server.ts';
-import { failureOf, until } from '../support/postgres.ts';
+import { until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 
 let server: LineServer;
@@ -31,6 +31,17 @@ it('a connection that the server closes or resets while it is idle leaves at onc
   two!.resetAndDestroy();
   await until('a fourth', () => pool.stats(), ({ idle, totals }) => totals.created === 4 && idle === 2);
   expect(reasons).toEqual(['broken: the other end closed the connection', 'broken: read ECONNRESET']);
+});
+
+it('a connection that was lost before anybody listened says so to whoever comes to listen', async () => {
+  const factory = tcpFactory({ ...server.address });
+  const { signal } = new AbortController();
+  const socket = await factory.create({ signal, attempt: 1 });
+  await server.kill(socket);
+  await until('its end', () => socket.closed, (closed) => closed);
+  const causes: unknown[] = [];
+  factory.onLost!(socket, (cause) => causes.push(cause));
+  expect(causes).toMatchObject([{ code: 'ECONNRESET' }]);
 });
 
 it('a borrower reads what came before the end, and the connection is not lent again', async () => {

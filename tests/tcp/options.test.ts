@@ -1,7 +1,9 @@
 // What the adapter accepts, refuses and assumes. No message may show a value.
 
-import { Pool } from 'millpond';
-import { createTcpPool, createTcpPools, tcpFactory, type TcpPoolOptions } from 'millpond/tcp';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { Pool, type KeyedPool } from 'millpond';
+import { createTcpPool, createTcpPools, tcpFactory, type TcpAddress, type TcpPoolOptions } from 'millpond/tcp';
 import { expect, it } from 'vitest';
 
 const SECRET = 'do not show me';
@@ -75,13 +77,11 @@ it('starts as many connects at once as are needed over TCP, and two with TLS', a
 });
 
 it('types what is lent: a TLSSocket with tls, a Socket without', async () => {
-  await using plain = createTcpPool({ port: 1 });
-  await using secure = createTcpPool({ port: 1, tls: true });
-  await using byHand = new Pool({ factory: tcpFactory({ port: 1, tls: {} }) });
-  void (async () => {
-    // @ts-expect-error A plain socket has no certificate.
-    await plain.use((socket) => socket.authorized);
-    await secure.use((socket) => socket.authorized);
-    await byHand.use((socket) => socket.authorized);
-  })().catch(() => {});
+  const plain: Pool<Socket> = createTcpPool({ port: 1 });
+  const secure: Pool<TLSSocket> = createTcpPool({ port: 1, tls: true });
+  const byHand: Pool<TLSSocket> = new Pool({ factory: tcpFactory({ port: 1, tls: {} }) });
+  const many: KeyedPool<TcpAddress, TLSSocket> = createTcpPools({ tls: {} });
+  // @ts-expect-error A plain socket has no certificate.
+  const wrong: Pool<TLSSocket> = createTcpPool({ port: 1 });
+  await Promise.all([plain, secure, byHand, many, wrong].map((pool) => pool.close()));
 });

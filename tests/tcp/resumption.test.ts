@@ -9,9 +9,8 @@ import { ask, LineServer } from '../support/line-server.ts';
 const { cert, key } = makeCertificate('localhost');
 
 /** Whether the session was resumed; by its answer the server's ticket has come, too. */
-async function resumed(socket: TLSSocket): Promise<boolean> {
-  expect(await ask(socket, 'hello')).toBe('hello');
-  return socket.isSessionReused();
+function resumed(socket: TLSSocket): Promise<boolean> {
+  return ask(socket, 'hello').then(() => socket.isSessionReused());
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s', (version) => {

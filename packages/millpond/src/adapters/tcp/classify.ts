@@ -1,6 +1,6 @@
 // May a failed connect be tried again? Permanent is what no waiting mends.
 
-import { PoolError } from '../../index.ts';
+import { AlpnMismatchError } from './errors.ts';
 import { isPermanentCode } from '../common/network.ts';
 
 /**
@@ -15,7 +15,7 @@ export function classify(error: unknown): 'transient' | 'permanent' {
     // Several addresses were tried.
     return error.errors.every((each) => classify(each) === 'permanent') ? 'permanent' : 'transient';
   }
-  if (PoolError.is(error)) return error.retryable ? 'transient' : 'permanent';
+  if (error instanceof AlpnMismatchError) return 'permanent';
   const { code } = error as { readonly code?: unknown };
   return typeof code === 'string' && isPermanentCode(code) ? 'permanent' : 'transient';
 }

@@ -10,9 +10,9 @@ import { Watch } from '../common/watch.ts';
 
 export interface ExchangeOptions {
   /** In milliseconds. Default: none. Beyond it: {@link ExchangeTimeoutError}. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Aborting it ends the exchange with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
