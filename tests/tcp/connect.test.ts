@@ -78,12 +78,15 @@ describe('a connect that is called off', () => {
 describe('a connect that fails', () => {
   const folder = mkdtempSync(join(tmpdir(), 'millpond-tcp-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const over = (tls: true | TlsOptions, more: object = {}): TcpFactoryOptions => ({ host: 'localhost', family: 4, port: secure.port, tls, ...more });
+  const over = (tls: true | TlsOptions, more: object = {}): TcpFactoryOptions =>
+    ({ host: 'localhost', family: 4, port: secure.port, tls, ...more });
 
   it('is tried again when nobody listens, or nothing is known of the name', async () => {
     const { port } = plain;
     expect(await create({ path: join(folder, 'nobody.sock') })).toEqual({ kind: 'transient', code: 'ENOENT' });
-    const unknown = (code: string): LookupFunction => (_name, _options, callback) => callback(Object.assign(new Error(code), { code }), '', 4);
+    const unknown = (code: string): LookupFunction => (_name, _options, callback) => {
+      callback(Object.assign(new Error(code), { code }), '', 4);
+    };
     expect(await create({ host: 'a.name', port, lookup: unknown('ENOTFOUND') })).toEqual({ kind: 'transient', code: 'ENOTFOUND' });
     expect(await create({ host: 'a.name', port, lookup: unknown('EAI_AGAIN') })).toEqual({ kind: 'transient', code: 'EAI_AGAIN' });
     await using gone = await LineServer.start();
@@ -119,7 +122,8 @@ describe('a connect that fails', () => {
 
   it('is judged by the caller first, for what his own hook fails with', async () => {
     const onConnect = (): never => { throw new Error('535 no such user'); };
-    const judged = { ...plain.address, onConnect, classify: (error: unknown) => String(error).includes('535') ? 'permanent' as const : undefined };
+    const judge = (error: unknown): 'permanent' | undefined => String(error).includes('535') ? 'permanent' : undefined;
+    const judged = { ...plain.address, onConnect, classify: judge };
     expect(await create(judged)).toEqual({ kind: 'permanent', code: 'Error: 535 no such user' });
     expect(await create({ ...plain.address, onConnect })).toMatchObject({ kind: 'transient' });
     expect(tcpFactory(judged).classify!(Object.assign(new Error(), { code: 'CERT_HAS_EXPIRED' }))).toBe('permanent');
@@ -151,7 +155,8 @@ describe('ALPN', () => {
     await using without = await LineServer.start({ tls: { cert, key } });
     await using pool = createTcpPool({ ...over(['line/3'], { port: without.port }), requireAlpn: true, name: 'alpn' } as TcpPoolOptions);
     const error = await failureOf(pool.acquire());
-    expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code: 'ERR_POOL_ALPN_MISMATCH', pool: 'alpn' } });
+    const cause = { code: 'ERR_POOL_ALPN_MISMATCH', pool: 'alpn' };
+    expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause });
     expect(error?.message).toContain('line/3');
   });
 });
@@ -180,7 +185,10 @@ describe('a server that speaks first', () => {
         socket.on('note', (note: string) => notes.push(note));
       },
     });
-    for (let i = 0; i < 2; i++) expect(await pool.use((socket) => { socket.emit('note', String(i)); return ask(socket, 'hi'); })).toBe('hi');
+    for (let i = 0; i < 2; i++) {
+      expect(await pool.use((socket) => ask(socket, 'hi'))).toBe('hi');
+      await pool.use((socket) => socket.emit('note', String(i)));
+    }
     expect({ greetings, notes }).toEqual({ greetings: ['220 welcome'], notes: ['0', '1'] });
   });
 

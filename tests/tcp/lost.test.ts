@@ -79,8 +79,8 @@ it('whoever accepts and closes is not stormed', async () => {
   await once(fickle, 'listening');
   const { port } = fickle.address() as AddressInfo;
   const pool = createTcpPool({ host: '127.0.0.1', port, min: 2, max: 2, createRetry: { initialDelayMs: 60_000, maxDelayMs: 60_000 } });
-  // The first ones are replaced at once, the others after pauses that grow. A storm brings one or more with each turn of the loop, of which a
-  // round trip to somebody else takes several.
+  // The first ones are replaced at once, the others after pauses that grow. A storm brings one or more with each turn of the loop, of
+  // which a round trip to somebody else takes several.
   await until('some to have died', () => taken, (count) => count > 2);
   await using other = createTcpPool({ ...server.address });
   for (let i = 0; i < 200; i++) await other.use((socket) => ask(socket, 'tick'));
@@ -100,7 +100,9 @@ describe('half-open TCP', () => {
 
   it('is noticed before lending when the connection was idle: one probe for all of them', async () => {
     await using proxy = await TcpProxy.start({ port: server.port });
-    await using pool = createTcpPool({ host: '127.0.0.1', port: proxy.port, max: 4, validate, validateAfterIdleMs: 50, validateTimeoutMs: 200 });
+    await using pool = createTcpPool({
+      host: '127.0.0.1', port: proxy.port, max: 4, validate, validateAfterIdleMs: 50, validateTimeoutMs: 200,
+    });
     const leases = await Promise.all(Array.from({ length: 4 }, () => pool.acquire()));
     for (const lease of leases) {
       await ask(lease.resource, 'hello');

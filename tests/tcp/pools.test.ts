@@ -56,8 +56,8 @@ it('knows an address again, however it is written, and a Unix socket by its path
 it('tells whoever names a wrong address, and nobody else', async () => {
   await using pools = createTcpPools({ name: 'lines' });
   const wrong: [unknown, string][] = [
-    [{ host: 'localhost' }, 'port'], [{ port: 70_000 }, 'port'], [{ port: '80' }, 'port'], [{ host: '', port: 1 }, 'host'], [{ path: '' }, 'path'],
-    [{ path: '/x', port: 1 }, 'path'], [null, 'address'], ['localhost:80', 'address'],
+    [{ host: 'localhost' }, 'port'], [{ port: 70_000 }, 'port'], [{ port: '80' }, 'port'], [{ host: '', port: 1 }, 'host'],
+    [{ path: '' }, 'path'], [{ path: '/x', port: 1 }, 'path'], [null, 'address'], ['localhost:80', 'address'],
   ];
   for (const [address, option] of wrong) {
     expect(await failureOf(pools.acquire(address as TcpAddress))).toMatchObject({ code: 'ERR_POOL_INVALID_OPTION', option, pool: 'lines' });

@@ -29,12 +29,13 @@ const ask = async (socket, line) => {
   socket.write(line + '\\n');
   return String((await once(socket, 'data'))[0]).trimEnd();
 };
+const validate = async (socket) => await ask(socket, 'PING') === 'PONG';
 ${code}`);
 }
 
 it.each(['plain', 'secure'])('an idle pool keeps no process alive, nor do its sockets (%s)', async (how) => {
   const program = run(`
-    const pool = createTcpPool({ ...${how}, min: 2, max: 4, keepaliveIntervalMs: 300, validate: async (socket) => await ask(socket, 'PING') === 'PONG' });
+    const pool = createTcpPool({ ...${how}, min: 2, max: 4, keepaliveIntervalMs: 300, validate });
     await pool.ready();
     await Promise.all([1, 2, 3].map((n) => pool.use((socket) => ask(socket, 'LATE 150 ' + n))));
     console.log('done');`);
@@ -43,7 +44,7 @@ it.each(['plain', 'secure'])('an idle pool keeps no process alive, nor do its so
   await until('the server to see it', () => plain.connections.size + secure.connections.size, (size) => size === 0);
 });
 
-it.each(['plain', 'secure'])('a borrower who waits for an answer keeps it alive, also on a socket that had long been idle (%s)', async (how) => {
+it.each(['plain', 'secure'])('a borrower who waits for an answer keeps it alive, also after a long rest (%s)', async (how) => {
   const program = run(`
     const pool = createTcpPool({ ...${how}, max: 1 });
     await pool.use((socket) => ask(socket, 'hello'));

@@ -13,7 +13,8 @@ await pool.ready();
 const send = (session: SMTPConnection, to: string, text: string): Promise<unknown> =>
   promisify(session.send.bind(session))({ from: 'app@example.com', to: [to] }, text);
 
-await Promise.all(Array.from({ length: 20 }, (_, index) => pool.use((session) => send(session, `user${index}@example.com`, `hello ${index}\r\n`))));
+await Promise.all(Array.from({ length: 20 }, (_, index) =>
+  pool.use((session) => send(session, `user${index}@example.com`, `hello ${index}\r\n`))));
 console.log('mails:', server.mails.length, 'sessions:', pool.stats().totals.created);
 
 const refused = await pool.use((session) => send(session, 'no address', 'never said').catch((error: unknown) => (error as Error).message));

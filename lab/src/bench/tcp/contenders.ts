@@ -36,8 +36,8 @@ export const CONTENDERS: readonly Contender[] = [
     lacks: 'no limit of its own; each request pays for a connect', open: (place) => perRequest(place, false),
   },
   {
-    id: 'socket-per-request-resumed', name: 'a socket per request, session resumed', about: 'the same, with the last TLS session', ours: false,
-    tlsOnly: true, lacks: 'no limit of its own; each request pays for a connect', open: (place) => perRequest(place, true),
+    id: 'socket-per-request-resumed', name: 'a socket per request, session resumed', about: 'the same, with the last TLS session',
+    ours: false, tlsOnly: true, lacks: 'no limit of its own; each request pays for a connect', open: (place) => perRequest(place, true),
   },
   {
     id: 'generic-pool', name: 'generic-pool', about: 'a factory that connects and destroys, acquireTimeoutMillis 30 000', ours: false,

@@ -27,7 +27,9 @@ const NETWORK = [
 /** The section, or why there is none. */
 export async function portsSection(context: BenchContext, contenders: readonly Contender[]): Promise<Section | string> {
   const inside = (...command: string[]): Promise<{ stdout: string }> => promisify(execFile)(
-    'unshare', ['--user', '--net', '--map-root-user', 'sh', '-c', NETWORK, 'sh', ...command], { signal: context.signal, timeout: LONGEST_MS });
+    'unshare', ['--user', '--net', '--map-root-user', 'sh', '-c', NETWORK, 'sh', ...command],
+    { signal: context.signal, timeout: LONGEST_MS },
+  );
   try {
     await inside('true');
   } catch (error) {

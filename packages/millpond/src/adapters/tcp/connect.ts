@@ -1,5 +1,5 @@
-// Opens one connection, or leaves nothing behind: however far it has come when it is called off (the name is looked up, an address is tried,
-// TLS is in the middle), the socket is destroyed, and Node connects nothing that is destroyed.
+// Opens one connection, or leaves nothing behind: however far it has come when it is called off (the name is looked up, an address is
+// tried, TLS is in the middle), the socket is destroyed, and Node connects nothing that is destroyed.
 
 import { connect as connectPlain, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectSecure, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -46,8 +46,8 @@ export function open(settings: ConnectSettings, owner: SessionOwner, signal: Abo
     const onReady = (): void => settle(refusal(socket, settings, owner));
     signal.addEventListener('abort', onAbort, { once: true });
     session.lossListeners.add(settle);
-    // With TLS 1.3 tickets come when the server likes, long after the handshake; Node holds back those that come before the server's name has
-    // been checked (TLS 1.2).
+    // With TLS 1.3 tickets come when the server likes, long after the handshake; Node holds back those that come before the server's name
+    // has been checked (TLS 1.2).
     if (settings.tls !== undefined) socket.on('session', (latest: Buffer) => settings.tickets.set(settings.address, latest));
     socket.once(ready, onReady);
   });

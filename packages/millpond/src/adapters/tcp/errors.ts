@@ -7,8 +7,8 @@ import { named } from '../common/named.ts';
 export class AlpnMismatchError extends PoolError {
   constructor(pool: string, wanted: readonly string[]) {
     super(
-      `Pool "${pool}": the server chose none of the protocols ${wanted.join(', ')} (ALPN). Look at what listens at this address, or do without `
-        + 'requireAlpn.',
+      `Pool "${pool}": the server chose none of the protocols ${wanted.join(', ')} (ALPN). Look at what listens at this address, or do `
+        + 'without requireAlpn.',
       { code: 'ERR_POOL_ALPN_MISMATCH', pool },
     );
   }
@@ -57,7 +57,8 @@ export class ConnectionLostError extends PoolError {
     const why = cause instanceof Error ? cause.message : String(cause);
     super(
       begun
-        ? `Pool "${pool}": the connection was lost during an exchange (${why}). Whether the other end took it is not known; it is not repeated.`
+        ? `Pool "${pool}": the connection was lost during an exchange (${why}). Whether the other end took it is not known; it is not `
+          + 'repeated.'
         : `Pool "${pool}": the connection was found dead before the exchange began (${why}). Nothing was sent.`,
       { code: 'ERR_POOL_CONNECTION_LOST', pool, retryable: !begun, cause },
     );

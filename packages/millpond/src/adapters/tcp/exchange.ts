@@ -1,6 +1,6 @@
-// One exchange on a borrowed socket, so that it ends. What a pool cannot see is the other end falling silent in the middle of an answer: then
-// nothing comes, no error either, for as long as TCP retransmits or keep-alive is patient. A deadline ends it; and because the rest of the
-// answer may still come, whatever ends an exchange in its middle ends the connection.
+// One exchange on a borrowed socket, so that it ends. What a pool cannot see is the other end falling silent in the middle of an answer:
+// then nothing comes, no error either, for as long as TCP retransmits or keep-alive is patient. A deadline ends it; and because the rest of
+// the answer may still come, whatever ends an exchange in its middle ends the connection.
 
 import type { Socket } from 'node:net';
 import { InvalidOptionError } from '../../index.ts';

@@ -115,7 +115,8 @@ function checkAddress(address: TcpAddress, name: string): void {
   const { host, port, path } = address;
   if (path !== undefined) {
     if (typeof path !== 'string' || path === '') throw invalid('path', 'must be the path of a Unix socket', name);
-    if (host !== undefined || port !== undefined) throw invalid('path', 'and host or port say where to connect twice: give one of them', name);
+    const twice = host !== undefined || port !== undefined;
+    if (twice) throw invalid('path', 'and host or port say where to connect twice: give one of them', name);
     return;
   }
   if (host !== undefined && (typeof host !== 'string' || host === '')) throw invalid('host', 'must be a name or an address', name);
@@ -161,7 +162,8 @@ function tlsOptions(given: ConnectionOptions, host: string | undefined, name: st
     secureContext ??= createSecureContext(given);
   } catch (error) {
     const { code } = error as { readonly code?: unknown };
-    throw invalid('tls', `cannot be read by Node: look at ca, cert, key and their likes${typeof code === 'string' ? ` (${code})` : ''}`, name);
+    const kind = typeof code === 'string' ? ` (${code})` : '';
+    throw invalid('tls', `cannot be read by Node: look at ca, cert, key and their likes${kind}`, name);
   }
   // Node would send no name of its own accord, and many servers have more than one.
   const named = host !== undefined && isIP(host) === 0 ? { servername: host } : host === undefined ? { servername: 'localhost' } : {};

@@ -9,7 +9,8 @@ import { Tickets } from './tickets.ts';
 import type { SecureTcpPoolOptions, SecureTcpPoolsOptions, TcpAddress, TcpPoolOptions, TcpPoolsOptions } from './types.ts';
 
 /**
- * A pool of sockets to one address. Throws {@link InvalidOptionError} for wrong options; connects only when `min` or an acquire asks for it.
+ * A pool of sockets to one address. Throws {@link InvalidOptionError} for wrong options; connects only when `min` or an acquire asks for
+ * it.
  *
  * A borrower gets a socket as a new one would be: no listeners of others, nothing to read, nothing to be written. One that comes back in
  * the middle of an exchange is closed.

@@ -1,5 +1,5 @@
-// TLS sessions to resume, the latest per address. A resumed handshake costs neither side a signature nor a chain of certificates, which is
-// most of what a handshake costs.
+// TLS sessions to resume, the latest per address. A resumed handshake costs neither side a signature nor a chain of certificates; the rest
+// of it, and Node's own work around it, stay.
 //
 // A resumed session is not asked for its certificate again: Node checks the name of a server in full handshakes only. So a session is
 // remembered when its own connection was accepted, and only for connections that would ask for the same name with the same options.
