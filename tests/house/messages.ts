@@ -3,6 +3,7 @@
 
 import { Pool, type PoolOptions } from 'millpond';
 import { ConnectionLostError, QueryTimeoutError, ResetFailedError, TransactionFailedError } from 'millpond/pg';
+import * as tcp from 'millpond/tcp';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
 
 type Options = Partial<PoolOptions<ScriptedResource>>;
@@ -162,7 +163,12 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
   ERR_POOL_CONNECTION_LOST: () => [
     new ConnectionLostError('orders', true, new Error('Connection terminated unexpectedly')).message,
     new ConnectionLostError('orders', false, new Error('read ECONNRESET')).message,
+    new tcp.ConnectionLostError('orders', true, new Error('read ECONNRESET')).message,
+    new tcp.ConnectionLostError('orders', false, new Error('the other end closed the connection')).message,
   ],
+  ERR_POOL_EXCHANGE_TIMEOUT: () => [new tcp.ExchangeTimeoutError('orders', 500).message],
+  ERR_POOL_UNEXPECTED_DATA: () => [new tcp.UnexpectedDataError('orders', 19).message],
+  ERR_POOL_ALPN_MISMATCH: () => [new tcp.AlpnMismatchError('orders', ['line/2', 'line/1']).message],
   ERR_POOL_RESET_FAILED: () => [new ResetFailedError('orders', new Error('canceling statement due to statement timeout')).message],
   ERR_POOL_TRANSACTION_FAILED: () => [new TransactionFailedError('orders').message],
 };

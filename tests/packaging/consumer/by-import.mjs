@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Pool, PoolClosedError, PoolError } from 'millpond';
 import * as pg from 'millpond/pg';
+import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
 
 assert.equal(typeof pg.createPgPool, 'function');
+assert.equal(typeof createTcpPool, 'function');
 assert.equal(typeof VirtualClock, 'function');
 
 let destroyed = 0;

@@ -2,6 +2,7 @@
 // without `esnext.disposable` in `lib`: the package has to bring what its declarations need.
 import { AcquireTimeoutError, Pool, type Factory, type Lease, type PoolStats } from 'millpond';
 import { createPgPool } from 'millpond/pg';
+import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
 
 interface Socket {
@@ -24,6 +25,7 @@ export async function visit(pool: Pool<Socket>): Promise<number> {
 export const pool: Pool<Socket> = new Pool({ factory, clock: new VirtualClock() });
 export const stats: PoolStats = pool.stats();
 export const open: typeof createPgPool = createPgPool;
+export const secure: boolean = createTcpPool({ port: 443, tls: true }).use((socket) => socket.authorized) instanceof Promise;
 
 // @ts-expect-error A misspelt option is an error of the compiler before it is one at run time.
 export const misspelt: Pool<Socket> = new Pool({ factory, maximum: 3 });

@@ -1,6 +1,7 @@
 // What a statement can fail with besides the server's own errors, which are passed on as node-postgres made them.
 
 import { PoolError } from '../../index.ts';
+import { named } from '../common/named.ts';
 
 /** `ERR_POOL_QUERY_TIMEOUT`: the deadline passed while it ran. It is cancelled at the server; whether it had an effect is not known. */
 export class QueryTimeoutError extends PoolError {
@@ -67,8 +68,4 @@ export class TransactionFailedError extends PoolError {
   static {
     named(this, 'TransactionFailedError');
   }
-}
-
-function named(errorClass: { readonly prototype: object }, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true });
 }
