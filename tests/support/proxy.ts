@@ -22,7 +22,15 @@ export interface ProxyOptions {
   readonly delayMs?: number;
   /** Keep what passes. Default true. */
   readonly record?: boolean;
+  /** Whether this piece of what the server says ends the start of a connection. Default: PostgreSQL's way, a ReadyForQuery. */
+  readonly endsStart?: (chunk: Buffer) => boolean;
 }
+
+/** ReadyForQuery, idle: the last message of a successful start. */
+const isReadyForQuery = (chunk: Buffer): boolean => chunk.subarray(-6).toString('latin1') === 'Z\0\0\0\x05I';
+
+/** MySQL's way: an OK as the second packet of the server, which is the third of the conversation. */
+export const isHandshakeOk = (chunk: Buffer): boolean => chunk[3] === 2 && chunk[4] === 0;
 
 const CANCEL_REQUEST = 80_877_102;
 
@@ -152,8 +160,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #fromServer(passage: Passage, chunk: Buffer): void {
-    // ReadyForQuery, idle: the last message of a successful start.
-    if (passage.phase === 'connecting' && chunk.subarray(-6).toString('latin1') === 'Z\0\0\0\x05I') passage.phase = 'ready';
+    if (passage.phase === 'connecting' && (this.#options.endsStart ?? isReadyForQuery)(chunk)) passage.phase = 'ready';
     if (this.deaf) return;
     if (this.#options.record !== false) passage.fromServer.push(chunk);
     const { delayMs } = this.#options;

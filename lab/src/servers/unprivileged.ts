@@ -1,5 +1,5 @@
-// PostgreSQL refuses to run as root. Where we are root (containers, CI), its programs run under a user without privileges that every
-// system has; elsewhere they run as ourselves.
+// Database servers refuse to run as root, or should not. Where we are root (containers, CI), their programs run under a user without
+// privileges that every system has; elsewhere they run as ourselves.
 import { readFileSync } from 'node:fs';
 
 export interface User {
@@ -23,5 +23,5 @@ export function unprivilegedUser(): User | undefined {
     const user = users.get(name);
     if (user !== undefined) return user;
   }
-  throw new Error(`PostgreSQL does not run as root, and /etc/passwd has none of the users to run it as instead: ${CANDIDATES.join(', ')}.`);
+  throw new Error(`Databases do not run as root, and /etc/passwd has none of the users to run it as instead: ${CANDIDATES.join(', ')}.`);
 }

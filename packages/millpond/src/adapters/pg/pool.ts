@@ -4,23 +4,26 @@ import {
   InvalidOptionError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolStats,
   type QuiesceOptions, type QuiesceResult, type ResourceInfo,
 } from '../../index.ts';
-import { QueryTimeoutError } from './errors.ts';
 import { makeFactory } from './factory.ts';
 import { splitPoolOptions, type PoolSettings } from './options.ts';
 import { CARRIER_LABEL, Pipeline, type PipelineSettings } from './pipeline.ts';
 import { LoneRequest } from './query.ts';
-import { acquireOptions, Attempts, deadlineOf, NotSent, ownStatement } from './request.ts';
+import { ownStatement } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import { SharedRequest } from './shared.ts';
-import { onAbort } from '../common/signals.ts';
-import { beginStatement, mayRetry, retriesOf, retryDelayMs, transact } from './transaction.ts';
+import { beginStatement, mayRetry, transact } from './transaction.ts';
 import type {
   PgAnyRow, PgClient, PgPoolOptions, PgQueryConfig, PgQueryOptions, PgResult, PgRow, PgTransactionOptions,
 } from './types.ts';
+import { acquireOptions, Attempts, deadlineOf, NotSent } from '../common/attempts.ts';
+import { QueryTimeoutError } from '../common/errors.ts';
+import { pause, retriesOf, retryDelayMs } from '../common/retries.ts';
 import type { Limit } from '../common/watch.ts';
 
 /** One failover is told by every connection that there is; the pool moves on once. */
 const FAILOVER_PAUSE_MS = 1_000;
+/** Where PostgreSQL tells what a statement waits for. */
+const LOOK_AT = 'pg_stat_activity, pg_locks';
 
 /** Makes a {@link PgPool}. Throws {@link InvalidOptionError} for wrong options; connects only when `min` or an acquire asks for it. */
 export function createPgPool<C extends PgClient = PgClient>(options: string | PgPoolOptions<C>): PgPool<C> {
@@ -223,7 +226,7 @@ export class PgPool<C extends PgClient = PgClient> extends Pool<C> {
     return {
       signal,
       remainingMs: deadline === undefined ? undefined : deadline - performance.now(),
-      onTimeout: () => new QueryTimeoutError(what, timeoutMs ?? Infinity, this.name),
+      onTimeout: () => new QueryTimeoutError(what, timeoutMs ?? Infinity, this.name, LOOK_AT),
       cancelTimeoutMs: this.#cancelTimeoutMs,
     };
   }
@@ -257,17 +260,4 @@ function placesOptions<C extends PgClient>(pool: PoolSettings<C>['pool']): Pipel
   const { acquireTimeoutMs, maxWaiting, shedding, lanes, headroom, clock, random } = pool;
   return Object.fromEntries(
     Object.entries({ acquireTimeoutMs, maxWaiting, shedding, lanes, headroom, clock, random }).filter(([, value]) => value !== undefined));
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const unwatch = signal === undefined ? undefined : onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-    const timer = setTimeout(() => {
-      unwatch?.();
-      resolve();
-    }, ms);
-  });
 }

@@ -7,11 +7,12 @@
 import type { AcquireOptions, Lease } from '../../index.ts';
 import { cancelStatement, whenOver } from './cancel.ts';
 import { inside, isBusy, wasUnread } from './driver.ts';
-import { ConnectionLostError } from './errors.ts';
-import { NotSent, Request, type Asked, type Host, type OwnStatement } from './request.ts';
+import { Request, type Asked, type Host, type OwnStatement } from './request.ts';
 import { judgeReadOnly, whenReady } from './reset.ts';
 import { sessionOf, type Session } from './session.ts';
 import type { PgClient, PgQueryConfig, PgResult, PgRow } from './types.ts';
+import { NotSent } from '../common/attempts.ts';
+import { ConnectionLostError } from '../common/errors.ts';
 import { Watch, type Limit } from '../common/watch.ts';
 
 export interface Statement {

@@ -5,11 +5,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { AcquireOptions } from '../../index.ts';
 import type { DriverTypes } from './driver.ts';
-import { ConnectionLostError } from './errors.ts';
 import { Flight } from './flight.ts';
-import type { Limit, Watch } from '../common/watch.ts';
 import { isShareable } from './statements.ts';
 import type { PgQueryConfig, PgQueryOptions, PgResult } from './types.ts';
+import { acquireOptions, Attempts, deadlineOf, type NotSent } from '../common/attempts.ts';
+import type { Limit, Watch } from '../common/watch.ts';
 
 /** What requests need of their pool. */
 export interface Host {
@@ -19,43 +19,6 @@ export interface Host {
   evict(): number;
   /** What ends a statement before its answer; undefined: nothing does. */
   limit(what: string, options: PgQueryOptions | undefined, deadline: number | undefined): Limit | undefined;
-}
-
-/** Connections that may turn out dead before one is made afresh, as Go's database/sql has it. */
-const POOLED_ATTEMPTS = 2;
-
-/** Says that the statement did not reach the server, so that it may be run on another connection. Never seen by callers. */
-export class NotSent extends Error {
-  /** The connection was dead; not merely its cleaning failed. */
-  readonly dead: boolean;
-
-  constructor(cause: unknown, dead: boolean) {
-    super('not sent', { cause });
-    this.dead = dead;
-  }
-}
-
-/** Counts the connections that turned out dead before anything was sent: two that the pool has, then one that is made for it. */
-export class Attempts {
-  private readonly pool: Pick<Host, 'name' | 'evict'>;
-  private failed = 0;
-  private dead = 0;
-
-  constructor(pool: Pick<Host, 'name' | 'evict'>) {
-    this.pool = pool;
-  }
-
-  mayGoOn(error: NotSent): boolean {
-    this.failed++;
-    if (this.failed > POOLED_ATTEMPTS) return false;
-    // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
-    if (error.dead && ++this.dead === POOLED_ATTEMPTS) this.pool.evict();
-    return true;
-  }
-
-  lastWord(error: NotSent): unknown {
-    return error.dead ? new ConnectionLostError(this.pool.name, false, error.cause) : error.cause;
-  }
 }
 
 /** What a caller asked, as far as it is of the kind that we send ourselves. */
@@ -140,17 +103,4 @@ export abstract class Request extends Flight {
   protected limit(): Limit | undefined {
     return this.options === undefined ? undefined : this.host.limit('the statement', this.options, this.deadline);
   }
-}
-
-export function deadlineOf(options: PgQueryOptions | undefined): number | undefined {
-  return options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
-}
-
-export function acquireOptions({ signal, lane, label }: PgQueryOptions, deadline: number | undefined): AcquireOptions {
-  return {
-    ...(signal === undefined ? {} : { signal }),
-    ...(lane === undefined ? {} : { lane }),
-    ...(label === undefined ? {} : { label }),
-    ...(deadline === undefined ? {} : { timeoutMs: Math.max(0, deadline - performance.now()) }),
-  };
 }

@@ -2,10 +2,11 @@
 
 import type { Lease } from '../../index.ts';
 import type { Carrier } from './carrier.ts';
-import { ConnectionLostError } from './errors.ts';
 import type { Pipeline } from './pipeline.ts';
-import { NotSent, Request, type Asked, type OwnStatement } from './request.ts';
+import { Request, type Asked, type OwnStatement } from './request.ts';
 import type { PgQueryOptions } from './types.ts';
+import { NotSent } from '../common/attempts.ts';
+import { ConnectionLostError } from '../common/errors.ts';
 import { Watch } from '../common/watch.ts';
 
 export class SharedRequest extends Request {

@@ -3,32 +3,15 @@
 import type { AcquireOptions, Lease, Pool } from '../../index.ts';
 import { cancelStatement } from './cancel.ts';
 import { inside, wasUnread, type DriverClient } from './driver.ts';
-import { ConnectionLostError, TransactionFailedError } from './errors.ts';
 import { isServerError, judged } from './query.ts';
-import { NotSent } from './request.ts';
 import { sessionOf, type Session } from './session.ts';
 import type { PgClient, PgResult, PgTransactionOptions } from './types.ts';
+import { NotSent } from '../common/attempts.ts';
+import { ConnectionLostError, TransactionFailedError } from '../common/errors.ts';
 import { Watch, type Limit } from '../common/watch.ts';
 
 /** Serialization failure and deadlock: the server undid the transaction so that others could go on, and it may succeed next time. */
 const MAY_RETRY = new Set(['40001', '40P01']);
-
-const RETRIES = 5;
-const RETRY_BASE_MS = 10;
-const RETRY_CAP_MS = 500;
-
-/** How many times a transaction is run again. Throws a TypeError for what is no number of times. */
-export function retriesOf(retry: boolean | number | undefined): number {
-  if (retry === undefined || retry === false) return 0;
-  if (retry === true) return RETRIES;
-  if (!Number.isInteger(retry) || retry < 0) throw new TypeError(`retry is ${retry}, but must be true, false or a whole number of times`);
-  return retry;
-}
-
-/** Before the `nth` retry (from 1): anywhere between nothing and twice as much as before, so that two that met do not meet again. */
-export function retryDelayMs(nth: number): number {
-  return Math.random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** nth);
-}
 
 /** Whether the server invites to run the transaction again. Libraries wrap errors; the server's is found under its wrappings. */
 export function mayRetry(error: unknown): boolean {
