@@ -93,7 +93,6 @@ class PrivateServer implements RedisServer {
     this.url = `redis://${this.host}:${port}`;
     const all = {
       port, bind: this.host, dir: this.#folder, logfile: join(this.#folder, 'log'), save: '', appendonly: 'no', daemonize: 'no',
-      // With one command at a time nothing else is to be told apart, and a test's server is to be light.
       databases: 16, 'repl-diskless-sync-delay': 0, ...settings,
     };
     this.#arguments = Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)]);

@@ -1,10 +1,9 @@
 // May a failed connect be tried again? Permanent is what no waiting mends: wrong credentials, missing rights, a bad certificate, options
 // that make no sense.
 
-const PERMANENT_REPLIES = /^(?:NOAUTH|WRONGPASS|NOPERM|NOPROTO)\b|^ERR (?:AUTH|invalid password|unknown command|DB index|invalid DB)/i;
+import { isPermanentCode } from '../common/network.ts';
 
-/** Codes of Node and OpenSSL. Everything that speaks of a certificate, besides. */
-const PERMANENT_CODES = /CERT|CRL|_SIGNATURE$|HOSTNAME_MISMATCH|^(?:ERR_(?:TLS|SSL|OSSL|INVALID)_|ERR_SOCKET_BAD_PORT$|EACCES$|EPROTO$)/;
+const PERMANENT_REPLIES = /^(?:NOAUTH|WRONGPASS|NOPERM|NOPROTO)\b|^ERR (?:AUTH|invalid password|unknown command|DB index|invalid DB)/i;
 
 /** Errors of ours that come again each time. */
 const permanents = new WeakSet();
@@ -27,6 +26,6 @@ export function classify(error: unknown): 'transient' | 'permanent' {
     return error.errors.every((each) => classify(each) === 'permanent') ? 'permanent' : 'transient';
   }
   const code = (error as { readonly code?: unknown }).code;
-  if (typeof code === 'string' && PERMANENT_CODES.test(code)) return 'permanent';
+  if (typeof code === 'string' && isPermanentCode(code)) return 'permanent';
   return PERMANENT_REPLIES.test(error.message) ? 'permanent' : 'transient';
 }

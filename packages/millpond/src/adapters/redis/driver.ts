@@ -1,4 +1,4 @@
-// What this adapter knows of the inside of node-redis (`redis`, `@redis/client`, 5.9 or newer) and of ioredis (5), described by structure.
+// What this adapter knows of the inside of node-redis (`redis`, `@redis/client`, 5.12 or newer) and of ioredis (5), described by structure.
 // Everything that is not in their documentation is named here and nowhere else: a new version is checked against this file. Neither is ever
 // loaded from here; callers hand in clients that they made.
 
@@ -38,19 +38,30 @@ export interface NodeQueued {
   readonly args: readonly unknown[];
 }
 
+/** A command in the queue. Those of a MULTI or of a pipeline have their chain in common. */
+export interface NodeUnsent extends NodeQueued {
+  readonly chainId: symbol | undefined;
+  readonly typeMapping: unknown;
+  resolve(reply: unknown): void;
+  reject(error: unknown): void;
+}
+
 /** The commands of one client, on their way to be written and to be answered. Everything that is sent goes through here. */
 export interface NodeQueue {
   addCommand(args: readonly unknown[], options?: NodeCommandOptions): Promise<unknown>;
-  /** Iterated when the socket is written to. */
-  commandsToWrite(): Iterable<unknown>;
-  isEmpty(): boolean;
+  /** Those that are not answered, written or not. */
+  readonly pendingCount: number;
+  /** Rejects all. */
+  flushAll(error: unknown): void;
+  /** Takes out what is not written yet. */
+  extractAllCommands(): NodeUnsent[];
   subscribe(...args: unknown[]): Promise<unknown> | undefined;
   unsubscribe(...args: unknown[]): Promise<unknown> | undefined;
   extendPubSubChannelListeners(...args: unknown[]): Promise<unknown> | undefined;
   extendPubSubListeners(...args: unknown[]): Promise<unknown> | undefined;
   monitor(...args: unknown[]): Promise<unknown>;
   reset(...args: unknown[]): Promise<unknown>;
-  readonly decoder: { onErrorReply(error: Error): void };
+  readonly decoder: { onErrorReply(error: Error): void; write(chunk: Buffer): void };
 }
 
 export interface NodeClient extends EventEmitter {
@@ -88,12 +99,14 @@ export interface IoCommand {
   reject(error: unknown): void;
 }
 
+export type IoCallback = (error: unknown, results?: unknown) => void;
+
 export interface IoPipeline {
   redis: IoClient;
   readonly _queue: readonly IoCommand[];
   /** How many MULTI in it have no EXEC yet. */
   readonly _transactions: number;
-  exec(callback?: unknown): Promise<unknown>;
+  exec(callback?: IoCallback): Promise<unknown>;
 }
 
 export interface IoClient extends EventEmitter {
@@ -114,6 +127,8 @@ export interface IoClient extends EventEmitter {
   /** Everything that is sent goes through here; with a `stream`, the bytes go there. */
   sendCommand(command: IoCommand, stream?: unknown, node?: unknown): Promise<unknown>;
   call(name: string, ...args: string[]): Promise<unknown>;
+  /** Rejects all that is not answered. */
+  flushQueue(error: unknown): void;
   /** Told of every error that the server replies with. */
   handleReconnection(error: Error, item: unknown): void;
   pipeline(...args: unknown[]): IoPipeline;

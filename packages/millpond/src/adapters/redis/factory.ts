@@ -76,7 +76,7 @@ export function makeFactory<C extends RedisClient>(options: RedisFactoryOptions<
  * successor might be one too many. What a borrower left under way is not waited for.
  */
 function close(session: Session, dead: boolean, signal: AbortSignal): Promise<void> | void {
-  if (dead || session.broken || session.busy) {
+  if (dead || session.broken || session.pending > 0) {
     session.lose(new Error('the pool closed the connection'));
     return undefined;
   }

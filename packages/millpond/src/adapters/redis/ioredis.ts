@@ -4,9 +4,8 @@
 // set here whatever the caller said.
 
 import { PoolError } from '../../index.ts';
-import type { Driver, IoClient, IoCommand, IoPipeline } from './driver.ts';
-import { ConnectionLostError } from './errors.ts';
-import { isReply, Session, type SessionOwner } from './session.ts';
+import type { Driver, IoCallback, IoClient, IoCommand, IoPipeline } from './driver.ts';
+import { Session, type SessionOwner } from './session.ts';
 import { SCOPE, type Scope, type Shared } from './shared.ts';
 import type { RedisClient } from './types.ts';
 
@@ -18,8 +17,6 @@ class IoSession extends Session {
   private readonly io: IoClient;
   /** What was written in this turn waits for its end, to leave in one write. */
   private corked = false;
-  private listened = false;
-  private readonly listeners = new Map<string | symbol, readonly unknown[]>();
   private ready = false;
 
   constructor(client: RedisClient, owner: SessionOwner) {
@@ -35,8 +32,8 @@ class IoSession extends Session {
     return !this.lost && this.io.status === 'ready' && this.io.stream?.writable === true;
   }
 
-  get busy(): boolean {
-    return this.io.commandQueue.length > 0;
+  get pending(): number {
+    return this.io.commandQueue.length;
   }
 
   get subscribed(): boolean {
@@ -53,8 +50,8 @@ class IoSession extends Session {
     const sent = [this.call('RESET')];
     if (password) {
       const credentials = username ? [username, password] : [password];
-      sent.push(this.call('AUTH', ...credentials).catch((error: Error) => {
-        if (!NO_PASSWORD.test(error.message)) throw error; // as ioredis has it: the server wants none
+      sent.push(this.call('AUTH', ...credentials).catch((error: unknown) => {
+        if (!NO_PASSWORD.test(String(error))) throw error; // as ioredis has it: the server wants none
       }));
     }
     if (db) sent.push(this.call('SELECT', String(db)));
@@ -90,15 +87,16 @@ class IoSession extends Session {
         if (this.lost) return;
         signal.removeEventListener('abort', onAbort);
         this.ready = true;
-        this.keepListeners();
+        this.keepListeners(this.io);
         resolve();
       }, fail);
     });
   }
 
   kill(): void {
+    this.io.flushQueue(this.lossError(true, new Error('the connection was closed'))); // ahead of ioredis, which says less
     this.io.disconnect(); // no more attempts
-    this.io.stream?.destroy(); // and it would wait for the server to close
+    this.io.stream?.destroy(); // for that waits for the server to close
   }
 
   /** Writes of the same turn leave together. */
@@ -118,31 +116,12 @@ class IoSession extends Session {
     else this.io.stream?.unref?.();
   }
 
-  protected dropListeners(): void {
-    if (!this.listened) return;
-    this.listened = false;
-    for (const name of this.io.eventNames()) {
-      const kept = this.listeners.get(name) ?? [];
-      for (const listener of this.io.rawListeners(name)) {
-        if (!kept.includes(listener)) this.io.removeListener(name, listener as () => void);
-      }
-    }
-  }
-
-  private keepListeners(): void {
-    this.io.on('newListener', () => {
-      this.listened = true;
-    });
-    for (const name of this.io.eventNames()) this.listeners.set(name, this.io.rawListeners(name));
-  }
-
   /** Lets everything that is sent pass by. */
   private tap(): void {
     const { io } = this;
     const { sendCommand, handleReconnection } = io;
     io.sendCommand = (command, stream, node) => {
       const effect = this.sends(command.name, command.args, 0);
-      if (this.usable) this.writes++; // otherwise it refuses at once
       const reply = sendCommand.call(io, command, stream, node);
       if (effect !== undefined) command.promise.catch(this.doubt);
       return reply;
@@ -151,6 +130,7 @@ class IoSession extends Session {
       this.replied(error);
       handleReconnection.call(io, error, item);
     };
+    io.stream?.on('data', () => this.arrived()); // behind ioredis' own
     // Ahead of ioredis' own listener, which tells callers that their commands are lost.
     io.stream?.prependOnceListener('close', () => this.lose(new Error('the connection was closed')));
   }
@@ -173,9 +153,13 @@ function share(client: RedisClient, shared: Shared): void {
       command.reject(refused);
       return command.promise;
     }
-    const { resolve, reject } = command;
-    shared.submit(scopeOf(this), (session) => attempt(session as IoSession, command))
-      .then((reply) => resolve.call(command, reply), (error: unknown) => reject.call(command, error));
+    const scope = scopeOf(this);
+    const session = shared.seat(scope);
+    if (session === undefined) {
+      shared.seated(scope, (late) => send(late as IoSession, command)).catch((error: unknown) => command.reject(error));
+    } else {
+      void send(session as IoSession, command);
+    }
     return command.promise;
   });
   const { pipeline, multi } = io;
@@ -198,42 +182,29 @@ function share(client: RedisClient, shared: Shared): void {
   Object.defineProperty(io, 'status', { get: () => shared.open ? 'ready' : 'end', set: () => undefined, configurable: true });
 }
 
-/** Sends it on this connection. Its own promise is for its caller, who is told when there will be no other attempt. */
-function attempt(session: IoSession, command: IoCommand): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    command.resolve = resolve;
-    command.reject = reject;
-    session.cork();
-    void inside(session.client).sendCommand(command);
-  });
+/** What is sent in one turn leaves in one write. */
+function send(session: IoSession, command: IoCommand): Promise<unknown> {
+  session.cork();
+  return inside(session.client).sendCommand(command);
 }
 
 /** A pipeline is written whole, to whatever client it has when it is executed. It can be sent once: its promise is made with it. */
 function sharePipeline(pipeline: IoPipeline, scope: Scope | undefined, shared: Shared, isMulti: boolean): IoPipeline {
   const { exec } = pipeline;
-  pipeline.exec = (callback?: unknown): Promise<unknown> => {
+  pipeline.exec = (callback?: IoCallback): Promise<unknown> => {
     // In the middle of a pipeline: the EXEC of a MULTI, which is only added to it.
     if (!isMulti && pipeline._transactions > 0) return exec.call(pipeline, callback);
     const queued = pipeline._queue.map(({ name, args }) => ({ name, args, from: 0 }));
     if (isMulti) queued.push({ name: 'exec', args: [], from: 0 }); // it is, in a moment
     const refused = shared.refusedAmong(queued, false);
-    const done = refused !== undefined ? Promise.reject(refused) : shared.submit(scope, (session) => {
+    const done = refused !== undefined ? Promise.reject(refused) : shared.seated(scope, (session) => {
       pipeline.redis = inside(session.client);
-      return exec.call(pipeline).then((results) => withLosses(results, session, shared));
-    }, true);
-    if (typeof callback === 'function') done.then((results) => callback(null, results), (error: unknown) => callback(error));
+      return exec.call(pipeline);
+    });
+    if (callback !== undefined) done.then((results) => callback(null, results), (error: unknown) => callback(error));
     return done;
   };
   return pipeline;
-}
-
-/** Of a pipeline, each command has an error or a result. Those whose connection was lost are told in our words. */
-function withLosses(results: unknown, session: Session, shared: Shared): unknown {
-  if (session.usable || !Array.isArray(results)) return results;
-  return results.map((each: unknown) => {
-    if (!Array.isArray(each) || each[0] == null || isReply(each[0])) return each as unknown;
-    return [new ConnectionLostError(shared.name, true, session.cause ?? each[0]), each[1]];
-  });
 }
 
 function scopeOf(client: IoClient): Scope | undefined {

@@ -6,7 +6,7 @@
 
 import { PoolError } from '../../index.ts';
 import { permanent } from './classify.ts';
-import type { Driver, NodeClient, NodeCommandOptions, NodeQueue, NodeQueued } from './driver.ts';
+import type { Driver, NodeClient, NodeCommandOptions, NodeQueue, NodeQueued, NodeUnsent } from './driver.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { SCOPE, type Scope, type Shared } from './shared.ts';
 import type { RedisClient } from './types.ts';
@@ -19,8 +19,6 @@ class NodeSession extends Session {
   private readonly node: NodeClient;
   private readonly queue: NodeQueue;
   private connected = false;
-  private listened = false;
-  private readonly listeners = new Map<string | symbol, readonly unknown[]>();
 
   constructor(client: RedisClient, owner: SessionOwner) {
     super(client, owner, inside(client).options?.database ?? 0);
@@ -32,8 +30,8 @@ class NodeSession extends Session {
     return !this.lost && this.node.isReady;
   }
 
-  get busy(): boolean {
-    return !this.queue.isEmpty();
+  get pending(): number {
+    return this.queue.pendingCount;
   }
 
   get subscribed(): boolean {
@@ -79,7 +77,7 @@ class NodeSession extends Session {
         if (this.lost) return;
         signal.removeEventListener('abort', onAbort);
         this.ready = true;
-        this.keepListeners();
+        this.keepListeners(this.node);
         resolve();
       }, fail);
     });
@@ -102,40 +100,34 @@ class NodeSession extends Session {
     else this.node.unref();
   }
 
-  protected dropListeners(): void {
-    if (!this.listened) return;
-    this.listened = false;
-    for (const name of this.node.eventNames()) {
-      const kept = this.listeners.get(name) ?? [];
-      for (const listener of this.node.rawListeners(name)) {
-        if (!kept.includes(listener)) this.node.removeListener(name, listener as () => void);
-      }
-    }
+  /** A command that was not written. Of those that belong together others may have been. */
+  private leave(command: NodeUnsent, error: unknown): void {
+    if (command.chainId !== undefined) command.reject(this.lossError(true, error));
+    else if (!this.sendAgain(command)) command.reject(this.lossError(false, error));
   }
 
-  private keepListeners(): void {
-    this.node.on('newListener', () => {
-      this.listened = true;
-    });
-    for (const name of this.node.eventNames()) this.listeners.set(name, this.node.rawListeners(name));
+  private sendAgain({ args, typeMapping, resolve, reject }: NodeUnsent): boolean {
+    const reply = this.carrier?.sendElsewhere(args, (session) => inside(session.client).sendCommand(args, { typeMapping }));
+    reply?.then(resolve, reject);
+    return reply !== undefined;
   }
 
   /** Lets everything that is sent pass by. */
   private tap(): void {
     const { queue } = this;
-    const { addCommand, commandsToWrite, monitor, reset } = queue;
+    const { addCommand, flushAll, monitor, reset } = queue;
     queue.addCommand = (args, options) => {
       const effect = this.sends(args[0], args, 1);
       const reply = addCommand.call(queue, args, options);
       if (effect !== undefined) reply.catch(this.doubt);
       return reply;
     };
-    queue.commandsToWrite = () => ({
-      [Symbol.iterator]: () => {
-        this.writes++;
-        return commandsToWrite.call(queue)[Symbol.iterator]();
-      },
-    });
+    // All that the client has, when its connection has ended: what was not written yet may go another way.
+    queue.flushAll = (error) => {
+      const unsent = queue.extractAllCommands();
+      flushAll.call(queue, this.lossError(true, error));
+      for (const command of unsent) this.leave(command, error);
+    };
     for (const name of SUBSCRIBING) {
       const method = queue[name];
       queue[name] = (...args) => {
@@ -152,7 +144,11 @@ class NodeSession extends Session {
       return reset.apply(queue, args);
     };
     const { decoder } = queue;
-    const { onErrorReply } = decoder;
+    const { onErrorReply, write } = decoder;
+    decoder.write = (chunk) => {
+      write.call(decoder, chunk);
+      this.arrived();
+    };
     decoder.onErrorReply = (error) => {
       this.replied(error);
       onErrorReply.call(decoder, error);
@@ -186,12 +182,18 @@ function share(client: RedisClient, shared: Shared): void {
     Object.defineProperty(self, name, { value, configurable: true });
   };
   self.on('error', () => undefined); // it has no connection that could fail
+  const usual = self._commandOptions;
   own('sendCommand', function sendCommand(this: NodeClient, args: readonly unknown[], given?: NodeCommandOptions): Promise<unknown> {
     const refused = shared.refusedFor(args[0], args, 1);
     if (refused !== undefined) return Promise.reject(refused);
     const view = this._commandOptions;
     const options = given === undefined || given === view ? view : { ...view, ...given };
-    return shared.submit(scopeIn(options), (session) => (session.client as unknown as NodeClient).sendCommand(args, options));
+    const scope = options === undefined ? undefined : options[SCOPE] as Scope | undefined;
+    if (scope !== undefined) shared.scopes.set(args, scope);
+    const session = shared.seat(scope);
+    if (session === undefined) return shared.seated(scope, (late) => inside(late.client).sendCommand(args, options));
+    // What no view has changed the pooled client has of itself.
+    return inside(session.client).sendCommand(args, options === usual ? undefined : options);
   });
   // Both are bound to the view that they are called on.
   for (const name of ['_executeMulti', '_executePipeline'] as const) {
@@ -200,7 +202,8 @@ function share(client: RedisClient, shared: Shared): void {
       const refused = shared.refusedAmong(listed, name === '_executeMulti');
       if (refused !== undefined) return Promise.reject(refused);
       const options = this._commandOptions ?? {};
-      return shared.submit(scopeIn(options), (session) => inside(session.client).withCommandOptions(options)[name](commands));
+      return shared.seated(options[SCOPE] as Scope | undefined,
+        (session) => inside(session.client).withCommandOptions(options)[name](commands));
     });
   }
   for (const name of NOT_SHARED) {
@@ -219,14 +222,10 @@ function share(client: RedisClient, shared: Shared): void {
   for (const name of ['isOpen', 'isReady']) Object.defineProperty(self, name, { get: () => shared.open, configurable: true });
 }
 
-function scopeIn(options: NodeCommandOptions | undefined): Scope | undefined {
-  return options === undefined ? undefined : options[SCOPE] as Scope | undefined;
-}
-
 export const nodeRedis: Driver = {
   objection(client) {
     const node = inside(client);
-    if (typeof node._getQueue !== 'function') return 'makes a client of node-redis that is too old: 5.9 or newer is needed';
+    if (typeof node._getQueue !== 'function' || typeof node._getQueue().pendingCount !== 'number') return 'makes a client of node-redis that is too old: 5.12 or newer is needed';
     if (node.isOpen) return 'makes a client that is connected: the pool connects it';
     if (node.clientSideCache !== undefined || node.options?.emitInvalidate) {
       return 'makes a client that caches (clientSideCache, emitInvalidate), which needs one connection for itself';
@@ -239,7 +238,7 @@ export const nodeRedis: Driver = {
     return new NodeSession(client, owner);
   },
   share,
-  within: (client, scope) => inside(client).withCommandOptions({ [SCOPE]: scope }) as unknown as RedisClient,
+  within: (client, scope) => inside(client).withCommandOptions({ [SCOPE]: scope }),
   call: (client, words) => inside(client).sendCommand(words),
   dismiss(client) {
     const { destroy } = Object.getPrototypeOf(inside(client)._self) as NodeClient;

@@ -2,7 +2,10 @@
 // here before it is written, whichever method of the client it came from: so a connection on which nothing was done that outlives a command
 // goes back without a word, and everything else is known.
 
+import type { EventEmitter } from 'node:events';
+import { KeptListeners } from '../common/listeners.ts';
 import { effectOf, type Effect } from './commands.ts';
+import { ConnectionLostError } from './errors.ts';
 import type { RedisClient } from './types.ts';
 
 /** What sessions of one factory share. */
@@ -19,10 +22,17 @@ export interface SessionOwner {
 const KEY = Symbol('millpond.redis.session');
 
 /** Errors that the server replied with. Drivers have classes for them, which a bundler may rename. */
-const replies = new WeakSet<object>();
+const replies = new WeakSet();
 
 /** These answers say that the server, or this connection to it, is of no use now. All others come from a server that is alive. */
 const UNFIT = /^(?:LOADING|MASTERDOWN|NOAUTH)\b|max number of clients/;
+
+/** Who uses a connection for commands of many. */
+export interface CarrierOfMany {
+  arrived(): void;
+  /** Of a command that was not written: its reply by way of another connection. Undefined: it has been tried often enough. */
+  sendElsewhere(command: object, send: (session: Session) => Promise<unknown>): Promise<unknown> | undefined;
+}
 
 export abstract class Session {
   readonly client: RedisClient;
@@ -33,10 +43,10 @@ export abstract class Session {
   readonly lossListeners: Set<(cause: unknown) => void> = new Set();
   /** The pool's generation at its creation. */
   generation = -1;
-  /** It carries commands of many, which were looked at before. */
-  shared = false;
-  /** How often something was written, or may have been. What did not change it did not reach the server. */
-  writes = 0;
+  /** Told when it carries commands of many, which were looked at before; undefined: it does not. */
+  carrier: CarrierOfMany | undefined = undefined;
+  /** How often something has arrived. */
+  arrivals = 0;
   /** Is it a reason for the process to go on? */
   private referenced = true;
   /** Lent to nobody, or lent and nothing sent since. */
@@ -49,6 +59,8 @@ export abstract class Session {
   private transaction = false;
   private watching = false;
   private elsewhere = false;
+  private listeners: KeptListeners | undefined = undefined;
+  private listenersChanged = false;
   private clientId: Promise<string | undefined> | undefined = undefined;
 
   constructor(client: RedisClient, owner: SessionOwner, database: number) {
@@ -64,24 +76,22 @@ export abstract class Session {
   abstract connect(signal: AbortSignal): Promise<void>;
   /** Can it take a command, as far as is known without asking the server? */
   abstract get usable(): boolean;
-  /** Is something queued or sent, and not answered? */
-  abstract get busy(): boolean;
+  /** How many commands are queued or sent, and not answered. */
+  abstract get pending(): number;
   abstract get subscribed(): boolean;
   abstract call(...words: string[]): Promise<unknown>;
   /** RESET, and everything that belongs to the beginning of a connection. */
   protected abstract begin(): Promise<void>;
-  /** Closes the socket. Idempotent. */
+  /** Closes the socket, and rejects what is in flight with {@link Session.lossError}. Idempotent. */
   abstract kill(): void;
   protected abstract setReference(on: boolean): void;
-  /** Takes away listeners that the borrower added. */
-  protected abstract dropListeners(): void;
 
   // ---------------------------------------------------------------------------------------------------------------------- its state
 
   /** A command is about to be sent: notes what it does. */
   sends(name: unknown, args: readonly unknown[], from: number): Effect | undefined {
     this.wake();
-    if (this.shared || this.cleaning) return undefined;
+    if (this.carrier !== undefined || this.cleaning) return undefined;
     const effect = effectOf(name, args, from);
     if (effect !== undefined) this.note(effect, args[from]);
     return effect;
@@ -113,18 +123,21 @@ export abstract class Session {
 
   /** Must it not be lent again? Asked when it comes back, and before it is lent. */
   get broken(): boolean {
-    return this.lost || this.doomed || !this.usable || this.subscribed || (this.blocked && this.busy);
+    return this.lost || this.doomed || !this.usable || this.subscribed || (this.blocked && this.pending > 0);
   }
 
   /** Nothing is left to do when it comes back. */
   private get clean(): boolean {
-    return !(this.soiled || this.transaction || this.watching || this.elsewhere || this.busy);
+    return !(this.soiled || this.transaction || this.watching || this.elsewhere || this.pending > 0);
   }
 
   /** It has come back, and can be lent again when this is over. At once, when its borrower did nothing that stays. */
   giveBack(): void | Promise<void> {
-    this.shared = false;
-    this.dropListeners();
+    this.carrier = undefined;
+    if (this.listenersChanged) {
+      this.listeners?.restore();
+      this.listenersChanged = false;
+    }
     if (!this.clean) return this.cleanUp();
     this.rest();
     return undefined;
@@ -133,7 +146,7 @@ export abstract class Session {
   private async cleanUp(): Promise<void> {
     this.cleaning = true;
     // What the borrower did not wait for is answered first: each reply belongs to its own command.
-    if (this.busy) await this.ping();
+    if (this.pending > 0) await this.ping();
     if (this.soiled || this.transaction || this.watching || this.elsewhere) await this.begin();
     this.soiled = false;
     this.transaction = false;
@@ -186,9 +199,30 @@ export abstract class Session {
   }
 
   /** Lent to carry commands of many. */
-  share(): void {
-    this.shared = true;
+  carry(carrier: CarrierOfMany): void {
+    this.carrier = carrier;
     this.wake();
+  }
+
+  /** The listeners that are there now stay; those that borrowers add go with them. */
+  protected keepListeners(emitter: EventEmitter): void {
+    const changed = (): void => {
+      this.listenersChanged = true;
+    };
+    emitter.on('newListener', changed).on('removeListener', changed);
+    this.listeners = new KeptListeners(emitter);
+    this.listenersChanged = false;
+  }
+
+  /** Something has arrived, and the driver has dealt with it. */
+  protected arrived(): void {
+    this.arrivals++;
+    this.carrier?.arrived();
+  }
+
+  /** For what is rejected because the connection is lost. */
+  protected lossError(sent: boolean, cause: unknown): ConnectionLostError {
+    return new ConnectionLostError(this.owner.pool, sent, this.cause ?? cause);
   }
 
   private wake(): void {

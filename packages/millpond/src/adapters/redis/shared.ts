@@ -16,9 +16,9 @@ import { AsyncResource } from 'node:async_hooks';
 import { AcquireTimeoutError, CreateError, Pool, type AcquireOptions, type CloseOptions, type CloseResult, type Lease, type PoolOptions,
   type PoolStats } from '../../index.ts';
 import { effectOf, whyNotShared, type Effect } from './commands.ts';
-import { ConnectionLostError, NotSharedError } from './errors.ts';
+import { NotSharedError } from './errors.ts';
 import type { SharedSettings } from './options.ts';
-import { isReply, sessionOf, type Session } from './session.ts';
+import { sessionOf, type CarrierOfMany, type Session } from './session.ts';
 import type { RedisClient } from './types.ts';
 
 /** Of the options, or the view, that a command was made with: the {@link Scope} it belongs to. */
@@ -63,19 +63,64 @@ const LONGEST_LOOK_MS = 250;
 const POOLED_ATTEMPTS = 2;
 
 /** A connection that is shared. */
-class Carrier {
+class Carrier implements CarrierOfMany {
   readonly lease: Lease<RedisClient>;
   readonly session: Session;
-  sent = 0;
+  /** The places on it that are taken, the longest first: replies come in the order of commands. From `gone` on. */
+  private places: (Lease<Carrier> | undefined)[] = [];
+  private gone = 0;
+  /** How much had been answered and had arrived at the last look, and for how many looks that has not changed. */
   answered = 0;
-  /** How much had been answered at the last look, and for how many looks that has not changed. */
-  seen = 0;
-  looks = 0;
+  seenAnswered = 0;
+  seenArrivals = 0;
+  stalledLooks = 0;
+  silentLooks = 0;
   leaving = false;
+  private readonly shared: Shared;
 
-  constructor(lease: Lease<RedisClient>, session: Session) {
+  constructor(lease: Lease<RedisClient>, session: Session, shared: Shared) {
     this.lease = lease;
     this.session = session;
+    this.shared = shared;
+  }
+
+  get taken(): number {
+    return this.places.length - this.gone;
+  }
+
+  take(place: Lease<Carrier>): void {
+    if (this.places.length === this.gone) this.stalledLooks = this.silentLooks = 0; // before, nothing was to be answered
+    this.places.push(place);
+  }
+
+  /** Whoever has been answered gives up his place: there are never more than commands that are not answered. */
+  arrived(): void {
+    const { places } = this;
+    let answered = places.length - this.gone - this.session.pending;
+    this.answered += Math.max(0, answered);
+    for (; answered > 0; answered--) {
+      const place = places[this.gone];
+      places[this.gone++] = undefined;
+      place?.release();
+    }
+    if (this.gone === places.length) {
+      places.length = 0;
+      this.gone = 0;
+    } else if (this.gone > 1_000 && this.gone * 2 > places.length) {
+      this.places = places.slice(this.gone);
+      this.gone = 0;
+    }
+  }
+
+  sendElsewhere(command: object, send: (session: Session) => Promise<unknown>): Promise<unknown> | undefined {
+    return this.shared.sendElsewhere(command, send);
+  }
+
+  look(): void {
+    this.stalledLooks = this.answered === this.seenAnswered ? this.stalledLooks + 1 : 0;
+    this.silentLooks = this.session.arrivals === this.seenArrivals ? this.silentLooks + 1 : 0;
+    this.seenAnswered = this.answered;
+    this.seenArrivals = this.session.arrivals;
   }
 }
 
@@ -86,6 +131,10 @@ export class Shared {
   private readonly carriers = new Set<Carrier>();
   private readonly lookMs: number;
   private timer: NodeJS.Timeout | undefined = undefined;
+  /** How often a command was not written. */
+  private readonly failures = new WeakMap<object, number>();
+  /** Of commands that belong to one. */
+  readonly scopes: WeakMap<object, Scope> = new WeakMap();
   /** Connections are for all; whoever is first to need one has no part in it. Least of all is it nested in a lease that he holds. */
   private readonly nobody = new AsyncResource('millpond.redis');
 
@@ -151,18 +200,43 @@ export class Shared {
     return new NotSharedError(command, whyNotShared(effect), this.name);
   }
 
-  /**
-   * Finds a place, sends, and settles as the reply does. A connection that turns out to be dead before anything was written is replaced by
-   * another, unless the command can be sent only `once`; later, nobody knows whether the command took effect, and the error says so.
-   */
-  submit<R>(scope: Scope | undefined, send: (session: Session) => Promise<R>, once = false, failed = 0): Promise<R> {
-    const lease = scope === undefined ? this.places.tryAcquire() : this.tryPlaceIn(scope);
-    if (lease !== undefined) return this.dispatch(lease, scope, send, once, failed);
-    return this.places.acquire(scope === undefined ? undefined : acquireOptions(scope)).then(
-      (late) => this.dispatch(late, scope, send, once, failed),
-      (error: unknown) => {
+  /** The connection for a command that is sent now; undefined: it has to wait for one. */
+  seat(scope: Scope | undefined): Session | undefined {
+    for (;;) {
+      const place = scope === undefined ? this.places.tryAcquire() : this.tryPlaceIn(scope);
+      if (place === undefined) return undefined;
+      const { session } = place.resource;
+      if (session.usable) {
+        this.sit(place);
+        return session;
+      }
+      place.destroy(session.cause);
+    }
+  }
+
+  /** Waits for a connection, and sends. */
+  async seated<R>(scope: Scope | undefined, send: (session: Session) => Promise<R>): Promise<R> {
+    let session = this.seat(scope);
+    while (session === undefined) {
+      let place: Lease<Carrier>;
+      try {
+        place = await this.places.acquire(scope === undefined ? undefined : acquireOptions(scope));
+      } catch (error) {
         throw this.inTheirWords(error);
-      });
+      }
+      if (place.ended) continue; // the pool took it back before it could be used, and says why
+      if (scope?.left !== undefined) {
+        place.release();
+        throw scope.left.reason;
+      }
+      if (place.resource.session.usable) {
+        this.sit(place);
+        ({ session } = place.resource);
+      } else {
+        place.destroy(place.resource.session.cause);
+      }
+    }
+    return send(session);
   }
 
   private tryPlaceIn({ options, left }: Scope): Lease<Carrier> | undefined {
@@ -170,37 +244,20 @@ export class Shared {
     return left === undefined && options.signal?.aborted !== true ? this.places.tryAcquire(options) : undefined;
   }
 
-  private dispatch<R>(
-    lease: Lease<Carrier>, scope: Scope | undefined, send: (session: Session) => Promise<R>, once: boolean, failed: number,
-  ): Promise<R> {
-    if (scope?.left !== undefined) {
-      lease.release();
-      return Promise.reject(scope.left.reason as Error);
-    }
-    if (lease.ended) return this.submit(scope, send, once, failed); // the pool took it back before it could be used, and says why
-    const carrier = lease.resource;
-    const { session } = carrier;
-    const { writes } = session;
-    if (carrier.sent++ === carrier.answered) carrier.looks = 0; // before, nothing was to be answered
+  private sit(place: Lease<Carrier>): void {
+    place.resource.take(place);
     this.timer ??= this.lookLater();
-    return send(session).then((reply) => {
-      carrier.answered++;
-      lease.release();
-      return reply;
-    }, (error: unknown) => {
-      carrier.answered++;
-      if (isReply(error) || session.usable) {
-        lease.release();
-        throw error;
-      }
-      const cause = session.cause ?? error;
-      const sent = session.writes !== writes;
-      lease.destroy(cause);
-      if (sent || once || failed >= POOLED_ATTEMPTS) throw new ConnectionLostError(this.name, sent, cause);
-      // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
-      if (failed + 1 === POOLED_ATTEMPTS) this.ground.evict();
-      return this.submit(scope, send, once, failed + 1);
-    });
+  }
+
+  /** A command whose connection has ended before it was written: it is sent on another. */
+  sendElsewhere(command: object, send: (session: Session) => Promise<unknown>): Promise<unknown> | undefined {
+    const failed = (this.failures.get(command) ?? 0) + 1;
+    if (failed > POOLED_ATTEMPTS) return undefined;
+    this.failures.set(command, failed);
+    // Two in a row, and nobody had noticed: whatever befell them has befallen the others. What comes next is new.
+    if (failed === POOLED_ATTEMPTS) this.ground.evict();
+    // Not at once: what has ended is to leave the pool of places first.
+    return Promise.resolve().then(() => this.seated(this.scopes.get(command), send));
   }
 
   // ----------------------------------------------------------------------------------------------------------- the pool's own orders
@@ -217,7 +274,7 @@ export class Shared {
 
   /** Gives back one that carries nothing; false: there is none. */
   giveBackEmpty(): boolean {
-    const empty = [...this.carriers].find((carrier) => carrier.sent === carrier.answered && !carrier.leaving);
+    const empty = [...this.carriers].find((carrier) => carrier.taken === 0 && !carrier.leaving);
     if (empty === undefined) return false;
     this.land(empty);
     return true;
@@ -257,8 +314,8 @@ export class Shared {
       lease.destroy(session.cause);
       return undefined;
     }
-    session.share();
-    const carrier = new Carrier(lease, session);
+    const carrier = new Carrier(lease, session, this);
+    session.carry(carrier);
     this.carriers.add(carrier);
     return carrier;
   }
@@ -268,7 +325,7 @@ export class Shared {
     const { lease, session } = carrier;
     if (lease.ended) return; // the pool has closed, and taken it
     // With something in flight it is here because somebody would not wait for that any longer.
-    if (session.usable && carrier.sent === carrier.answered) lease.release();
+    if (session.usable && carrier.taken === 0) lease.release();
     else lease.destroy(session.cause);
   }
 
@@ -282,7 +339,7 @@ export class Shared {
   /** Is there another that takes commands, or may there be? */
   private mayReplace(carrier: Carrier): boolean {
     if (!this.open) return false;
-    if ([...this.carriers].some((each) => each !== carrier && !each.leaving && each.looks < carrier.looks)) return true;
+    if ([...this.carriers].some((each) => each !== carrier && !each.leaving && each.stalledLooks < carrier.stalledLooks)) return true;
     const { size, idle, max } = this.ground.stats();
     return this.carriers.size < this.places.stats().max && (idle > 0 || size < max);
   }
@@ -296,15 +353,14 @@ export class Shared {
     this.timer = undefined;
     let busy = this.places.stats().waiting > 0;
     for (const carrier of [...this.carriers]) {
-      if (carrier.sent === carrier.answered) continue;
+      carrier.arrived(); // some have left before they were sent
+      if (carrier.taken === 0) continue;
       busy = true;
-      carrier.looks = carrier.answered === carrier.seen ? carrier.looks + 1 : 0;
-      carrier.seen = carrier.answered;
+      carrier.look();
       // In looks and not by the clock: while this process stood still, it could not hear anything either.
-      const silentMs = (carrier.looks - 1) * this.lookMs;
-      if (silentMs >= this.settings.silenceTimeoutMs) {
-        carrier.session.lose(new Error(`nothing was answered on it for ${this.settings.silenceTimeoutMs} ms`));
-      } else if (silentMs >= this.settings.stallMs && this.mayReplace(carrier)) {
+      if ((carrier.silentLooks - 1) * this.lookMs >= this.settings.silenceTimeoutMs) {
+        carrier.session.lose(new Error(`nothing was heard from the server for ${this.settings.silenceTimeoutMs} ms`));
+      } else if ((carrier.stalledLooks - 1) * this.lookMs >= this.settings.stallMs && this.mayReplace(carrier)) {
         this.land(carrier);
       }
     }
@@ -329,7 +385,7 @@ export class Shared {
 }
 
 function least(carriers: readonly Carrier[]): Carrier | undefined {
-  return [...carriers].sort((a, b) => (a.sent - a.answered) - (b.sent - b.answered))[0];
+  return [...carriers].sort((a, b) => a.taken - b.taken)[0];
 }
 
 function acquireOptions({ options, deadline }: Scope): AcquireOptions {
