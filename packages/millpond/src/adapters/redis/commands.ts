@@ -32,7 +32,9 @@ enter('look', 'CLIENT SCRIPT XREAD XREADGROUP HIMPORT');
 /** Subcommands, by command. What is not here does nothing to the connection. */
 const SUBCOMMANDS: Readonly<Record<string, Readonly<Record<string, Effect>>>> = {
   CLIENT: {
-    REPLY: 'dooms', TRACKING: 'soils', CACHING: 'soils', SETNAME: 'soils', SETINFO: 'soils', 'NO-EVICT': 'soils', 'NO-TOUCH': 'soils',
+    // RESET leaves these two as they are, at least in Redis 7.0.
+    'NO-EVICT': 'dooms', 'NO-TOUCH': 'dooms',
+    REPLY: 'dooms', TRACKING: 'soils', CACHING: 'soils', SETNAME: 'soils', SETINFO: 'soils',
   },
   SCRIPT: { DEBUG: 'dooms' },
   HIMPORT: { PREPARE: 'soils', DISCARD: 'soils', DISCARDALL: 'soils' },

@@ -193,7 +193,7 @@ function sharePipeline(pipeline: IoPipeline, scope: Scope | undefined, shared: S
   const { exec } = pipeline;
   pipeline.exec = (callback?: IoCallback): Promise<unknown> => {
     // In the middle of a pipeline: the EXEC of a MULTI, which is only added to it.
-    if (!isMulti && pipeline._transactions > 0) return exec.call(pipeline, callback);
+    if (!isMulti && pipeline._transactions > 0) return callback === undefined ? exec.call(pipeline) : exec.call(pipeline, callback);
     const queued = pipeline._queue.map(({ name, args }) => ({ name, args, from: 0 }));
     if (isMulti) queued.push({ name: 'exec', args: [], from: 0 }); // it is, in a moment
     const refused = shared.refusedAmong(queued, false);
