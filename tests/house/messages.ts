@@ -1,8 +1,10 @@
 // The messages that the pages of the errors show, produced by running the code: each scene brings a pool into the trouble that its page is
 // about. Time is virtual, so the numbers in them are the same each time.
 
+import { createClient } from '@redis/client';
 import { Pool, type PoolOptions } from 'millpond';
 import { ConnectionLostError, QueryTimeoutError, ResetFailedError, TransactionFailedError } from 'millpond/pg';
+import { CommandTimeoutError, ConnectionLostError as RedisConnectionLostError, createRedisPool } from 'millpond/redis';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
 
 type Options = Partial<PoolOptions<ScriptedResource>>;
@@ -162,7 +164,14 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
   ERR_POOL_CONNECTION_LOST: () => [
     new ConnectionLostError('orders', true, new Error('Connection terminated unexpectedly')).message,
     new ConnectionLostError('orders', false, new Error('read ECONNRESET')).message,
+    new RedisConnectionLostError('cache', true, new Error('Socket closed unexpectedly')).message,
+    new RedisConnectionLostError('cache', false, new Error('read ECONNRESET')).message,
   ],
+  ERR_POOL_COMMAND_TIMEOUT: () => [new CommandTimeoutError(200, 'cache').message],
+  async ERR_POOL_NOT_SHARED() {
+    const { shared } = createRedisPool({ name: 'cache', client: () => createClient() });
+    return [await shared.select(1).then(() => 'it was sent', messageOf), await shared.blPop('jobs', 0).then(() => 'it was sent', messageOf)];
+  },
   ERR_POOL_RESET_FAILED: () => [new ResetFailedError('orders', new Error('canceling statement due to statement timeout')).message],
   ERR_POOL_TRANSACTION_FAILED: () => [new TransactionFailedError('orders').message],
 };

@@ -12,7 +12,7 @@ onRedisWithEach('blocking commands', (stage, driver) => {
   const call = driver.call.bind(driver);
   const blocked = (n: number): Promise<unknown> =>
     until(`${n} that wait`, () => stage.observer.clients(name),
-      (all) => all.filter((line) => / flags=\S*b/.test(line)).length === n, 20_000);
+      (all) => all.filter((line) => / flags=\S*b/.test(line)).length === n);
 
   it('wait without holding up anybody, and have what they waited for', async () => {
     await using pool = poolOf();
@@ -33,7 +33,7 @@ onRedisWithEach('blocking commands', (stage, driver) => {
     abort.abort();
     expect(await told).toBe(abort.signal.reason);
     await blocked(0);
-    await until('its return', () => pool.stats(), ({ totals }) => totals.destroyed.leaseDestroyed === 0 && pool.stats().borrowed <= 1, 10_000);
+    await until('its return', () => pool.stats(), ({ totals }) => totals.destroyed.leaseDestroyed === 0 && pool.stats().borrowed <= 1);
     expect(await pool.use((client) => call(client, 'PING'))).toBe('PONG');
     expect(pool.stats().totals.created).toBe(2); // itself, and the one over which the server was asked
   });
@@ -90,10 +90,10 @@ onRedisWithEach('blocking commands', (stage, driver) => {
     const abort = new AbortController();
     const never = pool.blocking(() => new Promise<void>(() => undefined), { signal: abort.signal });
     const told = never.then(() => undefined, (error: unknown) => error);
-    await until('its lease', () => pool.stats().borrowed, (borrowed) => borrowed > 0, 10_000);
+    await until('its lease', () => pool.stats().borrowed, (borrowed) => borrowed > 0);
     abort.abort();
     expect(await told).toBe(abort.signal.reason);
-    await until('its end', () => pool.stats().totals.destroyed.leaseDestroyed, (n) => n === 1, 10_000);
+    await until('its end', () => pool.stats().totals.destroyed.leaseDestroyed, (n) => n === 1);
   });
 
   it('a borrower who comes next is not woken by a request that was meant for the last', async () => {

@@ -113,7 +113,7 @@ onRedisWithEach('isolation', (stage, driver) => {
       const own = await idOf(client);
       await driver.subscribe(client, `news-${name}`, (message) => heard.push(message));
       await stage.observer.ask('PUBLISH', `news-${name}`, 'one');
-      await until('the message', () => heard.length, (n) => n === 1, 10_000);
+      await until('the message', () => heard.length, (n) => n === 1);
       await driver.unsubscribe(client, `news-${name}`);
       return own;
     });
@@ -135,7 +135,7 @@ onRedisWithEach('isolation', (stage, driver) => {
     });
     const [line = ''] = await stage.observer.clients(name);
     await stage.observer.ask('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(line)?.[1] ?? '');
-    await until('its end', () => pool.stats().size, (size) => size === 0, 10_000);
+    await until('its end', () => pool.stats().size, (size) => size === 0);
     await pool.use((client) => call(client, 'PING'));
     expect(pool.stats().totals.created).toBe(2);
     expect(heard).toBe(0);
@@ -145,7 +145,7 @@ onRedisWithEach('isolation', (stage, driver) => {
     await using pool = poolOf();
     const failed = pool.use(async (client) => {
       const waiting = call(client, 'BLPOP', 'nothing-comes', '0');
-      await until('its wait', () => stage.observer.clients(name), (all) => all.some((line) => line.includes('cmd=blpop')), 10_000);
+      await until('its wait', () => stage.observer.clients(name), (all) => all.some((line) => line.includes('cmd=blpop')));
       const [line = ''] = await stage.observer.clients(name);
       await stage.observer.ask('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(line)?.[1] ?? '');
       return waiting;

@@ -18,7 +18,7 @@ onRedisWithEach('outages', (stage, driver) => {
     await pool.ready();
     expect(await call(pool.shared, 'PING')).toBe('PONG');
     const waiting = pool.use((client) => call(client, 'BLPOP', 'nothing-comes', '0')).then(() => undefined, (error: unknown) => error);
-    await until('its wait', () => stage.observer.clients(name), (all) => all.some((line) => line.includes('cmd=blpop')), 10_000);
+    await until('its wait', () => stage.observer.clients(name), (all) => all.some((line) => line.includes('cmd=blpop')));
     stage.observer.close();
     await stage.server.kill();
     expect(await waiting).toMatchObject({ code: 'ERR_POOL_CONNECTION_LOST' });
@@ -29,7 +29,7 @@ onRedisWithEach('outages', (stage, driver) => {
     const early = call(pool.shared, 'PING'); // before it is back
     await stage.server.start();
     expect(await early).toBe('PONG');
-    await until('min', () => pool.stats(), ({ size, creating }) => size >= 2 && creating === 0, 20_000);
+    await until('min', () => pool.stats(), ({ size, creating }) => size >= 2 && creating === 0);
     expect(await pool.use((client) => call(client, 'PING'))).toBe('PONG');
   });
 
@@ -64,7 +64,7 @@ onRedisWithEach('outages', (stage, driver) => {
       failures++;
     });
     const waiting = call(pool.shared, 'PING');
-    await until('a refusal', () => failures, (n) => n > 0, 10_000);
+    await until('a refusal', () => failures, (n) => n > 0);
     holder.close();
     await stage.observer.ask('CONFIG', 'SET', 'maxclients', '1000');
     expect(await waiting).toBe('PONG');
@@ -115,10 +115,10 @@ onRedisWithEach('outages', (stage, driver) => {
     await stage.observer.ask('REPLICAOF', '127.0.0.1', String(master.port));
     try {
       await expect(pool.use((client) => call(client, 'SET', 'k', '2'))).rejects.toThrow('READONLY');
-      await until('three others', () => pool.stats(), ({ totals, idle }) => totals.destroyed.evicted === 3 && idle === 3, 20_000);
+      await until('three others', () => pool.stats(), ({ totals, idle }) => totals.destroyed.evicted === 3 && idle === 3);
       await expect(call(watched.shared, 'SET', 'k', '2')).rejects.toThrow('READONLY');
       expect(told).toHaveLength(1);
-      await until('another', () => watched.stats(), ({ totals }) => totals.destroyed.evicted === 1, 20_000);
+      await until('another', () => watched.stats(), ({ totals }) => totals.destroyed.evicted === 1);
     } finally {
       await stage.observer.ask('REPLICAOF', 'NO', 'ONE');
     }
@@ -130,7 +130,7 @@ onRedisWithEach('outages', (stage, driver) => {
     const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
     for (const lease of leases) lease.release();
     await stage.observer.ask('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await until('their end', () => pool.stats().size, (size) => size === 0, 10_000);
+    await until('their end', () => pool.stats().size, (size) => size === 0);
     expect(await pool.use((client) => call(client, 'PING'))).toBe('PONG');
   });
 });

@@ -179,7 +179,8 @@ function share(client: RedisClient, shared: Shared): void {
     });
   }
   own('connect', () => Promise.resolve()); // it is
-  Object.defineProperty(io, 'status', { get: () => shared.open ? 'ready' : 'end', set: () => undefined, configurable: true });
+  const ignored = (): void => undefined;
+  Object.defineProperty(io, 'status', { get: () => shared.open ? 'ready' : 'end', set: ignored, configurable: true });
 }
 
 /** What is sent in one turn leaves in one write. */

@@ -6,6 +6,7 @@
 
 import { PoolError } from '../../index.ts';
 import { permanent } from './classify.ts';
+import type { Effect } from './commands.ts';
 import type { Driver, NodeClient, NodeCommandOptions, NodeQueue, NodeQueued, NodeUnsent } from './driver.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { SCOPE, type Scope, type Shared } from './shared.ts';
@@ -169,10 +170,10 @@ function withoutDefaultTimeout({ _self, options }: NodeClient): void {
 // -------------------------------------------------------------------------------------------------------------- the shared client
 
 /** What would change the connection, or end it, past the commands. */
-const NOT_SHARED = [
-  'subscribe', 'unsubscribe', 'pSubscribe', 'pUnsubscribe', 'sSubscribe', 'sUnsubscribe', 'monitor', 'reset', 'watch', 'unwatch', 'select',
-  'quit',
-];
+const NOT_SHARED: Readonly<Record<string, Effect>> = {
+  subscribe: 'subscribes', unsubscribe: 'subscribes', pSubscribe: 'subscribes', pUnsubscribe: 'subscribes', sSubscribe: 'subscribes',
+  sUnsubscribe: 'subscribes', monitor: 'dooms', reset: 'soils', watch: 'watches', unwatch: 'unwatches', select: 'selects', quit: 'dooms',
+};
 const NOT_OURS = ['close', 'destroy', 'disconnect', 'duplicate', 'createPool', 'legacy'];
 
 function share(client: RedisClient, shared: Shared): void {
@@ -206,8 +207,8 @@ function share(client: RedisClient, shared: Shared): void {
         (session) => inside(session.client).withCommandOptions(options)[name](commands));
     });
   }
-  for (const name of NOT_SHARED) {
-    const refuse = (): Promise<never> => Promise.reject(shared.refusal(name.toUpperCase()));
+  for (const [name, effect] of Object.entries(NOT_SHARED)) {
+    const refuse = (): Promise<never> => Promise.reject(shared.refusal(name.toUpperCase(), effect));
     own(name, refuse);
     own(name.toUpperCase(), refuse);
   }

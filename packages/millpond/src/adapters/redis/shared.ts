@@ -196,7 +196,7 @@ export class Shared {
     return open && !transaction ? this.refusal('MULTI', 'opens') : undefined;
   }
 
-  refusal(command: string, effect: Effect = 'soils'): NotSharedError {
+  refusal(command: string, effect: Effect): NotSharedError {
     return new NotSharedError(command, whyNotShared(effect), this.name);
   }
 
