@@ -170,7 +170,8 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
   ERR_POOL_COMMAND_TIMEOUT: () => [new CommandTimeoutError(200, 'cache').message],
   async ERR_POOL_NOT_SHARED() {
     const { shared } = createRedisPool({ name: 'cache', client: () => createClient() });
-    return [await shared.select(1).then(() => 'it was sent', messageOf), await shared.blPop('jobs', 0).then(() => 'it was sent', messageOf)];
+    const refused = [shared.select(1), shared.blPop('jobs', 0)];
+    return Promise.all(refused.map((each) => each.then(() => 'it was sent', messageOf)));
   },
   ERR_POOL_RESET_FAILED: () => [new ResetFailedError('orders', new Error('canceling statement due to statement timeout')).message],
   ERR_POOL_TRANSACTION_FAILED: () => [new TransactionFailedError('orders').message],

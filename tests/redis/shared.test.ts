@@ -3,7 +3,9 @@
 import * as redis6 from '@redis/client';
 import { Redis } from 'ioredis';
 import { AcquireTimeoutError, PoolClosedError, QueueFullError } from 'millpond';
-import { CommandTimeoutError, ConnectionLostError, createRedisPool, NotSharedError, type RedisClient, type RedisPool } from 'millpond/redis';
+import {
+  CommandTimeoutError, ConnectionLostError, createRedisPool, NotSharedError, type RedisClient, type RedisPool,
+} from 'millpond/redis';
 import { expect, it } from 'vitest';
 import { TcpProxy } from '../support/proxy.ts';
 import { onRedis, onRedisWithEach, until } from '../support/redis.ts';
@@ -34,7 +36,8 @@ onRedisWithEach('shared connections', (stage, driver) => {
     await using pool = poolOf({ max: 1 });
     await call(pool.shared, 'SET', 'text', 'x');
     const outcomes = await Promise.allSettled([
-      call(pool.shared, 'GET', 'text'), call(pool.shared, 'INCR', 'text'), call(pool.shared, 'NO-SUCH-COMMAND'), call(pool.shared, 'GET', 'text'),
+      call(pool.shared, 'GET', 'text'), call(pool.shared, 'INCR', 'text'),
+      call(pool.shared, 'NO-SUCH-COMMAND'), call(pool.shared, 'GET', 'text'),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
     expect(outcomes[1]).toMatchObject({ reason: { message: expect.stringContaining('not an integer') } });
@@ -43,9 +46,9 @@ onRedisWithEach('shared connections', (stage, driver) => {
 
   const refused = [
     ['SELECT', '1'], ['select', '1'], ['MULTI'], ['EXEC'], ['WATCH', 'k'], ['SUBSCRIBE', 'c'], ['PSUBSCRIBE', 'c'], ['BLPOP', 'k', '1'],
-    ['XREAD', 'BLOCK', '0', 'STREAMS', 's', '$'], ['XREADGROUP', 'GROUP', 'g', 'BLOCK', 'BLOCK', '5', 'STREAMS', 's', '>'], ['WAIT', '1', '0'],
-    ['CLIENT', 'REPLY', 'OFF'], ['client', 'tracking', 'on'], ['CLIENT', 'SETNAME', 'x'], ['AUTH', 'p'], ['HELLO', '3'], ['MONITOR'], ['RESET'],
-    ['QUIT'], ['ReAdOnLy'], ['SCRIPT', 'DEBUG', 'YES'],
+    ['XREAD', 'BLOCK', '0', 'STREAMS', 's', '$'], ['XREADGROUP', 'GROUP', 'g', 'BLOCK', 'BLOCK', '5', 'STREAMS', 's', '>'],
+    ['WAIT', '1', '0'], ['CLIENT', 'REPLY', 'OFF'], ['client', 'tracking', 'on'], ['CLIENT', 'SETNAME', 'x'], ['AUTH', 'p'],
+    ['HELLO', '3'], ['MONITOR'], ['RESET'], ['QUIT'], ['ReAdOnLy'], ['SCRIPT', 'DEBUG', 'YES'],
   ];
   it('what would change or block one is refused, unsent, with what to use instead', async () => {
     await using pool = poolOf({ max: 1 });
@@ -85,7 +88,7 @@ onRedisWithEach('shared connections', (stage, driver) => {
     await using _lease = await pool.acquire();
     const waiting = call(pool.shared, 'PING');
     await expect(waiting).rejects.toThrow(AcquireTimeoutError);
-    await expect(waiting).rejects.toMatchObject({ pool: 'redis', message: expect.stringContaining('Of its connections 1 of 1 are borrowed') });
+    await expect(waiting).rejects.toMatchObject({ pool: 'redis', message: expect.stringContaining('connections 1 of 1 are borrowed') });
     await expect(pool.run((shared) => call(shared, 'PING'), { timeoutMs: 30 })).rejects.toThrow(/within 30 ms|after 30 ms/);
   });
 

@@ -21,11 +21,14 @@ export async function runBlocking<C extends RedisClient, R>(
   lease: Lease<C>, fn: (client: C) => R | Promise<R>, limit: Limit | undefined, elsewhere: CallElsewhere,
 ): Promise<R> {
   const session = sessionOf(lease.resource);
+  const giveBack = (): void => {
+    if (!lease.ended) lease.release(); // destroyed below, or taken by a pool that has closed
+  };
   if (limit === undefined) {
     try {
       return await fn(lease.resource);
     } finally {
-      lease.release();
+      giveBack();
     }
   }
   const id = session.id(); // ahead of what the function sends, in the same write
@@ -37,12 +40,13 @@ export async function runBlocking<C extends RedisClient, R>(
   });
   cut.catch(() => undefined);
   let settled = false;
-  const running = (async () => fn(lease.resource))().finally(() => {
+  const running = (async () => fn(lease.resource))();
+  const over = running.then(() => undefined, () => undefined).then(() => {
     settled = true;
   });
   const watch = new Watch(limit, (reason) => {
     left = { reason };
-    ending = unblock(session, id, elsewhere, () => settled, limit.cancelTimeoutMs).then(async (clean) => {
+    ending = unblock(session, id, elsewhere, { over, isOver: () => settled }, limit.cancelTimeoutMs).then(async (clean) => {
       if (clean && settled) return;
       lease.destroy(reason);
       giveUp(reason);
@@ -54,20 +58,25 @@ export async function runBlocking<C extends RedisClient, R>(
     throw left === undefined ? error : left.reason;
   } finally {
     watch.end();
-    running.catch(() => undefined);
-    if (ending === undefined) lease.release();
-    else void ending.then(() => lease.release());
+    if (ending === undefined) giveBack();
+    else void ending.then(giveBack);
   }
+}
+
+/** The end of the function, as something to wait for and to look at. */
+interface Ending {
+  readonly over: Promise<void>;
+  isOver(): boolean;
 }
 
 /** Asks the server until the function has settled. False: some request may still be under way, or there was no time left. */
 async function unblock(
-  session: Session, id: Promise<string | undefined>, elsewhere: CallElsewhere, isSettled: () => boolean, timeoutMs: number,
+  session: Session, id: Promise<string | undefined>, elsewhere: CallElsewhere, { over, isOver }: Ending, timeoutMs: number,
 ): Promise<boolean> {
   const until = performance.now() + timeoutMs;
   const known = await withinMs(id, timeoutMs);
-  if (known === undefined) return isSettled();
-  while (!isSettled() && session.usable) {
+  if (known === undefined) return isOver();
+  while (!isOver() && session.usable) {
     const remainingMs = until - performance.now();
     if (remainingMs <= 0) return false;
     try {
@@ -75,7 +84,7 @@ async function unblock(
     } catch {
       return false;
     }
-    if (!isSettled()) await pause(Math.min(AGAIN_MS, Math.max(1, until - performance.now())));
+    if (!isOver()) await withinMs(over, Math.min(AGAIN_MS, Math.max(1, until - performance.now())));
   }
   return true;
 }
@@ -88,8 +97,4 @@ function withinMs<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
       resolve(value);
     });
   });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => { setTimeout(resolve, ms); });
 }

@@ -116,7 +116,8 @@ export interface IoClient extends EventEmitter {
   options: {
     readonly db?: number; readonly username?: string | null; readonly password?: string | null; readonly connectionName?: string | null;
     readonly readOnly?: boolean; readonly disableClientInfo?: boolean; readonly clientInfoTag?: string; readonly monitor?: boolean;
-    enableAutoPipelining?: boolean; enableOfflineQueue?: boolean; retryStrategy?: unknown; reconnectOnError?: unknown; autoResubscribe?: boolean;
+    enableAutoPipelining?: boolean; enableOfflineQueue?: boolean; retryStrategy?: unknown; reconnectOnError?: unknown;
+    autoResubscribe?: boolean;
     autoResendUnfulfilledCommands?: boolean; maxRetriesPerRequest?: number | null;
   };
   /** What the connection is in; undefined before the first connect. */

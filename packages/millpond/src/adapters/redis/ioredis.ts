@@ -222,5 +222,9 @@ export const ioredis: Driver = {
   share,
   within: (client, scope) => Object.create(client, { [SCOPE]: { value: scope } }) as RedisClient,
   call: (client, [name = '', ...args]) => inside(client).call(name, ...args),
-  dismiss: () => undefined,
+  dismiss(client) {
+    const io = inside(client);
+    io.on('error', () => undefined);
+    (Object.getPrototypeOf(io) as IoClient).disconnect.call(io); // it may be connecting
+  },
 };

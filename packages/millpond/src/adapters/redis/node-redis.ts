@@ -1,5 +1,5 @@
-// node-redis. Its seam is the queue of commands that each client has: whatever is sent is put there, and is taken from there when the socket
-// is written to, once per turn of the loop.
+// node-redis. Its seam is the queue of commands that each client has: whatever is sent is put there, and is taken from there when the
+// socket is written to, once per turn of the loop.
 //
 // A pooled client never reconnects: the first thing it hears of its connection's end makes it close for good, before it gets to its
 // reconnect strategy.
@@ -226,7 +226,9 @@ function share(client: RedisClient, shared: Shared): void {
 export const nodeRedis: Driver = {
   objection(client) {
     const node = inside(client);
-    if (typeof node._getQueue !== 'function' || typeof node._getQueue().pendingCount !== 'number') return 'makes a client of node-redis that is too old: 5.12 or newer is needed';
+    if (typeof node._getQueue !== 'function' || typeof node._getQueue().pendingCount !== 'number') {
+      return 'makes a client of node-redis that is too old: 5.12 or newer is needed';
+    }
     if (node.isOpen) return 'makes a client that is connected: the pool connects it';
     if (node.clientSideCache !== undefined || node.options?.emitInvalidate) {
       return 'makes a client that caches (clientSideCache, emitInvalidate), which needs one connection for itself';

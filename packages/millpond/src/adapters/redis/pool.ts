@@ -24,9 +24,9 @@ export function createRedisPool<C extends RedisClient>(options: RedisPoolOptions
 
 export class RedisPool<C extends RedisClient> extends Pool<C> {
   /**
-   * A client of the driver whose commands are sent on connections that they share with others, as many in flight on each as there are. It is
-   * always connected, and has no connection of its own: what would change or block one is refused with a {@link NotSharedError}. `MULTI` is
-   * sent whole by `multi()…exec()`.
+   * A client of the driver whose commands are sent on connections that they share with others, as many in flight on each as there are. It
+   * is always connected, and has no connection of its own: what would change or block one is refused with a {@link NotSharedError}. `MULTI`
+   * is sent whole by `multi()…exec()`.
    */
   readonly shared: C;
   readonly #driver: Driver;
@@ -62,8 +62,8 @@ export class RedisPool<C extends RedisClient> extends Pool<C> {
     this.shared = client;
   }
 
-  // Some connections are lent to be shared. Whatever is ordered of this pool is ordered of those, too; and whoever wants a connection of his
-  // own, and finds none, gets one of them.
+  // Some connections are lent to be shared. Whatever is ordered of this pool is ordered of those, too; and whoever wants a connection of
+  // his own, and finds none, gets one of them.
 
   override acquire(options?: AcquireOptions): Promise<Lease<C>> {
     const acquired = super.acquire(options);
@@ -120,9 +120,9 @@ export class RedisPool<C extends RedisClient> extends Pool<C> {
   }
 
   /**
-   * Runs `fn` with a view of {@link shared} whose commands have one deadline and one signal. When it passes or aborts the promise rejects at
-   * once: what has not been sent is not sent, and the reply to what was sent goes to nobody. Rejects with a {@link CommandTimeoutError}, with
-   * `signal.reason`, or with what `fn` rejects with.
+   * Runs `fn` with a view of {@link shared} whose commands have one deadline and one signal. When it passes or aborts the promise rejects
+   * at once: what has not been sent is not sent, and the reply to what was sent goes to nobody. Rejects with a {@link CommandTimeoutError},
+   * with `signal.reason`, or with what `fn` rejects with.
    */
   run<R>(fn: (shared: C) => R | Promise<R>, options: RedisRunOptions = {}): Promise<R> {
     return new Promise((resolve, reject) => {
@@ -140,9 +140,9 @@ export class RedisPool<C extends RedisClient> extends Pool<C> {
   }
 
   /**
-   * Lends a connection to `fn`, which may block at the server: BLPOP, XREAD BLOCK, WAIT and their likes. When `timeoutMs` passes or `signal`
-   * aborts, the server is asked to end what blocks, and the promise rejects; if what was waited for had come just then, it resolves with what
-   * `fn` makes of it, and nothing is lost. A server that does not end it within `cancelTimeoutMs` costs the connection.
+   * Lends a connection to `fn`, which may block at the server: BLPOP, XREAD BLOCK, WAIT and their likes. When `timeoutMs` passes or
+   * `signal` aborts, the server is asked to end what blocks, and the promise rejects; if what was waited for had come just then, it
+   * resolves with what `fn` makes of it, and nothing is lost. A server that does not end it within `cancelTimeoutMs` costs the connection.
    */
   async blocking<R>(fn: (client: C) => R | Promise<R>, options: RedisRunOptions = {}): Promise<R> {
     const deadline = this.#deadlineOf(options);

@@ -2,9 +2,9 @@
 //
 // As in the adapter of PostgreSQL there are two pools, one above the other. Below is the pool of connections, which knows nothing of this:
 // each connection that is shared is a lease like any other. Above is a pool of *places*: its resources are those connections, each lent to
-// as many commands at once as may be in flight on it (`sharing`). So what finds no place waits in line there, with its deadline, its signal,
-// its lane and its place in the queue; nothing of that is written again here. Redis works on one command at a time, so more connections make
-// nothing faster; they only keep one that is stuck (a large reply, a lossy path) from holding up everybody:
+// as many commands at once as may be in flight on it (`sharing`). So what finds no place waits in line there, with its deadline, its
+// signal, its lane and its place in the queue; nothing of that is written again here. Redis works on one command at a time, so more
+// connections make nothing faster; they only keep one that is stuck (a large reply, a lossy path) from holding up everybody:
 //
 // - Another connection is taken only when those that are shared have no place left, or are stalled.
 // - One that has answered nothing for `stallMs` takes no new commands, and goes back when it has answered.
