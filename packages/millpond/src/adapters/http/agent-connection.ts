@@ -1,0 +1,242 @@
+// One connection of an agent: what the pool lends, with what is known about it, and the listeners that stay on it for its whole life. They
+// are there before Node's, which come and go with each request, so they see everything first:
+//
+// - a byte that nobody asked for (an answer too many, the 408 that some servers say good-bye with) makes the connection unfit: the next
+//   request would take it for its answer,
+// - an end while it is idle takes it out of the pool at once,
+// - an end before the first byte of an answer may be kept from its request, which is then sent again (agent-repeat.ts),
+// - an error always has a listener, also in the ticks between two requests, so it never crashes the process.
+
+import type { Lease } from '../../index.ts';
+import { enterContext, Ghost, type AgentRequest, type AgentSocket } from './agent-internals.ts';
+import type { Origin } from './agent-origin.ts';
+import { isRepeatable, takeOff } from './agent-repeat.ts';
+import { parseKeepAlive, rawHeader, usableMs } from './hint.ts';
+
+/** What a connection needs of its agent. */
+export interface Owner {
+  readonly retry: boolean;
+  readonly keepAliveTimeoutMs: number;
+  readonly keepAliveMarginMs: number;
+  /** Node's `timeout` option, 0: none. */
+  readonly timeout: number;
+  now(): number;
+  /** A request is on its way back: may its connection be used again? */
+  keeps(socket: AgentSocket): boolean;
+  reuses(socket: AgentSocket, request: AgentRequest): void;
+  /** It is idle from here on. */
+  rests(connection: Connection): void;
+  /** The request is on no connection any more, and wants another. `cause`: what ended the one it was on. */
+  repeat(request: AgentRequest, connection: Connection, cause: unknown): void;
+}
+
+const CONNECTION = Symbol('millpond.http.connection');
+
+type Marked = AgentSocket & { [CONNECTION]?: Connection };
+
+export function connectionOf(socket: object): Connection {
+  return (socket as Marked)[CONNECTION]!;
+}
+
+export class Connection {
+  readonly socket: AgentSocket;
+  readonly origin: Origin;
+  lease: Lease<AgentSocket> | undefined = undefined;
+  request: AgentRequest | undefined = undefined;
+  /** Until when the request it carries may be sent again. */
+  deadline = 0;
+  /** Given to somebody else for good. */
+  handedOver = false;
+  referenced = true;
+  onLost: ((cause?: unknown) => void) | undefined = undefined;
+  private readonly owner: Owner;
+  /** Until when its server may be expected to keep it open while it is idle. */
+  private usableUntil = Infinity;
+  private carriedOne = false;
+  /** A byte has arrived for the request that it carries. */
+  private answering = false;
+  private unfit = false;
+  private gone = false;
+  private cause: unknown = undefined;
+  private takenOff = false;
+
+  constructor(socket: AgentSocket, origin: Origin, owner: Owner) {
+    this.socket = socket;
+    this.origin = origin;
+    this.owner = owner;
+    (socket as Marked)[CONNECTION] = this;
+    origin.connections.add(this);
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.on('free', onFree);
+    socket.on('agentRemove', onAgentRemove);
+  }
+
+  get usable(): boolean {
+    return !this.unfit && !this.socket.destroyed && this.socket.writable && this.restsFor(this.owner.now()) > 0;
+  }
+
+  /** How much longer it may be idle and still be used. Infinity while it is lent. */
+  restsFor(now: number): number {
+    return this.lease === undefined ? this.usableUntil - now : Infinity;
+  }
+
+  /** It keeps the process alive only while it is lent. */
+  unreference(): void {
+    if (this.lease !== undefined || this.gone) return;
+    this.referenced = false;
+    this.socket.unref?.();
+  }
+
+  /** Gives it to a request. */
+  carry(lease: Lease<AgentSocket>, request: AgentRequest, deadline: number): void {
+    const { socket, owner } = this;
+    this.lease = lease;
+    this.request = request;
+    this.deadline = deadline;
+    this.answering = false;
+    enterContext(socket);
+    if (this.carriedOne) owner.reuses(socket, request);
+    if (!this.referenced) {
+      this.referenced = true;
+      socket.ref?.();
+    }
+    request.onSocket(socket);
+    const silenceMs = request.timeout ?? owner.timeout;
+    if ((socket.timeout ?? 0) !== silenceMs) socket.setTimeout?.(silenceMs);
+  }
+
+  /** How long its server lets it be idle from now on; 0: it must not be used again. */
+  private restMs(request: AgentRequest): number {
+    const { owner } = this;
+    const value = request.res === null ? undefined : rawHeader(request.res.rawHeaders, 'keep-alive');
+    if (value === undefined) return owner.keepAliveTimeoutMs;
+    const { timeoutMs, max } = parseKeepAlive(value);
+    if (max === 0) return 0;
+    return timeoutMs === undefined ? owner.keepAliveTimeoutMs : usableMs(timeoutMs, owner.keepAliveMarginMs);
+  }
+
+  /** The request is done with it. */
+  free(): void {
+    const { lease, socket, request, owner } = this;
+    if (lease === undefined || request === undefined) return;
+    this.lease = undefined;
+    this.request = undefined;
+    // A request that was destroyed before its turn has sent nothing: for the server the connection has been idle all the time.
+    const used = socket._httpMessage === request;
+    if (used) {
+      this.carriedOne = true;
+      const restMs = request.shouldKeepAlive && owner.keeps(socket) ? this.restMs(request) : 0;
+      socket._httpMessage = null;
+      if (restMs <= 0) {
+        lease.destroy();
+        return;
+      }
+      this.origin.restMs = restMs;
+      this.usableUntil = owner.now() + restMs;
+    }
+    lease.release();
+    if (this.lease === undefined && !this.gone) owner.rests(this);
+  }
+
+  /** It is new, and idle for the time being. */
+  start(): void {
+    const { owner, origin } = this;
+    this.usableUntil = owner.now() + (origin.restMs ?? owner.keepAliveTimeoutMs);
+    owner.rests(this);
+  }
+
+  /** It belongs to somebody else for good: a request that became a WebSocket or a tunnel. */
+  handOver(): void {
+    const { lease, socket } = this;
+    this.handedOver = true;
+    this.forget();
+    socket.off('data', onData);
+    socket.off('end', onEnd);
+    socket.off('error', onError);
+    socket.off('close', onClose);
+    socket.off('free', onFree);
+    socket.off('agentRemove', onAgentRemove);
+    this.lease = undefined;
+    this.request = undefined;
+    if (lease !== undefined && !lease.ended) lease.detach();
+    else this.onLost?.(new Error('the connection was taken out of the agent'));
+  }
+
+  onBytes(): void {
+    this.answering = true;
+    if (this.request === undefined || !this.socket.parser) this.lose(new Error('the server sent something that nobody had asked for'));
+  }
+
+  /** The other side has ended it, or it broke. `during`: the event of the socket that tells it. */
+  onDeath(during: 'end' | 'error' | 'close', cause?: unknown): void {
+    const { request, socket } = this;
+    this.cause ??= cause;
+    if (request !== undefined && this.mayRepeat(request)) {
+      this.takenOff = true;
+      this.request = undefined;
+      takeOff(request, socket);
+      // For an error Node asks whether there is a request; for an end and a close it takes it for granted.
+      socket._httpMessage = during === 'error' ? null : new Ghost();
+      this.owner.repeat(request, this, cause);
+    }
+    this.lose(cause);
+    if (during === 'close') this.onClosed();
+  }
+
+  private mayRepeat(request: AgentRequest): boolean {
+    return this.owner.retry && this.carriedOne && !this.answering && this.socket._httpMessage === request && this.told
+      && isRepeatable(request) && this.owner.now() < this.deadline;
+  }
+
+  /** Whether the other side has ended it: what is closed on this side is closed by somebody who knows why. */
+  private get told(): boolean {
+    return this.cause !== undefined || this.socket.readableEnded;
+  }
+
+  private onClosed(): void {
+    const { lease, socket } = this;
+    if (this.takenOff && socket._httpMessage === null) socket._httpMessage = new Ghost();
+    this.forget();
+    this.lease = undefined;
+    this.request = undefined;
+    if (lease !== undefined && !lease.ended) lease.destroy(this.cause);
+  }
+
+  private forget(): void {
+    this.gone = true;
+    this.origin.connections.delete(this);
+  }
+
+  /** Not to be lent again. What it carries goes on for as long as it can. */
+  private lose(cause: unknown): void {
+    this.unfit = true;
+    if (this.lease === undefined) this.onLost?.(cause);
+  }
+}
+
+function onData(this: object): void {
+  connectionOf(this).onBytes();
+}
+
+function onEnd(this: object): void {
+  connectionOf(this).onDeath('end');
+}
+
+function onError(this: object, error: unknown): void {
+  connectionOf(this).onDeath('error', error);
+}
+
+function onClose(this: object): void {
+  connectionOf(this).onDeath('close');
+}
+
+function onFree(this: object): void {
+  connectionOf(this).free();
+}
+
+function onAgentRemove(this: object): void {
+  connectionOf(this).handOver();
+}
