@@ -11,24 +11,27 @@ import type { Lease } from '../../index.ts';
 import { enterContext, Ghost, type AgentRequest, type AgentSocket } from './agent-internals.ts';
 import type { Origin } from './agent-origin.ts';
 import { isRepeatable, takeOff } from './agent-repeat.ts';
-import { parseKeepAlive, rawHeader, usableMs } from './hint.ts';
+import { parseKeepAlive, rawHeader, usableMs, type KeepAliveHint } from './hint.ts';
 
 /** What a connection needs of its agent. */
 export interface Owner {
   readonly retry: boolean;
   readonly keepAliveTimeoutMs: number;
   readonly keepAliveMarginMs: number;
+  readonly acquireTimeoutMs: number;
   /** Node's `timeout` option, 0: none. */
   readonly timeout: number;
   now(): number;
   /** A request is on its way back: may its connection be used again? */
   keeps(socket: AgentSocket): boolean;
   reuses(socket: AgentSocket, request: AgentRequest): void;
-  /** It is idle from here on. */
-  rests(connection: Connection): void;
+  /** It is idle from here on, and usable until then. */
+  rests(connection: Connection, until: number): void;
   /** The request is on no connection any more, and wants another. `cause`: what ended the one it was on. */
   repeat(request: AgentRequest, connection: Connection, cause: unknown): void;
 }
+
+const NO_HINT: KeepAliveHint = { timeoutMs: undefined, max: undefined };
 
 const CONNECTION = Symbol('millpond.http.connection');
 
@@ -52,6 +55,9 @@ export class Connection {
   private readonly owner: Owner;
   /** Until when its server may be expected to keep it open while it is idle. */
   private usableUntil = Infinity;
+  /** It lies idle, and time runs. */
+  private resting = false;
+  private checkedAt = 0;
   private carriedOne = false;
   /** A byte has arrived for the request that it carries. */
   private answering = false;
@@ -75,12 +81,14 @@ export class Connection {
   }
 
   get usable(): boolean {
-    return !this.unfit && !this.socket.destroyed && this.socket.writable && this.restsFor(this.owner.now()) > 0;
+    if (this.unfit || this.socket.destroyed || !this.socket.writable) return false;
+    // Asked when it comes back, too, and then a clock need not be read.
+    return !this.resting || this.usableUntil > (this.checkedAt = this.owner.now());
   }
 
   /** How much longer it may be idle and still be used. Infinity while it is lent. */
   restsFor(now: number): number {
-    return this.lease === undefined ? this.usableUntil - now : Infinity;
+    return this.resting ? this.usableUntil - now : Infinity;
   }
 
   /** It keeps the process alive only while it is lent. */
@@ -91,11 +99,13 @@ export class Connection {
   }
 
   /** Gives it to a request. */
-  carry(lease: Lease<AgentSocket>, request: AgentRequest, deadline: number): void {
+  carry(lease: Lease<AgentSocket>, request: AgentRequest, deadline: number | undefined): void {
     const { socket, owner } = this;
     this.lease = lease;
     this.request = request;
-    this.deadline = deadline;
+    // Read when it was looked at before it was lent; one that is new needs none.
+    this.deadline = deadline ?? this.checkedAt + owner.acquireTimeoutMs;
+    this.resting = false;
     this.answering = false;
     enterContext(socket);
     if (this.carriedOne) owner.reuses(socket, request);
@@ -110,12 +120,15 @@ export class Connection {
 
   /** How long its server lets it be idle from now on; 0: it must not be used again. */
   private restMs(request: AgentRequest): number {
-    const { owner } = this;
+    const { owner, origin } = this;
     const value = request.res === null ? undefined : rawHeader(request.res.rawHeaders, 'keep-alive');
-    if (value === undefined) return owner.keepAliveTimeoutMs;
-    const { timeoutMs, max } = parseKeepAlive(value);
+    // A server says the same with nearly every answer.
+    if (value === origin.hint && origin.restMs !== undefined) return origin.restMs;
+    const { timeoutMs, max } = value === undefined ? NO_HINT : parseKeepAlive(value);
     if (max === 0) return 0;
-    return timeoutMs === undefined ? owner.keepAliveTimeoutMs : usableMs(timeoutMs, owner.keepAliveMarginMs);
+    origin.hint = value;
+    origin.restMs = timeoutMs === undefined ? owner.keepAliveTimeoutMs : usableMs(timeoutMs, owner.keepAliveMarginMs);
+    return origin.restMs;
   }
 
   /** The request is done with it. */
@@ -124,9 +137,9 @@ export class Connection {
     if (lease === undefined || request === undefined) return;
     this.lease = undefined;
     this.request = undefined;
+    const now = owner.now();
     // A request that was destroyed before its turn has sent nothing: for the server the connection has been idle all the time.
-    const used = socket._httpMessage === request;
-    if (used) {
+    if (socket._httpMessage === request) {
       this.carriedOne = true;
       const restMs = request.shouldKeepAlive && owner.keeps(socket) ? this.restMs(request) : 0;
       socket._httpMessage = null;
@@ -134,18 +147,22 @@ export class Connection {
         lease.destroy();
         return;
       }
-      this.origin.restMs = restMs;
-      this.usableUntil = owner.now() + restMs;
+      this.usableUntil = now + restMs;
     }
     lease.release();
-    if (this.lease === undefined && !this.gone) owner.rests(this);
+    if (this.lease === undefined && !this.gone) this.rest();
   }
 
   /** It is new, and idle for the time being. */
   start(): void {
     const { owner, origin } = this;
     this.usableUntil = owner.now() + (origin.restMs ?? owner.keepAliveTimeoutMs);
-    owner.rests(this);
+    this.rest();
+  }
+
+  private rest(): void {
+    this.resting = true;
+    this.owner.rests(this, this.usableUntil);
   }
 
   /** It belongs to somebody else for good: a request that became a WebSocket or a tunnel. */

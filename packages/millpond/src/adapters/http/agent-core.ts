@@ -41,12 +41,17 @@ export class AgentCore implements Owner {
   readonly retry: boolean;
   readonly keepAliveTimeoutMs: number;
   readonly keepAliveMarginMs: number;
+  readonly acquireTimeoutMs: number;
   readonly timeout: number;
   readonly now: () => number;
   retries = 0;
   private readonly agent: AgentFace;
   private readonly settings: AgentSettings;
+  /** By the name of all their options, the agent's included. */
   private readonly origins = new Map<string, Origin>();
+  /** The same by what the requests say. */
+  private readonly known = new Map<string, Origin>();
+  private lookThroughAt = 64;
   private readonly unreference = new Sweep<Connection>(UNREFERENCE_AFTER_MS, (connection) => connection.unreference());
   private expiry: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined = undefined;
 
@@ -56,6 +61,7 @@ export class AgentCore implements Owner {
     this.retry = settings.retry;
     this.keepAliveTimeoutMs = settings.keepAliveTimeoutMs;
     this.keepAliveMarginMs = settings.keepAliveMarginMs;
+    this.acquireTimeoutMs = settings.acquireTimeoutMs;
     this.timeout = Number(settings.connect['timeout'] ?? 0);
     const { clock } = settings.pools;
     this.now = clock === undefined ? () => performance.now() : () => clock.now();
@@ -69,62 +75,82 @@ export class AgentCore implements Owner {
   // --------------------------------------------------------------------------------------------------- what requests ask
 
   addRequest(request: AgentRequest, options: RequestOptions): void {
-    const view = this.viewOf(options, request);
-    const origin = this.originOf(view);
-    const lease = this.pools.tryAcquire(origin);
+    const origin = this.originOf(options, request);
+    const lease = origin.pool?.tryAcquire();
     if (lease !== undefined) {
-      this.give(lease, request, Infinity);
+      this.give(lease, request, undefined);
       return;
     }
-    origin.options = view;
-    this.wait(request, origin, this.settings.acquireTimeoutMs);
+    origin.options = options;
+    this.wait(request, origin, this.acquireTimeoutMs);
   }
 
-  private give(lease: Lease<AgentSocket>, request: AgentRequest, deadline: number): void {
-    const until = deadline === Infinity ? this.now() + this.settings.acquireTimeoutMs : deadline;
-    connectionOf(lease.resource).carry(lease, request, until);
+  private give(lease: Lease<AgentSocket>, request: AgentRequest, deadline: number | undefined): void {
+    connectionOf(lease.resource).carry(lease, request, deadline);
   }
 
-  private wait(request: AgentRequest, origin: Origin, timeoutMs: number, deadline = Infinity, cause?: unknown): void {
+  private wait(request: AgentRequest, origin: Origin, timeoutMs: number, deadline?: number, cause?: unknown): void {
     const waiting = new Waiting(request, origin, cause);
     this.pools.acquire(origin, { signal: waiting.signal, timeoutMs }).then(
       (lease) => waiting.served(lease, () => this.give(lease, request, deadline)),
       (error: unknown) => waiting.refused(error),
     );
+    origin.pool = this.pools.get(origin);
   }
 
-  private viewOf(given: RequestOptions, request: AgentRequest | undefined): RequestOptions {
-    const { agent, settings } = this;
-    // As Node does: what the agent says wins over what the request says. A view of the request's options costs less than a copy.
-    const options = Object.assign(Object.create(given) as RequestOptions, settings.connect);
-    if (agent.protocol === 'https:' && !options['servername'] && options['servername'] !== '') {
-      options['servername'] = serverNameFor(options, request);
+  /**
+   * Asked for each request, and the agent's own options are the same for all of them: what the request itself says tells origins apart. With
+   * TLS that includes the Host header, of which the name for the handshake is made.
+   */
+  private originOf(options: RequestOptions, request: AgentRequest | undefined): Origin {
+    const { agent } = this;
+    const name = agent.getName(options);
+    const key = agent.protocol === 'https:' ? `${name}\n${hostHeader(request) ?? ''}` : name;
+    return this.known.get(key) ?? this.learn(key, options, request);
+  }
+
+  private learn(key: string, given: RequestOptions, request: AgentRequest | undefined): Origin {
+    const options = this.merged(given, hostHeader(request));
+    const name = this.agent.getName(options);
+    let origin = this.origins.get(name);
+    if (origin === undefined) {
+      this.forgetOrigins();
+      origin = new Origin(name, this.textOf(name, options), options);
+      this.origins.set(name, origin);
     }
-    return options;
-  }
-
-  private originOf(view: RequestOptions): Origin {
-    const name = this.agent.getName(view);
-    return this.origins.get(name) ?? this.addOrigin(name, view);
-  }
-
-  private addOrigin(name: string, options: RequestOptions): Origin {
-    const { protocol } = this.agent;
-    const { host, port, socketPath } = options as { readonly host?: string; readonly port?: number; readonly socketPath?: string };
-    const place = { protocol, host: host ?? 'localhost', ...(port === undefined ? {} : { port }) };
-    // Behind the host and the port stands what else makes a connection different from others to the same server.
-    const rest = name.replace(/:+$/, '');
-    const identity = rest === `${place.host}:${port ?? ''}` || socketPath !== undefined && protocol === 'http:' ? '' : rest;
-    const origin = new Origin(name, originText(socketPath ? { ...place, socketPath } : place, identity), options);
-    this.forgetOrigins();
-    this.origins.set(name, origin);
+    origin.hostHeader = hostHeader(request);
+    // Many names may mean the same place: those of bare addresses do.
+    if (this.known.size > 4 * this.lookThroughAt) this.known.clear();
+    this.known.set(key, origin);
     return origin;
   }
 
-  /** The pools forget those that fell silent; now and then, what is kept beside them goes too. */
+  /** As Node does: what the agent says wins over what the request says. */
+  private merged(given: RequestOptions, header: string | undefined): RequestOptions {
+    const { agent } = this;
+    const options: RequestOptions = Object.create(null) as RequestOptions;
+    for (const [key, value] of Object.entries(given)) if (!OF_THE_REQUEST.has(key)) options[key] = value;
+    Object.assign(options, agent.options);
+    const { host = 'localhost' } = options as { readonly host?: string };
+    options['servername'] ??= serverNameOf(host, header);
+    return options;
+  }
+
+  private textOf(name: string, options: RequestOptions): string {
+    const { protocol } = this.agent;
+    const { host = 'localhost', port, socketPath } = options as { readonly host?: string; readonly port?: number; readonly socketPath?: string };
+    // Behind the host and the port stands what else makes a connection different from others to the same server.
+    const bare = name.replace(/:+$/, '');
+    const isPlain = bare === `${host}:${port ?? ''}` || (socketPath !== undefined && protocol === 'http:');
+    return originText({ protocol, host, port, socketPath }, isPlain ? '' : bare);
+  }
+
+  /** The pools forget those that fell silent; when what is kept beside them has doubled, it is looked through. */
   private forgetOrigins(): void {
-    if (this.origins.size < 64 || (this.origins.size & (this.origins.size - 1)) !== 0) return;
+    if (this.origins.size < this.lookThroughAt) return;
     for (const [name, origin] of this.origins) if (this.pools.get(origin) === undefined) this.origins.delete(name);
+    this.known.clear();
+    this.lookThroughAt = Math.max(64, 2 * this.origins.size);
   }
 
   // ------------------------------------------------------------------------------------------- what connections ask
@@ -133,9 +159,7 @@ export class AgentCore implements Owner {
     origin: Origin, callback: (error: Error | null, socket?: AgentSocket) => void,
   ): AgentSocket | null | undefined {
     const { agent } = this;
-    const options: RequestOptions = { __proto__: null };
-    for (const key in origin.options) if (!OF_THE_REQUEST.has(key)) options[key] = origin.options[key];
-    Object.assign(options, agent.options);
+    const options = this.merged(origin.options, origin.hostHeader);
     options['path'] = options['socketPath'] ?? null;
     options['encoding'] = null;
     options['_agentKey'] = origin.name;
@@ -163,19 +187,18 @@ export class AgentCore implements Owner {
     this.wait(request, origin, Math.max(1, deadline - this.now()), deadline, cause);
   }
 
-  rests(connection: Connection): void {
+  rests(connection: Connection, until: number): void {
     if (connection.referenced) this.unreference.add(connection);
-    const { agent } = this;
+    const { agent, expiry } = this;
     if (agent.listenerCount('free') > 0) agent.emit('free', connection.socket, connection.origin.options);
-    const inMs = connection.restsFor(this.now());
-    if (inMs < LONGEST_MS && (this.expiry === undefined || this.now() + inMs < this.expiry.at)) this.expireIn(inMs);
+    if (until < (expiry?.at ?? Infinity)) this.expireAt(until);
   }
 
   /** One timer for all: it closes those that their servers are about to close. */
-  private expireIn(inMs: number): void {
+  private expireAt(at: number): void {
     clearTimeout(this.expiry?.timer);
-    const timer = setTimeout(() => this.expire(), Math.ceil(inMs)).unref();
-    this.expiry = { timer, at: this.now() + inMs };
+    const inMs = Math.min(Math.ceil(at - this.now()), LONGEST_MS);
+    this.expiry = { timer: setTimeout(() => this.expire(), inMs).unref(), at };
   }
 
   private expire(): void {
@@ -187,11 +210,11 @@ export class AgentCore implements Owner {
       for (const connection of origin.connections) {
         const restMs = connection.restsFor(now);
         if (restMs <= 0) over = true;
-        else next = Math.min(next, restMs);
+        else next = Math.min(next, now + restMs);
       }
       if (over) this.pools.get(origin)?.evict({ where: (socket) => connectionOf(socket).restsFor(now) <= 0 });
     }
-    if (next < LONGEST_MS) this.expireIn(next);
+    if (next < Infinity) this.expireAt(next);
   }
 
   // ------------------------------------------------------------------------------------------------ what callers ask
@@ -201,7 +224,7 @@ export class AgentCore implements Owner {
     const url = typeof origin === 'string' ? parsed(origin, name) : origin;
     if (url.protocol !== this.agent.protocol) throw invalid('origin', `must begin with ${this.agent.protocol}//`, name);
     const { hostname, port } = urlToHttpOptions(url);
-    return this.pools.open(this.originOf(this.viewOf({ host: hostname ?? 'localhost', port: port ?? this.agent.defaultPort }, undefined)));
+    return this.pools.open(this.originOf({ host: hostname ?? 'localhost', port: port ?? this.agent.defaultPort }, undefined));
   }
 
   async warm(origin: string | URL, options: HttpWarmOptions = {}): Promise<void> {
@@ -225,7 +248,6 @@ export class AgentCore implements Owner {
   }
 
   close(options?: CloseOptions): Promise<CloseResult> {
-    clearTimeout(this.expiry?.timer);
     return this.pools.close(options);
   }
 
@@ -258,9 +280,9 @@ export class AgentCore implements Owner {
   }
 }
 
-function serverNameFor({ host = 'localhost' }: { readonly host?: string }, request: AgentRequest | undefined): string {
+function hostHeader(request: AgentRequest | undefined): string | undefined {
   const header = request?.getHeader('host');
-  return serverNameOf(host, typeof header === 'string' ? header : undefined);
+  return typeof header === 'string' ? header : undefined;
 }
 
 function parsed(origin: string, name: string): URL {

@@ -22,9 +22,8 @@ export interface AgentRequest {
   timeoutCb: (() => void) | null;
   /** Request line and headers as they were sent, once they are made. */
   readonly _header?: string | null;
-  /** True when its end is told by the end of the connection. */
-  readonly _last?: boolean;
-  readonly chunkedEncoding?: boolean;
+  /** 0: `end()` was all that was ever called. Unknown when the head was made before. */
+  readonly _contentLength?: number | null;
   /** What is to be sent once there is a connection. */
   outputData?: { data: string | Buffer; encoding?: string; callback?: unknown }[];
   outputSize?: number;

@@ -19,7 +19,7 @@ const HAS_BODY = /\r\n(?:transfer-encoding:|content-length:\s*0*[1-9])/i;
 export function isRepeatable(request: AgentRequest): boolean {
   const { _header: head } = request;
   return IDEMPOTENT.has(request.method) && request.finished && !request.destroyed && !request.aborted && request.res === null
-    && typeof head === 'string' && !HAS_BODY.test(head) && request._last !== true && request.chunkedEncoding !== true
+    && typeof head === 'string' && !HAS_BODY.test(head) && request._contentLength === 0
     && Array.isArray(request.outputData);
 }
 

@@ -8,7 +8,7 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 
 /** `https://example.com`, `http://[::1]:8080`, `http://unix:/run/app.sock`; with `identity`, `https://example.com#5f2c9d07a1b3`. */
 export function originText(
-  place: { readonly protocol: string; readonly host: string; readonly port?: number | string; readonly socketPath?: string },
+  place: { readonly protocol: string; readonly host: string; readonly port?: number | string | undefined; readonly socketPath?: string | undefined },
   identity = '',
 ): string {
   const { protocol, host, port, socketPath } = place;
