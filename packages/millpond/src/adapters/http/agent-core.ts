@@ -92,7 +92,9 @@ export class AgentCore implements Owner {
   private wait(request: AgentRequest, origin: Origin, timeoutMs: number, deadline?: number, cause?: unknown): void {
     const waiting = new Waiting(request, origin, cause);
     this.pools.acquire(origin, { signal: waiting.signal, timeoutMs }).then(
-      (lease) => waiting.served(lease, () => this.give(lease, request, deadline)),
+      (lease) => {
+        if (waiting.end(lease)) this.give(lease, request, deadline);
+      },
       (error: unknown) => waiting.refused(error),
     );
     origin.pool = this.pools.get(origin);

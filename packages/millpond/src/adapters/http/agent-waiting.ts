@@ -9,7 +9,7 @@ import type { Origin } from './agent-origin.ts';
  * A signal for one acquire. An AbortController would do the same for hundreds of times the price, and every request that waits would pay
  * it.
  */
-export class Withdrawal {
+class Withdrawal {
   aborted = false;
   reason: unknown = undefined;
   private listener: (() => void) | undefined = undefined;
@@ -27,30 +27,27 @@ export class Withdrawal {
     this.reason = new DOMException('The request was destroyed', 'AbortError');
     this.listener?.();
   }
-
-  get signal(): AbortSignal {
-    return this as unknown as AbortSignal;
-  }
 }
 
 export class Waiting {
   private readonly request: AgentRequest;
   private readonly origin: Origin;
   private readonly withdrawal = new Withdrawal();
-  private readonly destroyBefore: AgentRequest['destroy'] | undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
+  private open = true;
 
   /** `cause`: what ended the connection that the request was on. Others who were told of it may destroy the request with it. */
   constructor(request: AgentRequest, origin: Origin, cause?: unknown) {
     this.request = request;
     this.origin = origin;
-    this.destroyBefore = Object.hasOwn(request, 'destroy') ? request.destroy : undefined;
     origin.waiting.add(request);
+    const { destroy } = request;
+    // It stays there, for taking a property away again would make every access to the request slower than the whole queue is.
     request.destroy = (error) => {
+      if (!this.open) return destroy.call(request, error);
       if (error !== undefined && error === cause) return request;
-      this.leave();
       // Sets what Node reports once it is told that there will be no connection.
-      request.destroy(error);
+      destroy.call(request, error);
       this.withdrawal.abort();
       return request;
     };
@@ -59,18 +56,16 @@ export class Waiting {
   }
 
   get signal(): AbortSignal {
-    return this.withdrawal.signal;
+    return this.withdrawal as unknown as AbortSignal;
   }
 
-  /** Hands over what it waited for. */
-  served(lease: Lease<AgentSocket>, give: (lease: Lease<AgentSocket>) => void): void {
+  /** A connection has come. True: the request still wants one. */
+  end(lease: Lease<AgentSocket>): boolean {
     this.leave();
-    if (this.request.destroyed) {
-      lease.release();
-      this.request.onSocket(null);
-    } else {
-      give(lease);
-    }
+    if (!this.request.destroyed) return true;
+    lease.release();
+    this.request.onSocket(null);
+    return false;
   }
 
   refused(error: unknown): void {
@@ -80,11 +75,9 @@ export class Waiting {
   }
 
   private leave(): void {
-    clearTimeout(this.timer);
-    const { request, destroyBefore } = this;
-    if (!this.origin.waiting.delete(request)) return;
-    if (destroyBefore === undefined) delete (request as Partial<AgentRequest>).destroy;
-    else request.destroy = destroyBefore;
+    this.open = false;
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    this.origin.waiting.delete(this.request);
   }
 }
 
