@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['source', 'module', 'node', 'development|production'];
 
 /** Folders of tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
-const SERVERS = ['tests/pg/**', 'tests/demo/**', 'tests/consumers/**'];
+const SERVERS = ['tests/pg/**', 'tests/demo/**', 'tests/consumers/**', 'tests/http/**'];
 
 const shared = {
   resolve: { conditions },
