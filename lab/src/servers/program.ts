@@ -118,8 +118,8 @@ class PrivateServer implements ProgramServer {
       detached: true, // Ctrl-C in a terminal is for us, and we stop the server
     });
     let said = '';
-    child.stderr!.on('data', (chunk) => { said = (said + String(chunk)).slice(-2_000); });
-    (child.stderr as unknown as { unref?: () => void }).unref?.();
+    child.stderr.on('data', (chunk) => { said = (said + String(chunk)).slice(-2_000); });
+    (child.stderr as { unref?: () => void }).unref?.();
     child.on('error', (error) => { said += String(error); });
     child.once('exit', () => {
       if (this.#child === child) this.#child = undefined;

@@ -8,7 +8,7 @@
 // - an error always has a listener, also in the ticks between two requests, so it never crashes the process.
 
 import type { Lease } from '../../index.ts';
-import { enterContext, Ghost, type AgentRequest, type AgentSocket } from './agent-internals.ts';
+import { enterContext, type AgentRequest, type AgentSocket } from './agent-internals.ts';
 import type { Origin } from './agent-origin.ts';
 import { isRepeatable, takeOff } from './agent-repeat.ts';
 import { parseKeepAlive, rawHeader, usableMs, type KeepAliveHint } from './hint.ts';
@@ -27,8 +27,8 @@ export interface Owner {
   reuses(socket: AgentSocket, request: AgentRequest): void;
   /** It is idle from here on, and usable until then. */
   rests(connection: Connection, until: number): void;
-  /** The request is on no connection any more, and wants another. `cause`: what ended the one it was on. */
-  repeat(request: AgentRequest, connection: Connection, cause: unknown): void;
+  /** The request is on no connection any more, and wants another. */
+  repeat(request: AgentRequest, connection: Connection): void;
 }
 
 const NO_HINT: KeepAliveHint = { timeoutMs: undefined, max: undefined };
@@ -64,7 +64,6 @@ export class Connection {
   private unfit = false;
   private gone = false;
   private cause: unknown = undefined;
-  private takenOff = false;
 
   constructor(socket: AgentSocket, origin: Origin, owner: Owner) {
     this.socket = socket;
@@ -72,6 +71,8 @@ export class Connection {
     this.owner = owner;
     (socket as Marked)[CONNECTION] = this;
     origin.connections.add(this);
+    const { destroy } = socket;
+    socket.destroy = (error) => destroy.call(socket, socket.destroyed ? error : this.onDestroy(error));
     socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
@@ -187,35 +188,40 @@ export class Connection {
     if (this.request === undefined || !this.socket.parser) this.lose(new Error('the server sent something that nobody had asked for'));
   }
 
-  /** The other side has ended it, or it broke. `during`: the event of the socket that tells it. */
-  onDeath(during: 'end' | 'error' | 'close', cause?: unknown): void {
-    const { request, socket } = this;
-    this.cause ??= cause;
-    if (request !== undefined && this.mayRepeat(request)) {
-      this.takenOff = true;
-      this.request = undefined;
-      takeOff(request, socket);
-      // For an error Node asks whether there is a request; for an end and a close it takes it for granted.
-      socket._httpMessage = during === 'error' ? null : new Ghost();
-      this.owner.repeat(request, this, cause);
-    }
-    this.lose(cause);
-    if (during === 'close') this.onClosed();
+  /** The other side has ended it. */
+  onEnd(): void {
+    this.takeOff();
+    this.lose(this.cause);
   }
 
-  private mayRepeat(request: AgentRequest): boolean {
-    return this.owner.retry && this.carriedOne && !this.answering && this.socket._httpMessage === request && this.told
-      && isRepeatable(request) && this.owner.now() < this.deadline;
+  /**
+   * It is being destroyed. When the network did it, those who would be told include listeners that know the request and end it (axios has
+   * such); so what is kept from the request is kept from all. Returns the error that may be told.
+   */
+  onDestroy(error: Error | null | undefined): Error | undefined {
+    this.cause ??= error ?? undefined;
+    return isOfTheNetwork(error) && this.takeOff() ? undefined : error ?? undefined;
   }
 
-  /** Whether the other side has ended it: what is closed on this side is closed by somebody who knows why. */
-  private get told(): boolean {
-    return this.cause !== undefined || this.socket.readableEnded;
+  onError(error: unknown): void {
+    this.cause ??= error;
+    this.lose(error);
   }
 
-  private onClosed(): void {
-    const { lease, socket } = this;
-    if (this.takenOff && socket._httpMessage === null) socket._httpMessage = new Ghost();
+  /** Takes the request off, if it may be sent again, and asks for another connection for it. */
+  private takeOff(): boolean {
+    const { request, socket, owner } = this;
+    if (request === undefined || !owner.retry || !this.carriedOne || this.answering || socket._httpMessage !== request) return false;
+    if (!isRepeatable(request) || owner.now() >= this.deadline) return false;
+    this.request = undefined;
+    takeOff(request, socket);
+    owner.repeat(request, this);
+    return true;
+  }
+
+  onClose(): void {
+    const { lease } = this;
+    this.lose(this.cause);
     this.forget();
     this.lease = undefined;
     this.request = undefined;
@@ -234,20 +240,29 @@ export class Connection {
   }
 }
 
+/** What the other side, or the way there, does to a connection. What is done on this side has no `syscall`, and is meant. */
+const OF_THE_NETWORK: ReadonlySet<unknown> = new Set([
+  'ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET',
+]);
+
+function isOfTheNetwork(error: (Error & { readonly code?: unknown; readonly syscall?: unknown }) | null | undefined): boolean {
+  return typeof error?.syscall === 'string' && OF_THE_NETWORK.has(error.code);
+}
+
 function onData(this: object): void {
   connectionOf(this).onBytes();
 }
 
 function onEnd(this: object): void {
-  connectionOf(this).onDeath('end');
+  connectionOf(this).onEnd();
 }
 
 function onError(this: object, error: unknown): void {
-  connectionOf(this).onDeath('error', error);
+  connectionOf(this).onError(error);
 }
 
 function onClose(this: object): void {
-  connectionOf(this).onDeath('close');
+  connectionOf(this).onClose();
 }
 
 function onFree(this: object): void {

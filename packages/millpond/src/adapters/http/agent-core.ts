@@ -89,8 +89,8 @@ export class AgentCore implements Owner {
     connectionOf(lease.resource).carry(lease, request, deadline);
   }
 
-  private wait(request: AgentRequest, origin: Origin, timeoutMs: number, deadline?: number, cause?: unknown): void {
-    const waiting = new Waiting(request, origin, cause);
+  private wait(request: AgentRequest, origin: Origin, timeoutMs: number, deadline?: number): void {
+    const waiting = new Waiting(request, origin);
     this.pools.acquire(origin, { signal: waiting.signal, timeoutMs }).then(
       (lease) => {
         if (waiting.end(lease)) this.give(lease, request, deadline);
@@ -184,9 +184,9 @@ export class AgentCore implements Owner {
     this.agent.reuseSocket(socket, request);
   }
 
-  repeat(request: AgentRequest, { origin, deadline }: Connection, cause: unknown): void {
+  repeat(request: AgentRequest, { origin, deadline }: Connection): void {
     this.retries++;
-    this.wait(request, origin, Math.max(1, deadline - this.now()), deadline, cause);
+    this.wait(request, origin, Math.max(1, deadline - this.now()), deadline);
   }
 
   rests(connection: Connection, until: number): void {

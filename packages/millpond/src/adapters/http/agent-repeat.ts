@@ -7,10 +7,9 @@
 // - nothing of the request is lost: it has no body, and its head is kept by Node.
 //
 // How: Node's listeners on a connection find their request through the connection. Ours stand before them, as they were there first, and
-// put nobody or a ghost in its place (agent-connection.ts). The request never learns of the end, and is given the next connection as it
-// was given the first.
+// put a ghost in its place. The request never learns of the end, and is given the next connection as it was given the first.
 
-import type { AgentRequest, AgentSocket } from './agent-internals.ts';
+import { Ghost, type AgentRequest, type AgentSocket } from './agent-internals.ts';
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 const HAS_BODY = /\r\n(?:transfer-encoding:|content-length:\s*0*[1-9])/i;
@@ -26,6 +25,7 @@ export function isRepeatable(request: AgentRequest): boolean {
 /** Takes a request off the connection that died, as if it had never been on it. Called by a listener that runs before Node's. */
 export function takeOff(request: AgentRequest, socket: AgentSocket): void {
   const { timeoutCb } = request;
+  socket._httpMessage = new Ghost();
   request.socket = null;
   request.parser = null;
   // What was not sent yet is still there. Otherwise the head goes out again; that the request is finished has been told already.

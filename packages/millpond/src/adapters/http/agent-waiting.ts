@@ -36,8 +36,7 @@ export class Waiting {
   private timer: NodeJS.Timeout | undefined = undefined;
   private open = true;
 
-  /** `cause`: what ended the connection that the request was on. Others who were told of it may destroy the request with it. */
-  constructor(request: AgentRequest, origin: Origin, cause?: unknown) {
+  constructor(request: AgentRequest, origin: Origin) {
     this.request = request;
     this.origin = origin;
     origin.waiting.add(request);
@@ -45,7 +44,6 @@ export class Waiting {
     // It stays there, for taking a property away again would make every access to the request slower than the whole queue is.
     request.destroy = (error) => {
       if (!this.open) return destroy.call(request, error);
-      if (error !== undefined && error === cause) return request;
       // Sets what Node reports once it is told that there will be no connection.
       destroy.call(request, error);
       this.withdrawal.abort();
