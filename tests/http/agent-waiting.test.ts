@@ -1,0 +1,144 @@
+// Requests that wait for a connection: how long, how many, and how they leave.
+
+import { once } from 'node:events';
+import http, { type ClientRequest } from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { until } from '../support/postgres.ts';
+import type { HttpAgent } from 'millpond/http';
+import { agentOf, ask, failure, Gate, serve } from './stage.ts';
+
+/** An agent with one connection, which is held at the gate by a request. */
+async function full(options: ConstructorParameters<typeof HttpAgent>[0] = {}) {
+  const gate = new Gate();
+  const stage = await serve((_, response) => gate.pass(() => response.end('done')));
+  const agent = agentOf({ max: 1, acquireTimeoutMs: 60_000, ...options });
+  const holder = ask(agent, `${stage.origin}/holder`);
+  await until('the holder at the server', () => gate.held, (held) => held === 1);
+  const get = (path: string, more: http.RequestOptions = {}): ClientRequest => http.get({ port: stage.port, host: '127.0.0.1', path, agent, ...more });
+  return { gate, stage, agent, holder, get };
+}
+
+test('a request that waits too long fails with a code and with the numbers, and never reaches the server', async () => {
+  const { gate, stage, agent, holder, get } = await full({ acquireTimeoutMs: 50 });
+  const error = await failure(get('/late'));
+  expect(error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', retryable: true });
+  expect(error.message).toContain(`http/${stage.origin}`);
+  expect(agent.requests).toEqual({});
+  gate.open();
+  await holder;
+  expect(stage.seen).toEqual(['GET /holder']);
+});
+
+test('one that comes when the queue is full is turned away at once', async () => {
+  const { gate, agent, holder, get } = await full({ maxWaiting: 2 });
+  const waiting = [get('/1'), get('/2')].map((request) => once(request, 'response'));
+  expect((await failure(get('/3'))).code).toBe('ERR_POOL_QUEUE_FULL');
+  expect(agent.stats()).toMatchObject({ waiting: 2 });
+  gate.open();
+  await holder;
+  for (const [response] of await Promise.all(waiting)) (response as http.IncomingMessage).resume();
+});
+
+test('one whose signal aborts leaves the queue at once, and fails with the abort', async () => {
+  const { gate, stage, agent, holder, get } = await full();
+  const controller = new AbortController();
+  const request = get('/aborted', { signal: controller.signal });
+  const failed = failure(request);
+  expect(agent.stats()).toMatchObject({ waiting: 1 });
+  controller.abort();
+  expect(agent.stats()).toMatchObject({ waiting: 0 });
+  expect(await failed).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' });
+  gate.open();
+  await holder;
+  expect(stage.seen).toEqual(['GET /holder']);
+});
+
+test('one that is destroyed leaves the queue at once, with its own error or with the one that Node has for it', async () => {
+  const { gate, stage, agent, holder, get } = await full();
+  const mine = new Error('changed my mind');
+  const [plain, withError, aborted] = [get('/plain'), get('/error'), get('/abort')];
+  const failed = Promise.all([failure(plain), failure(withError)]);
+  const closed = once(aborted, 'close');
+  aborted.on('error', () => undefined);
+  plain.destroy();
+  withError.destroy(mine);
+  // oxlint-disable-next-line typescript/no-deprecated -- old clients call it
+  aborted.abort();
+  expect(agent.stats()).toMatchObject({ waiting: 0 });
+  const [hangUp, own] = await failed;
+  expect(hangUp).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' });
+  expect(own).toBe(mine);
+  await closed;
+  gate.open();
+  await holder;
+  expect(stage.seen).toEqual(['GET /holder']);
+});
+
+test('a request with a timeout is told when it has waited for that long, and goes on waiting unless it is destroyed', async () => {
+  const { gate, agent, holder, get } = await full();
+  const request = get('/', { timeout: 20 });
+  await once(request, 'timeout');
+  expect(agent.stats()).toMatchObject({ waiting: 1 });
+  gate.open();
+  await holder;
+  const [response] = await once(request, 'response') as [http.IncomingMessage];
+  response.resume();
+});
+
+test('a connection that comes in the moment its request is destroyed goes to the next one', async () => {
+  const { gate, stage, holder, get } = await full();
+  const [first, second] = [get('/first'), get('/second')];
+  const failed = failure(first);
+  // Between the lease and the request's hearing of it.
+  stage.server.on('request', () => undefined);
+  gate.next();
+  await holder;
+  queueMicrotask(() => first.destroy());
+  await failed.catch(() => undefined);
+  gate.open();
+  const [response] = await once(second, 'response') as [http.IncomingMessage];
+  response.resume();
+});
+
+test('a thousand that give up at once leave nothing behind, and the agent goes on', async () => {
+  const { gate, agent, holder, get, stage } = await full();
+  const all = Array.from({ length: 1_000 }, (_, nth) => get(`/${nth}`));
+  const failed = all.map((request) => failure(request));
+  for (const request of all) request.destroy();
+  await Promise.all(failed);
+  expect(agent.stats()).toMatchObject({ waiting: 0, borrowed: 1 });
+  gate.open();
+  await holder;
+  expect(await ask(agent, stage.origin)).toMatchObject({ body: 'done', reused: true });
+});
+
+test('a connect that hangs ends with the deadline of who waits for it', async () => {
+  // A listener that takes no more than it has room for: the handshake of the next ones hangs.
+  const server = net.createServer();
+  await once(server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const agent = agentOf({ acquireTimeoutMs: 100, max: 1 });
+  class Hanging extends net.Socket {
+    override connecting = true;
+  }
+  agent.createConnection = () => new Hanging();
+  onTestFinished(() => void server.close());
+  const request = http.get({ port, host: '127.0.0.1', agent });
+  expect((await failure(request)).code).toBe('ERR_POOL_ACQUIRE_TIMEOUT');
+});
+
+test('a connect that outlives createTimeoutMs is told as such, and its socket destroyed', async () => {
+  const agent = agentOf({ createTimeoutMs: 50 });
+  const made: net.Socket[] = [];
+  class Hanging extends net.Socket {
+    override connecting = true;
+  }
+  agent.createConnection = () => {
+    const socket = new Hanging();
+    made.push(socket);
+    return socket;
+  };
+  expect((await failure(http.get('http://127.0.0.1:1/', { agent }))).code).toBe('ERR_POOL_CREATE_TIMEOUT');
+  expect(made.map(({ destroyed }) => destroyed)).toEqual([true]);
+});
