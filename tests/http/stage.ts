@@ -2,7 +2,7 @@
 
 import http, { type ClientRequest, type IncomingMessage, type RequestListener, type RequestOptions } from 'node:http';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { Socket, type AddressInfo } from 'node:net';
 import type { Certificate } from '@millpond/lab/certificate';
 import { hasHaproxy } from '@millpond/lab/haproxy';
 import { hasNginx } from '@millpond/lab/nginx';
@@ -111,6 +111,11 @@ export function failure(request: ClientRequest): Promise<NodeJS.ErrnoException> 
       else reject(new Error(`${errors.length} errors`));
     });
   });
+}
+
+/** A connection that never gets anywhere. */
+export class Hanging extends Socket {
+  override connecting = true;
 }
 
 /** A gate that requests are held at. */

@@ -28,6 +28,7 @@ export function takeOff(request: AgentRequest, socket: AgentSocket): void {
   socket._httpMessage = new Ghost();
   request.socket = null;
   request.parser = null;
+  request.reusedSocket = false;
   // What was not sent yet is still there. Otherwise the head goes out again; that the request is finished has been told already.
   if (request.outputData!.length === 0) {
     request.outputData!.push({ data: request._header!, encoding: 'latin1' });
