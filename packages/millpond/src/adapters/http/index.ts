@@ -1,5 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// millpond/http: agents for everything on node:http.
+// millpond/http: agents for everything on node:http, a dispatcher for undici and fetch, and pools of HTTP/2 sessions.
 
 export { HttpAgent, HttpsAgent } from './agent.ts';
+export { createDispatcher } from './dispatcher.ts';
+export type {
+  DispatcherOptions, FetchDispatcher, HttpConnection, HttpConnectOptions, HttpConnector, HttpDispatcher, HttpDispatcherWarmOptions,
+  HttpOrigin, HttpOriginStats,
+} from './dispatcher-types.ts';
 export type { HttpAgentOptions, HttpAgentStats, HttpsAgentOptions, HttpWarmOptions } from './types.ts';
