@@ -112,7 +112,7 @@ test('nobody listens to a resource that is gone, and a hook that throws makes th
 
   const broken = play({ max: 1, sharing: 2 }, {
     // After two that die unused the next one is put off.
-    invariants: { backoff: () => true },
+    invariants: { backoff: true },
     prepare: (factory) => void Object.assign(factory, { onCapacity: () => { throw new Error('no'); } }),
   });
   broken.acquire();
