@@ -170,9 +170,8 @@ export class Engine<T> {
     const { slots } = this;
     slot.uses++;
     this.backoff.stillborns = 0;
-    if (slot.list !== slots.idle) slots.share(slot, slot.leases + 1, now);
-    else if (slot.capacity > 1) slots.lend(slot);
-    else slots.share(slot, 1, now);
+    if (slot.list === slots.idle) slots.lend(slot);
+    else slots.share(slot, slot.leases + 1, now);
   }
 
   attach(hold: Hold<T>): void {
@@ -263,8 +262,7 @@ export class Engine<T> {
       return true;
     }
     if (slot.leases === 1) return false;
-    const roomy = slot.leases <= slot.capacity;
-    const fit = this.waiting > 0 && roomy && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
+    const fit = this.waiting > 0 && slot.leases <= slot.capacity && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
     if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;
     this.slots.share(slot, slot.leases - 1, now);
     if (this.waiting > 0) dispatch(this, now);

@@ -81,12 +81,12 @@ export class Slots<T> {
    * leave `since` alone: nobody asks an idle or lent one for it.
    */
   lend(slot: Slot<T>): void {
-    const { single } = this;
+    const list = slot.capacity > 1 || this.lent.length === 2 ? this.single : this.full;
     this.idle.remove(slot);
-    slot.list = single;
+    slot.list = list;
     slot.leases = 1;
     this.fewest = 1;
-    single.push(slot);
+    list.push(slot);
   }
 
   /** Makes one idle that comes from elsewhere in the pool. */
