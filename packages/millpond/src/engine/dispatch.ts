@@ -68,7 +68,8 @@ export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolea
   if (engine.closing || slot.doom !== undefined || slot.generation !== engine.generation) return false;
   // Back from leaving: it may be shared again, which only one that has been idle is.
   const { destroying, leaving } = engine.slots;
-  if (slot.list === leaving) return false;
+  // With more leases than it can carry by now, it is to carry one less.
+  if (slot.list === leaving || slot.leases > slot.capacity) return false;
   const leavers = destroying.size;
   slot.uses++;
   // Serving calls listeners, and those the pool.

@@ -262,7 +262,7 @@ export class Engine<T> {
       return true;
     }
     if (slot.leases === 1) return false;
-    const fit = this.waiting > 0 && slot.leases <= slot.capacity && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
+    const fit = this.waiting > 0 && slot.uses < this.settings.maxUses && unfit(this, slot, now) === undefined;
     if (fit && slot.state === 'lent' && passOn(this, slot, now)) return true;
     this.slots.share(slot, slot.leases - 1, now);
     if (this.waiting > 0) dispatch(this, now);
