@@ -7,4 +7,7 @@ export type {
   DispatcherOptions, FetchDispatcher, HttpConnection, HttpConnectOptions, HttpConnector, HttpDispatcher, HttpDispatcherWarmOptions,
   HttpOrigin, HttpOriginStats,
 } from './dispatcher-types.ts';
+export { createH2Pool, h2Factory, type H2Pool } from './h2-pool.ts';
+export { CallTimeoutError, ResponseTooLargeError, SessionLostError } from './h2-errors.ts';
+export type { H2Answer, H2CallOptions, H2FactoryOptions, H2Headers, H2PoolOptions, H2RequestOptions } from './h2-types.ts';
 export type { HttpAgentOptions, HttpAgentStats, HttpsAgentOptions, HttpWarmOptions } from './types.ts';
