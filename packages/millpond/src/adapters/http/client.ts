@@ -60,7 +60,7 @@ export class Connection implements HttpConnection {
   #hint: string | undefined = undefined;
   #usableMs: number;
   #staleAt = Infinity;
-  #listener: ((cause?: unknown) => void) | undefined = undefined;
+  readonly #listeners = new Set<(cause: unknown) => void>();
   /** Called when it is free again, or lost. */
   #onFree: (() => void) | undefined = undefined;
 
@@ -130,11 +130,10 @@ export class Connection implements HttpConnection {
   }
 
   listen(listener: (cause?: unknown) => void): () => void {
-    this.#listener = listener;
-    if (this.#lost) listener(this.cause);
-    return () => {
-      this.#listener = undefined;
-    };
+    const own = (cause: unknown): void => listener(cause);
+    this.#listeners.add(own);
+    if (this.#lost) own(this.cause);
+    return () => void this.#listeners.delete(own);
   }
 
   lose(cause: unknown): void {
@@ -142,7 +141,7 @@ export class Connection implements HttpConnection {
     this.#lost = true;
     this.cause = cause;
     this.#settings.onLost(this, cause);
-    this.#listener?.(cause);
+    for (const listener of [...this.#listeners]) listener(cause);
     this.#free();
   }
 
