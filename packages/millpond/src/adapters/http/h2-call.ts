@@ -34,12 +34,14 @@ export class Call {
   async run(): Promise<H2Answer> {
     for (let retries = 0; ; retries++) {
       const stream = await this.#pool.request(this.#headers, { ...this.#acquireOptions(), endStream: this.#body === undefined });
+      // A stream that has closed does not know it any more.
+      const { session } = stream;
       try {
         return await this.#answer(stream);
       } catch (error) {
         const untouched = isUntouched(error, stream.rstCode);
         if (untouched && retries < MOST_RETRIES && this.#options.signal?.aborted !== true && performance.now() < this.#deadline) continue;
-        throw this.#lastWord(error, stream, untouched);
+        throw this.#lastWord(error, session, untouched);
       }
     }
   }
@@ -87,8 +89,7 @@ export class Call {
     });
   }
 
-  #lastWord(error: unknown, stream: ClientHttp2Stream, retryable: boolean): unknown {
-    const { session } = stream;
+  #lastWord(error: unknown, session: ClientHttp2Stream['session'], retryable: boolean): unknown {
     const lost = session === undefined || session.destroyed || session.closed;
     if (!retryable && !lost) return error;
     if (error instanceof CallTimeoutError || error instanceof ResponseTooLargeError || error === this.#options.signal?.reason) return error;

@@ -78,8 +78,9 @@ export class H2Pool extends Pool<ClientHttp2Session> {
   }
 
   /**
-   * Opens a stream on a session that has room for it; its lease ends when the stream closes. The stream is the caller's, as one of node:http2
-   * is: listen to its `error`. Rejects with what an acquire rejects with. Aborting the signal ends the wait, and later the stream (CANCEL).
+   * Opens a stream on a session that has room for it; its lease ends when the stream closes. The stream is one of node:http2 and the
+   * caller's, but an `error` that nobody listens for does not end the process: `close` follows in any case. Rejects with what an acquire
+   * rejects with. Aborting the signal ends the wait, and later the stream (CANCEL).
    */
   async request(headers: H2Headers, options: H2RequestOptions = {}): Promise<ClientHttp2Stream> {
     const { endStream, ...acquire } = options;
@@ -108,6 +109,9 @@ function begin(
   lease: Lease<ClientHttp2Session>, headers: H2Headers, endStream: boolean | undefined, signal: AbortSignal | undefined,
 ): ClientHttp2Stream {
   const stream = lease.resource.request(headers, endStream === undefined ? {} : { endStream });
+  sessionOf(lease.resource).note(stream);
+  // A session that is lost takes all its streams along, also those that nobody looks at any more.
+  stream.on('error', () => undefined);
   const unwatch = signal === undefined ? undefined : onAbort(signal, () => cancel(stream, signal.reason));
   stream.once('close', () => {
     unwatch?.();

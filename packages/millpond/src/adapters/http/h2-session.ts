@@ -18,6 +18,7 @@ export class H2Session {
   readonly capacityListeners: Set<(leases: number) => void> = new Set();
   readonly #settings: H2Settings;
   #leases = 0;
+  #streams = 0;
   #heartbeat: NodeJS.Timeout | undefined = undefined;
   #ping: Watch | undefined = undefined;
   #heard = 0;
@@ -63,6 +64,12 @@ export class H2Session {
     if (!this.session.destroyed) this.session.unref();
   }
 
+  /** A stream that was opened on it, until it closes. */
+  note(stream: ClientHttp2Stream): void {
+    this.#streams++;
+    stream.once('close', () => this.#streams--);
+  }
+
   /** Resolves true when the peer answers. */
   ping(): Promise<boolean> {
     return new Promise((resolve, reject) => {
@@ -70,16 +77,21 @@ export class H2Session {
     });
   }
 
-  /** Ends it: at once, or after the goodbye has been sent. Resolves when it is closed. */
+  /** Ends it: at once, or after the goodbye has been sent. Resolves when its connection is closed. */
   end(atOnce: boolean, signal: AbortSignal): Promise<void> {
     const { session } = this;
-    // (`closed` tells of the goodbye.)
-    if (session.destroyed && this.lost) return Promise.resolve();
+    const socket = this.#socket!;
+    if (socket.closed) return Promise.resolve();
     return new Promise((resolve) => {
-      session.once('close', () => resolve());
-      const destroy = (): void => session.destroy();
-      signal.addEventListener('abort', destroy, { once: true });
-      if (this.#leases > 0) session.destroy(new SessionLostError(this.#settings.pool, 'the pool was closed'));
+      socket.once('close', () => resolve());
+      // A session that has said goodbye, and is destroyed, still waits for the peer to close the connection.
+      const destroy = (error?: Error): void => {
+        session.destroy(error);
+        socket.destroy();
+      };
+      signal.addEventListener('abort', () => destroy(), { once: true });
+      // Closing would wait for streams.
+      if (this.#streams > 0) destroy(new SessionLostError(this.#settings.pool, 'the pool was closed'));
       else if (atOnce) destroy();
       else session.close();
     });
