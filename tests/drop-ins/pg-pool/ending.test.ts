@@ -292,8 +292,8 @@ describe('query', () => {
 
 describe('with millpond, the session (fault 4)', () => {
   it.each([
-    ['rollback', 'T', ['ROLLBACK']], ['rollback', 'I', []], ['discard', 'I', ['DISCARD ALL']], ['discard', 'E', ['ROLLBACK', 'DISCARD ALL']],
-    ['none', 'T', []],
+    ['rollback', 'T', ['ROLLBACK']], ['rollback', 'I', []], ['none', 'T', []],
+    ['discard', 'I', ['DISCARD ALL']], ['discard', 'E', ['ROLLBACK', 'DISCARD ALL']],
   ] as const)('%s: a client that comes back as %s', async (reset, status, sent) => {
     const pool = make({ millpond: { reset } });
     const client = await pool.connect();
