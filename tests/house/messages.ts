@@ -161,7 +161,8 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
     await waiting;
     return [messageOf(stage.factory.script.create.calls[0]!.context.signal.reason)];
   },
-  ERR_POOL_QUERY_TIMEOUT: () => [new QueryTimeoutError('the statement', 500, 'orders', 'pg_stat_activity, pg_locks').message],
+  ERR_POOL_QUERY_TIMEOUT: () => ['pg_stat_activity, pg_locks', 'SHOW FULL PROCESSLIST, information_schema.INNODB_TRX']
+    .map((lookAt) => new QueryTimeoutError('the statement', 500, 'orders', lookAt).message),
   ERR_POOL_CONNECTION_LOST: () => [
     new ConnectionLostError('orders', true, new Error('Connection terminated unexpectedly')).message,
     new ConnectionLostError('orders', false, new Error('read ECONNRESET')).message,

@@ -52,14 +52,17 @@ onMariadb('cancel', (stage) => {
 
   it('of many at once takes one side connection, and is no reason to warn', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port });
-    await using pool = createMysqlPool({ ...await stage.through(proxy, 'many'), max: 12, maxCreating: 12, acquireTimeoutMs: 60_000, cancelTimeoutMs: 60_000 });
+    await using pool = createMysqlPool({
+      ...await stage.through(proxy, 'many'), max: 12, maxCreating: 12, acquireTimeoutMs: 60_000, cancelTimeoutMs: 60_000,
+    });
     const warnings: string[] = [];
     const onWarning = ({ name }: Error): void => { warnings.push(name); };
     process.on('warning', onWarning);
     const controller = new AbortController();
     const { signal } = controller;
     const all = Array.from({ length: 24 }, () => failureOf(pool.query('SELECT SLEEP(60)', [], { signal })));
-    await until('twelve to run', () => stage.watcher.threads('many'), (seen) => seen.filter(({ INFO }) => INFO?.includes('SLEEP')).length === 12);
+    await until('twelve to run', () => stage.watcher.threads('many'),
+      (seen) => seen.filter(({ INFO }) => INFO?.includes('SLEEP')).length === 12);
     controller.abort();
     expect((await Promise.all(all)).map((error) => error?.name)).toEqual(all.map(() => 'AbortError'));
     await until('all to come back', () => pool.stats(), ({ idle, size }) => idle === size && size === 12);

@@ -70,7 +70,8 @@ onMariadb('failover', (stage) => {
     await write(pool);
 
     await using reader = createMysqlPool({
-      ...await stage.options('reader'), max: 1, onConnect: (connection: MysqlConnection) => connection.query('SET SESSION TRANSACTION READ ONLY'),
+      ...await stage.options('reader'), max: 1,
+      onConnect: (connection: MysqlConnection) => connection.query('SET SESSION TRANSACTION READ ONLY'),
     });
     for (let i = 0; i < 3; i++) await expect(write(reader)).rejects.toMatchObject(refused);
     expect(reader.stats().totals.created).toBe(1);

@@ -20,6 +20,12 @@ interface Peer {
   readonly stream: { end(): void };
 }
 
+interface Server {
+  listen(port: number, host: string, done: () => void): void;
+  close(done: () => void): void;
+  readonly _server: { address(): AddressInfo };
+}
+
 interface Play extends AsyncDisposable {
   readonly port: number;
   readonly peers: Peer[];
@@ -44,14 +50,15 @@ async function play(answer: (sql: string, peer: Peer, nth: number) => void): Pro
     const peer = connection as Peer;
     const nth = peers.push(peer);
     peer.serverHandshake({
-      protocolVersion: 10, serverVersion: '8.0.40', connectionId: nth, statusFlags: 2, characterSet: 45, capabilityFlags: 0xff_f7ff & ~0x0800,
+      protocolVersion: 10, serverVersion: '8.0.40', connectionId: nth, statusFlags: 2, characterSet: 45,
+      capabilityFlags: 0xff_f7ff,
     });
     peer.on('error', () => undefined);
     peer.on('query', (sql) => {
       if (sql.includes('@@hostname')) ok(peer); // as good as no answer
       else answer(sql, peer, nth);
     });
-  }) as unknown as { listen(port: number, host: string, done: () => void): void; close(done: () => void): void; _server: { address(): AddressInfo } };
+  }) as unknown as Server;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: server._server.address().port,

@@ -35,14 +35,15 @@ describe('options of a pool of MySQL connections', () => {
   it('may be a URL, or hold every connect option that mysql2 documents', () => {
     make('mysql://u:p@localhost/db');
     make({
-      uri: 'mysql://localhost/db', host: 'h', port: 3306, socketPath: '/s', localAddress: '127.0.0.1', user: 'u', password: 'p', password1: 'p',
-      password2: 'p', password3: 'p', passwordSha1: Buffer.alloc(20), database: 'd', ssl: {}, charset: 'utf8mb4', charsetNumber: 45,
+      uri: 'mysql://localhost/db', host: 'h', port: 3306, socketPath: '/s', localAddress: '127.0.0.1', user: 'u', password: 'p',
+      password1: 'p', password2: 'p', password3: 'p', passwordSha1: Buffer.alloc(20),
+      database: 'd', ssl: {}, charset: 'utf8mb4', charsetNumber: 45,
       timezone: 'Z', compress: true, connectAttributes: { program_name: 'x' }, connectTimeout: 1, enableKeepAlive: true,
       keepAliveInitialDelay: 1, flags: ['-FOUND_ROWS'], multipleStatements: true, infileStreamFactory: () => undefined,
       maxPreparedStatements: 5, namedPlaceholders: true, nestTables: '_', rowsAsArray: true, typeCast: true, queryFormat: () => '',
       supportBigNumbers: true, bigNumberStrings: true, decimalNumbers: true, dateStrings: true, jsonStrings: true, stringifyObjects: true,
-      disableEval: true, insecureAuth: false, enableCleartextPlugin: false, authPlugins: {}, authSwitchHandler: () => undefined, trace: false,
-      debug: false, stream: () => undefined,
+      disableEval: true, insecureAuth: false, enableCleartextPlugin: false, authPlugins: {}, authSwitchHandler: () => undefined,
+      trace: false, debug: false, stream: () => undefined,
     });
     make({ connection: () => 'mysql://localhost/db', database: 'a' });
     make({ driver: mysql2, reset: 'reset', onConnect: () => undefined, onFailover: () => undefined, cancelTimeoutMs: 1 });
@@ -57,7 +58,8 @@ describe('options of a pool of MySQL connections', () => {
   it('names the nearest known key for one that is not known, whichever kind it was meant to be', () => {
     const typos: Record<string, RegExp> = {
       hots: /did you mean host\?/, pasword: /did you mean password\?/, sockePath: /did you mean socketPath\?/, maxx: /did you mean max\?/,
-      resetMode: /did you mean reset\?/, cancelTimeout: /did you mean cancelTimeoutMs\?/, acquireTimeoutM: /did you mean acquireTimeoutMs\?/,
+      resetMode: /did you mean reset\?/, cancelTimeout: /did you mean cancelTimeoutMs\?/,
+      acquireTimeoutM: /did you mean acquireTimeoutMs\?/,
     };
     for (const [key, hint] of Object.entries(typos)) {
       const error = refusal({ [key]: 1 });
@@ -68,7 +70,8 @@ describe('options of a pool of MySQL connections', () => {
 
   it("tells those who come from mysql2's pool what it is called here", () => {
     const here: Record<string, string> = {
-      connectionLimit: 'max', queueLimit: 'maxWaiting', waitForConnections: 'acquireTimeoutMs', idleTimeout: 'idleTimeoutMs', maxIdle: 'min',
+      connectionLimit: 'max', queueLimit: 'maxWaiting', waitForConnections: 'acquireTimeoutMs', idleTimeout: 'idleTimeoutMs',
+      maxIdle: 'min',
       resetOnRelease: "reset: 'reset'", connectionString: 'uri', sharing: 'one borrower at a time', factory: 'mysqlFactory',
     };
     for (const [key, hint] of Object.entries(here)) expect(refusal({ [key]: 1 }).message).toContain(hint);

@@ -1,5 +1,5 @@
-// The whole server goes away under load: killed and restarted, shut down, or frozen. Each test has a server of its own, and all run at once,
-// because most of what they do is wait.
+// The whole server goes away under load: killed and restarted, shut down, or frozen. Each test has a server of its own, and all run at
+// once, because most of what they do is wait.
 
 import { createMysqlPool, type MysqlPool } from 'millpond/mysql';
 import { describe, it } from 'vitest';
@@ -120,7 +120,8 @@ describe.runIf(mariadbIsThere()).concurrent('an outage of MariaDB', { timeout: 1
     await using server = await startMariadb({ settings: { 'max-connections': 10, 'extra-max-connections': 1 } });
     await using greedy = createMysqlPool({ uri: server.url, min: 10, max: 10, maxCreating: 10 });
     const leases = await Promise.all(Array.from({ length: 10 }, () => greedy.acquire()));
-    await using pool = createMysqlPool({ uri: server.url, max: 1, acquireTimeoutMs: 60_000, createRetry: { initialDelayMs: 50, maxDelayMs: 200 } });
+    const createRetry = { initialDelayMs: 50, maxDelayMs: 200 };
+    await using pool = createMysqlPool({ uri: server.url, max: 1, acquireTimeoutMs: 60_000, createRetry });
     const errors: unknown[] = [];
     pool.on('createError', ({ error }) => errors.push((error as { errno?: number }).errno));
     const asked = pool.query('SELECT 1 AS one');
@@ -130,7 +131,8 @@ describe.runIf(mariadbIsThere()).concurrent('an outage of MariaDB', { timeout: 1
     expect((await asked)[0]).toEqual([{ one: 1 }]);
     expect(new Set(errors)).toEqual(new Set([1040]));
     await using wrong = createMysqlPool({ uri: server.url.replace(server.password, 'guessed') });
-    await expect(wrong.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { errno: 1045 } });
+    const refused = { code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { errno: 1045 } };
+    await expect(wrong.query('SELECT 1')).rejects.toMatchObject(refused);
     expect(wrong.stats().totals.createErrors).toBe(1);
   });
 });

@@ -30,11 +30,12 @@ onMariadb('statements', (stage) => {
     ];
     for (const [sql, values] of statements) {
       for (const how of ['query', 'execute'] as const) {
-        const theirs: unknown = await plain[how](sql as string, values as never);
+        const theirs: unknown = await (how === 'query' ? plain.query(sql as string, values) : plain.execute(sql as string, values as never));
         expect(await pool[how](sql, values), `${how} ${JSON.stringify(sql)}`).toEqual(theirs);
       }
     }
-    expect(await pool.query('INSERT INTO numbers SET ?', [{ id: 4, name: 'four' }])).toEqual([expect.objectContaining({ affectedRows: 1 }), undefined]);
+    const inserted = await pool.query('INSERT INTO numbers SET ?', [{ id: 4, name: 'four' }]);
+    expect(inserted).toEqual([expect.objectContaining({ affectedRows: 1 }), undefined]);
     plain.destroy();
   });
 
@@ -42,7 +43,8 @@ onMariadb('statements', (stage) => {
     await using pool = createMysqlPool({ ...await stage.options('fails'), max: 1 });
     for (const how of ['query', 'execute'] as const) {
       expect(await failureOf(pool[how]('SELEC 1'))).toMatchObject({ errno: 1064, sqlState: '42000' });
-      expect(await failureOf(pool[how]('INSERT INTO numbers VALUES (1, ?)', ['again']))).toMatchObject({ code: 'ER_DUP_ENTRY', errno: 1062 });
+      const twice = pool[how]('INSERT INTO numbers VALUES (1, ?)', ['again']);
+      expect(await failureOf(twice)).toMatchObject({ code: 'ER_DUP_ENTRY', errno: 1062 });
       expect((await pool.query('SELECT 1 AS one'))[0]).toEqual([{ one: 1 }]);
     }
     expect(await failureOf(pool.execute('SELECT ?', [undefined]))).toBeInstanceOf(TypeError);
@@ -117,7 +119,7 @@ onMariadb('statements', (stage) => {
     await stage.watcher.query("SET GLOBAL local_infile = 1");
     const load = "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE loaded";
     await using pool = createMysqlPool(options);
-    expect(await failureOf(pool.query(load))).toMatchObject({ errno: expect.any(Number) as number, sqlState: expect.any(String) as string });
+    expect(await failureOf(pool.query(load))).toMatchObject({ sqlState: expect.any(String) as string }); // the server's own refusal
     const { Readable } = await import('node:stream');
     await using asked = createMysqlPool({ ...options, infileStreamFactory: () => Readable.from([Buffer.from('a\nb\n')]) });
     expect((await asked.query(load))[0]).toMatchObject({ affectedRows: 2 });
@@ -139,7 +141,8 @@ onMariadb('statements', (stage) => {
     await using packed = createMysqlPool({ host, port, user, password, database, compress: true });
     expect((await packed.query('SELECT REPEAT("ab", 50000) AS long_text'))[0]).toEqual([{ long_text: 'ab'.repeat(50_000) }]);
     await using secret = createMysqlPool({ host: 'localhost', port, user, password, database, ssl: { ca: CERTIFICATE.cert } });
-    expect((await secret.query("SHOW STATUS LIKE 'Ssl_cipher'"))[0]).toEqual([{ Variable_name: 'Ssl_cipher', Value: expect.stringMatching(/./) as string }]);
+    const cipher = { Variable_name: 'Ssl_cipher', Value: expect.stringMatching(/./) as string };
+    expect((await secret.query("SHOW STATUS LIKE 'Ssl_cipher'"))[0]).toEqual([cipher]);
     await expect(secret.query('SELECT SLEEP(30)', [], { timeoutMs: 500 })).rejects.toMatchObject({ code: 'ERR_POOL_QUERY_TIMEOUT' });
     await until('it to come back', () => secret.stats().idle, (idle) => idle === 1);
     expect(secret.stats().totals.created).toBe(1); // ended by a KILL, over TLS as well

@@ -16,6 +16,10 @@ const state = async (connection: MysqlConnection): Promise<Record<string, unknow
   return row;
 };
 
+interface Changeable extends MysqlConnection {
+  changeUser(options: object): Promise<void>;
+}
+
 onMariadb('a connection that comes back', (stage) => {
   const pooled = async (user: string, reset: MysqlReset, options: object = {}): Promise<ReturnType<typeof createMysqlPool>> =>
     createMysqlPool({ ...await stage.options(user), max: 1, reset, ...options });
@@ -117,7 +121,7 @@ onMariadb('a connection that comes back', (stage) => {
     const { password } = stage.server;
     const ways: ((connection: MysqlConnection) => unknown)[] = [
       (connection) => { void failureOf(connection.query('SELECT SLEEP(60)')); },
-      (connection) => (connection as MysqlConnection & { changeUser(options: object): Promise<void> }).changeUser({ user: 'somebody', password }),
+      (connection) => (connection as Changeable).changeUser({ user: 'somebody', password }),
       (connection) => { (connection as MysqlConnection & { destroy(): void }).destroy(); },
     ];
     for (const [index, way] of ways.entries()) {

@@ -9,7 +9,7 @@ import type { TcpProxy } from './proxy.ts';
 
 export { startMariadb, type MariadbServer } from '@millpond/lab/mariadb';
 
-/** The programs are the machine's. Where they are missing the tests are left out, and the end of the run says so; in CI that is a failure. */
+/** The programs are the machine's. Where they are missing the tests are left out, loudly; in CI that is a failure. */
 export function mariadbIsThere(): boolean {
   if (hasMariadb()) return true;
   const message = 'MariaDB (mariadbd, mariadb-install-db) is not on this machine: tests of millpond/mysql on a server are left out.';

@@ -86,6 +86,7 @@ test('what was just validated serves before another is validated for the same wa
   first!.release();
   const request = scene.acquire();
   await scene.step();
+  await scene.adv(1);
   // Given back later, it would be the next to be taken.
   second!.release();
   await scene.step();

@@ -4,7 +4,8 @@
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
-  chownSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync,
+  chownSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync,
+  writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,7 +39,7 @@ export interface MariadbServer extends AsyncDisposable {
   readonly pid: number | undefined;
   /** What the server wrote to its log so far. */
   logs(): string;
-  /** Sends a signal. After SIGKILL the promise resolves when the server is gone; its data is still there. SIGSTOP freezes, SIGCONT thaws. */
+  /** Sends a signal. After SIGKILL the promise resolves when the server is gone; its data stays. SIGSTOP freezes, SIGCONT thaws. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Starts a server that is down, on the same port with the same data; resolves when it takes connections. */
   start(): Promise<void>;
@@ -147,8 +148,8 @@ async function initialize(place: Place): Promise<void> {
 }
 
 /**
- * Making a data folder takes seconds, copying one does not; so the first is kept for the others. Its name appears only when it is whole, and
- * says which programs made it.
+ * Making a data folder takes seconds, copying one does not; so the first is kept for the others. Its name appears only when it is whole,
+ * and says which programs made it.
  */
 async function fillData(place: Place): Promise<void> {
   const data = join(place.folder, 'data');

@@ -3,10 +3,12 @@
 
 const assert = require('node:assert/strict');
 const { Pool } = require('millpond');
+const { createMysqlPool } = require('millpond/mysql');
 const { createPgPool } = require('millpond/pg');
 const { VirtualClock } = require('millpond/testing');
 
 assert.equal(typeof createPgPool, 'function');
+assert.equal(typeof createMysqlPool, 'function');
 assert.equal(typeof VirtualClock, 'function');
 
 const pool = new Pool({ factory: { create: () => ({}), destroy: () => {} }, min: 1, idleTimeoutMs: 60_000 });

@@ -1,6 +1,7 @@
 // What a user with TypeScript writes, compiled against the packed declarations with `skipLibCheck: false`, without the driver's types and
 // without `esnext.disposable` in `lib`: the package has to bring what its declarations need.
 import { AcquireTimeoutError, Pool, type Factory, type Lease, type PoolStats } from 'millpond';
+import { createMysqlPool } from 'millpond/mysql';
 import { createPgPool } from 'millpond/pg';
 import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
@@ -26,6 +27,7 @@ export const pool: Pool<Socket> = new Pool({ factory, clock: new VirtualClock() 
 export const stats: PoolStats = pool.stats();
 export const open: typeof createPgPool = createPgPool;
 export const secure: boolean = createTcpPool({ port: 443, tls: true }).use((socket) => socket.authorized) instanceof Promise;
+export const openMysql: typeof createMysqlPool = createMysqlPool;
 
 // @ts-expect-error A misspelt option is an error of the compiler before it is one at run time.
 export const misspelt: Pool<Socket> = new Pool({ factory, maximum: 3 });

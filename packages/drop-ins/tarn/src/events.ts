@@ -20,7 +20,7 @@ export class Events {
 
   emit(name: string, ...values: unknown[]): void {
     if (this.emitter.listenerCount(name) === 0) return;
-    for (const listener of this.emitter.listeners(name)) {
+    for (const listener of this.emitter.listeners(name) as ((...values: unknown[]) => void)[]) {
       try {
         listener(...values);
       } catch (error) {

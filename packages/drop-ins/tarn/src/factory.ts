@@ -11,8 +11,10 @@ export class TarnFactory<T> implements Factory<T> {
   readonly #options: PoolOptions<T>;
   readonly #events: Events;
   readonly #onDestroy: () => void;
-  /** Ends the validations that run, oldest first. */
-  readonly #running = new Set<() => void>();
+  /** What is being validated, oldest first. */
+  readonly #running = new Set<T>();
+  /** How to tell the engine that a resource is of no use. */
+  readonly #lost = new Map<T, (cause: unknown) => void>();
 
   constructor(options: PoolOptions<T>, events: Events, onDestroy: () => void) {
     this.#options = options;
@@ -65,9 +67,18 @@ export class TarnFactory<T> implements Factory<T> {
     }
   }
 
-  /** Somebody has stopped waiting for a validation. The resource it is about has not proved anything: it is destroyed. */
+  onLost(resource: T, listener: (cause?: unknown) => void): () => void {
+    this.#lost.set(resource, listener);
+    return () => void this.#lost.delete(resource);
+  }
+
+  /** Somebody has stopped waiting for a validation. What it is about has not proved anything: it is destroyed. */
   giveUpValidations(howMany: number): void {
-    for (const giveUp of [...this.#running].slice(0, howMany)) giveUp();
+    for (const resource of [...this.#running].slice(0, howMany)) {
+      this.#running.delete(resource);
+      this.#refused(new Error('aborted'));
+      this.#lost.get(resource)?.(new Error('the validation was aborted'));
+    }
   }
 
   #validated(resource: T): Promise<boolean> | boolean {
@@ -78,14 +89,13 @@ export class TarnFactory<T> implements Factory<T> {
       return this.#refused(error);
     }
     if (typeof (answer as PromiseLike<unknown> | null | undefined)?.then !== 'function') return Boolean(answer);
-    return new Promise((resolve) => {
-      const end = (valid: boolean): void => {
-        this.#running.delete(giveUp);
-        resolve(valid);
-      };
-      const giveUp = (): void => end(this.#refused(new Error('aborted')));
-      this.#running.add(giveUp);
-      Promise.resolve(answer).then((valid) => end(Boolean(valid)), (error: unknown) => end(this.#refused(error)));
+    this.#running.add(resource);
+    return Promise.resolve(answer).then((valid) => {
+      this.#running.delete(resource);
+      return Boolean(valid);
+    }, (error: unknown) => {
+      this.#running.delete(resource);
+      return this.#refused(error);
     });
   }
 

@@ -6,7 +6,7 @@ import { TimeoutError } from './errors.ts';
 import { Pool } from './pool.ts';
 
 export { Pool, TimeoutError };
-export type { EngineOptions, PoolOptions } from './options.ts';
+export type { MillpondOptions, PoolOptions } from './options.ts';
 export type { PendingOperation } from './pending.ts';
 export type { PromiseInspection } from './inspection.ts';
 

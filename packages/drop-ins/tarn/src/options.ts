@@ -1,16 +1,18 @@
 // tarn's options: checked in tarn's words, and said in the engine's.
 
-import type { PoolOptions as MillpondOptions } from 'millpond';
+import { InvalidOptionError, type PoolOptions as PoolOptionsOfMillpond } from 'millpond';
 
-/** What is better than tarn only if you say so. Every option of millpond's `Pool` but the factory; it wins over what tarn's says. */
-export interface EngineOptions extends Omit<MillpondOptions<unknown>, 'factory'> {
-  /** How long `destroy()` waits for what is in use; then that is destroyed as well. Default Infinity, as tarn waits. */
-  readonly closeDeadlineMs?: number;
+/**
+ * What is better than tarn: every option of millpond's `Pool` but the factory, and two more. Each wins over what tarn's options say.
+ */
+export interface MillpondOptions extends Omit<PoolOptionsOfMillpond<unknown>, 'factory'> {
   /**
    * Hand out a stand-in per acquire that ends with its release, so that an old borrower can neither use nor release what is somebody
-   * else's by now. Default false: the resource itself.
+   * else's by now. Default true with `millpond`.
    */
   readonly handles?: boolean;
+  /** Milliseconds for which `destroy()` waits for what is in use; then that is destroyed as well. Default 10 000 with `millpond`. */
+  readonly endDeadlineMs?: number;
 }
 
 export interface PoolOptions<T> {
@@ -20,7 +22,7 @@ export interface PoolOptions<T> {
   /** May it be handed out? Asked before every acquire is served, that of a new resource included. Default: always. */
   validate?(resource: T): unknown;
   log?(message: string, level: 'warn'): unknown;
-  /** How many idle ones `idleTimeoutMillis` leaves alone. tarn does not create them in advance: `millpond: { fill: true }` does. */
+  /** How many idle ones `idleTimeoutMillis` leaves alone. tarn does not create them in advance; with `millpond` they are. */
   min: number;
   max: number;
   /** Milliseconds; default 30 000. */
@@ -37,7 +39,8 @@ export interface PoolOptions<T> {
   createRetryIntervalMillis?: number;
   /** Reject the first waiting acquire with the error of a create instead of trying again. Default false. */
   propagateCreateError?: boolean;
-  millpond?: EngineOptions;
+  /** Better than tarn: `true`, or in detail. Default: faithful to tarn. */
+  millpond?: boolean | MillpondOptions;
 }
 
 const TIMES = [
@@ -63,16 +66,26 @@ export function checkOptions<T>(options: PoolOptions<T>): void {
   for (const key of Object.keys(options)) if (!KEYS.has(key)) fail(`unsupported option opt.${key}`);
 }
 
-/** The same in the engine's words, without the factory. */
-export function engineOptions<T>(options: PoolOptions<T>): Omit<MillpondOptions<T>, 'factory'> {
-  const { closeDeadlineMs: _, handles: __, ...chosen } = options.millpond ?? {};
+/** How this pool behaves. */
+export interface Settings {
+  readonly handles: boolean;
+  readonly endDeadlineMs: number;
+  readonly engine: Omit<PoolOptionsOfMillpond<unknown>, 'factory'> & { readonly idleTimeoutMs: number };
+}
+
+/** What tarn's options mean to the engine. Throws {@link InvalidOptionError}. */
+export function settingsOf<T>(options: PoolOptions<T>): Settings {
+  const { millpond = false } = options;
+  const better = millpond !== false;
+  const { handles = better, endDeadlineMs = better ? 10_000 : Infinity, ...chosen } = typeof millpond === 'object' ? millpond : {};
+  if (typeof handles !== 'boolean') throw new InvalidOptionError('millpond.handles', 'millpond.handles must be true or false', 'tarn');
+  if (!(endDeadlineMs >= 0)) throw new InvalidOptionError('millpond.endDeadlineMs', 'millpond.endDeadlineMs must be at least 0', 'tarn');
   const acquireTimeoutMs = options.acquireTimeoutMillis ?? 30_000;
   const retryMs = options.createRetryIntervalMillis ?? 200;
-  return {
+  const engine = {
+    name: 'tarn',
     min: options.min,
     max: options.max,
-    fill: false,
-    maxCreating: Infinity,
     acquireTimeoutMs,
     createTimeoutMs: options.createTimeoutMillis ?? 30_000,
     destroyTimeoutMs: options.destroyTimeoutMillis ?? 5_000,
@@ -83,6 +96,7 @@ export function engineOptions<T>(options: PoolOptions<T>): Omit<MillpondOptions<
     validateTimeoutMs: acquireTimeoutMs,
     validateOnAcquire: typeof options.validate === 'function',
     flushOnStale: false,
-    ...chosen,
-  };
+    ...(better ? {} : { fill: false, maxCreating: Infinity }),
+  } as const;
+  return { handles, endDeadlineMs, engine: { ...engine, ...chosen } };
 }

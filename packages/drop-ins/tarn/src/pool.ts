@@ -8,10 +8,10 @@ import { Events } from './events.ts';
 import { TarnFactory } from './factory.ts';
 import { Loans } from './loans.ts';
 import { reflect, type PromiseInspection } from './inspection.ts';
-import { checkOptions, engineOptions, type PoolOptions } from './options.ts';
-import { PendingOperation } from './pending.ts';
+import { checkOptions, settingsOf, type PoolOptions } from './options.ts';
+import { PendingOperation, Withdrawal } from './pending.ts';
 
-export type { EngineOptions, PoolOptions } from './options.ts';
+export type { MillpondOptions, PoolOptions } from './options.ts';
 
 export class Pool<T> {
   /** Not null from the first acquire until the pool is empty: then tarn looks for what has been idle for too long. */
@@ -25,7 +25,7 @@ export class Pool<T> {
   /** Acquires not served yet, oldest first. */
   readonly #waiting = new Set<PendingOperation<T>>();
   readonly #idleTimeoutMs: number;
-  readonly #closeDeadlineMs: number;
+  readonly #endDeadlineMs: number;
   readonly #handles: boolean;
 
   /** Throws an Error for options that are wrong. */
@@ -34,11 +34,11 @@ export class Pool<T> {
     this.#events = new Events(options.log);
     this.emitter = this.#events.emitter;
     this.#factory = new TarnFactory(options, this.#events, () => queueMicrotask(() => this.#stopIfEmpty()));
-    const chosen = engineOptions(options);
-    this.#engine = new EnginePool({ ...chosen, factory: this.#factory });
-    this.#idleTimeoutMs = chosen.idleTimeoutMs!;
-    this.#closeDeadlineMs = options.millpond?.closeDeadlineMs ?? Infinity;
-    this.#handles = options.millpond?.handles === true;
+    const { engine, handles, endDeadlineMs } = settingsOf(options);
+    this.#engine = new EnginePool<T>({ ...engine, factory: this.#factory });
+    this.#idleTimeoutMs = engine.idleTimeoutMs;
+    this.#endDeadlineMs = endDeadlineMs;
+    this.#handles = handles;
   }
 
   /** Handed out, or being validated for an acquire. */
@@ -79,55 +79,62 @@ export class Pool<T> {
 
   /** Asks for a resource: `promise` resolves with it, or rejects with a {@link TimeoutError} or the error of a create. */
   acquire(): PendingOperation<T> {
-    const events = this.#events;
-    const id = events.nextId();
-    events.emit('acquireRequest', id);
+    const id = this.#events.nextId();
+    this.#events.emit('acquireRequest', id);
     const lease = this.destroyed ? undefined : this.#engine.tryAcquire();
-    const controller = lease === undefined ? new AbortController() : undefined;
-    const pending = new PendingOperation<T>((error) => {
-      this.#waiting.delete(pending);
-      controller?.abort(error);
-      // Whoever left has left a validation behind that nobody waits for.
-      const { validating, waiting } = this.#engine.stats();
-      if (validating > waiting) this.#factory.giveUpValidations(validating - waiting);
-      events.emit('acquireFail', id, error);
-    });
-    if (lease !== undefined) this.#serve(pending, id, lease);
-    else if (this.destroyed) pending.reject(new Error('aborted'));
-    else this.#wait(pending, id, controller!.signal);
+    if (lease === undefined) return this.#wait(id);
+    const pending = new PendingOperation<T>(undefined);
+    pending.promise = Promise.resolve(this.#serve(pending, id, lease));
     return pending;
   }
 
-  #wait(pending: PendingOperation<T>, id: number, signal: AbortSignal): void {
+  #wait(id: number): PendingOperation<T> {
+    const withdrawal = new Withdrawal(this.#onWithdraw);
+    const pending = new PendingOperation<T>(withdrawal);
     this.#waiting.add(pending);
-    this.#engine.acquire({ signal }).then(
-      (lease) => this.#serve(pending, id, lease),
-      (error: unknown) => {
-        pending.possibleTimeoutCause = lastFailure(error);
-        pending.reject(translated(error, this.timeoutError));
-      },
-    );
+    // A pool that is destroyed still serves those who waited before.
+    const acquired = this.destroyed ? Promise.reject(new Error('aborted')) : this.#engine.acquire(withdrawal);
+    pending.promise = acquired.then((lease) => {
+      this.#waiting.delete(pending);
+      // Aborted after the engine had served it, and before this could hear of it.
+      if (withdrawal.aborted) {
+        lease.release();
+        throw this.#failed(pending, id, withdrawal.reason);
+      }
+      return this.#serve(pending, id, lease);
+    }, (error: unknown) => {
+      this.#waiting.delete(pending);
+      pending.possibleTimeoutCause = lastFailure(error);
+      throw this.#failed(pending, id, translated(error, this.timeoutError));
+    });
+    return pending;
   }
+
+  /** Whoever stops waiting may leave a validation behind that is for nobody. */
+  readonly #onWithdraw = (): void => {
+    const { validating, waiting } = this.#engine.stats();
+    if (validating > waiting) this.#factory.giveUpValidations(validating - waiting);
+  };
 
   /** What a time-out rejects with. */
   protected get timeoutError(): typeof TimeoutError {
     return TimeoutError;
   }
 
-  #serve(pending: PendingOperation<T>, id: number, lease: Lease<T>): void {
-    // It may have been aborted after the engine had served it, before this could hear of it.
-    if (pending.isRejected || lease.ended) {
-      lease.release();
-      pending.reject(new Error('aborted'));
-      return;
-    }
-    this.#waiting.delete(pending);
+  #failed(pending: PendingOperation<T>, id: number, error: unknown): unknown {
+    pending.failed();
+    this.#onWithdraw();
+    this.#events.emit('acquireFail', id, error);
+    return error;
+  }
+
+  #serve(pending: PendingOperation<T>, id: number, lease: Lease<T>): T {
     const { resource } = lease;
     const handed = this.#handles && typeof resource === 'object' && resource !== null ? handleOf(lease as Lease<T & object>) : resource;
     this.#loans.add(handed, lease);
     if (this.interval === null) this.#startReaping();
     this.#events.emit('acquireSuccess', id, resource);
-    pending.resolve(handed);
+    return pending.served(handed);
   }
 
   /** Gives a resource back. False: it is not in use. */
@@ -166,7 +173,7 @@ export class Pool<T> {
     // From the last: a resource that becomes free by this goes to one of those who stay.
     for (const pending of waiting.splice(validating).reverse()) pending.abort();
     await Promise.allSettled(waiting.map((pending) => pending.promise));
-    await this.#engine.close({ deadlineMs: this.#closeDeadlineMs });
+    await this.#engine.close({ deadlineMs: this.#endDeadlineMs });
   }
 
   on(event: string, listener: (...values: never[]) => void): void {

@@ -152,8 +152,9 @@ export class Engine<T> {
     return slot;
   }
 
-  /** Where more than what is idle decides: the budget, and the other lanes. */
+  /** Where more than what is idle decides: a validation before every lease, the budget, and the other lanes. */
   private mayTake(lane: Lane, now: number): boolean {
+    if (this.settings.validateOnAcquire && this.settings.canValidate) return false;
     // The budget may have run out during a silence of the process, when nothing here was running.
     if (this.budgeted && now - this.budgetSeenAt > BUDGET_STALE_MS) dispatch(this, now);
     if (!this.lanes.many) return true;

@@ -4,8 +4,17 @@
 
 import type { Ticket } from './ticket.ts';
 
+/** Most signals have one acquire: the set is for those that have more. */
+interface Watch {
+  first: Ticket | undefined;
+  others: Set<Ticket> | undefined;
+  readonly listener: () => void;
+}
+
+const ONCE = { once: true } as const;
+
 export class Aborts {
-  readonly #watched = new Map<AbortSignal, { readonly tickets: Set<Ticket>; readonly listener: () => void }>();
+  readonly #watched = new Map<AbortSignal, Watch>();
   readonly #onAbort: (ticket: Ticket, reason: unknown) => void;
 
   constructor(onAbort: (ticket: Ticket, reason: unknown) => void) {
@@ -13,26 +22,29 @@ export class Aborts {
   }
 
   add(signal: AbortSignal, ticket: Ticket): void {
-    const entry = this.#watched.get(signal);
-    if (entry !== undefined) {
-      entry.tickets.add(ticket);
+    const watch = this.#watched.get(signal);
+    if (watch !== undefined) {
+      (watch.others ??= new Set()).add(ticket);
       return;
     }
-    const tickets = new Set([ticket]);
-    const listener = (): void => {
-      this.#watched.delete(signal);
-      for (const each of tickets) this.#onAbort(each, signal.reason);
-    };
-    this.#watched.set(signal, { tickets, listener });
-    signal.addEventListener('abort', listener, { once: true });
+    const made: Watch = { first: ticket, others: undefined, listener: () => this.#aborted(signal, made) };
+    this.#watched.set(signal, made);
+    signal.addEventListener('abort', made.listener, ONCE);
   }
 
   remove(signal: AbortSignal, ticket: Ticket): void {
-    const entry = this.#watched.get(signal);
-    if (entry === undefined) return;
-    entry.tickets.delete(ticket);
-    if (entry.tickets.size > 0) return;
+    const watch = this.#watched.get(signal);
+    if (watch === undefined) return;
+    if (watch.first === ticket) watch.first = undefined;
+    else watch.others?.delete(ticket);
+    if (watch.first !== undefined || (watch.others !== undefined && watch.others.size > 0)) return;
     this.#watched.delete(signal);
-    signal.removeEventListener('abort', entry.listener);
+    signal.removeEventListener('abort', watch.listener);
+  }
+
+  #aborted(signal: AbortSignal, { first, others }: Watch): void {
+    this.#watched.delete(signal);
+    if (first !== undefined) this.#onAbort(first, signal.reason);
+    if (others !== undefined) for (const each of others) this.#onAbort(each, signal.reason);
   }
 }

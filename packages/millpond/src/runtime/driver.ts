@@ -214,13 +214,24 @@ export class Driver<T> implements Ports<T> {
   }
 
   validate(slot: Slot<T>): void {
-    const context = this.#begin(slot);
+    // Runs with every lease of whoever validates on acquire: no closures but the two for its answer.
+    const context = this.#begin(slot, this.coarse());
     this.#startClock(slot, context);
-    this.#inScope(() => runHook(
-      () => this.#factory.validate!(slot.resource as T, context),
-      (alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),
-      (error) => this.engine.validated(slot, false, error, this.clock.now()),
-    ));
+    let answer: Promise<boolean> | boolean;
+    try {
+      answer = this.#scope.runInAsyncScope(this.#factory.validate!, this.#factory, slot.resource, context);
+    } catch (error) {
+      this.engine.validated(slot, false, error, this.clock.now());
+      return;
+    }
+    if (!isThenable(answer)) {
+      this.engine.validated(slot, answer !== false, undefined, this.clock.now());
+      return;
+    }
+    Promise.resolve(answer).then(
+      (alive) => this.engine.validated(slot, alive !== false, undefined, this.endTime()),
+      (error: unknown) => this.engine.validated(slot, false, error, this.endTime()),
+    );
   }
 
   reset(slot: Slot<T>): boolean {
@@ -404,7 +415,7 @@ export class Driver<T> implements Ports<T> {
   }
 
   /**
-   * The time at which a lease ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
+   * The time at which a lease or a validation ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
    * kept the loop busy for a second within one turn kept everybody from noticing.
    */
   private endTime(): number {

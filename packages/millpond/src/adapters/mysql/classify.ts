@@ -14,8 +14,8 @@ export function permanent<E extends Error>(error: E): E {
 
 /**
  * Numbers of the server's errors that come again: credentials and rights (1044, 1045, 1142, 1143, 1227, 1410, 1698, 1820, 1862, 3118, 3159,
- * 4151), no such database (1049), a host that is blocked or not allowed (1129, 1130), a way to authenticate that one side lacks (1251, 1524,
- * 2059, 2061), wrong statements of `onConnect` (1064, 1193, 1231).
+ * 4151), no such database (1049), a host that is blocked or not allowed (1129, 1130), a way to authenticate that one side lacks (1251,
+ * 1524, 2059, 2061), wrong statements of `onConnect` (1064, 1193, 1231).
  */
 const PERMANENT_ERRNOS = new Set([
   1044, 1045, 1049, 1064, 1129, 1130, 1142, 1143, 1193, 1227, 1231, 1251, 1410, 1524, 1698, 1820, 1862, 2059, 2061, 3118, 3159, 4151,

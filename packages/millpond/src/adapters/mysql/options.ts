@@ -10,11 +10,12 @@ import { loadDriver } from './driver.ts';
 import type { MysqlConnection, MysqlConnectOptions, MysqlDriver, MysqlFactoryOptions, MysqlPoolOptions, MysqlReset } from './types.ts';
 
 const CONNECT_KEYS: readonly (keyof MysqlConnectOptions)[] = [
-  'uri', 'host', 'port', 'socketPath', 'localAddress', 'user', 'password', 'password1', 'password2', 'password3', 'passwordSha1', 'database',
-  'ssl', 'charset', 'charsetNumber', 'timezone', 'compress', 'connectAttributes', 'connectTimeout', 'enableKeepAlive',
+  'uri', 'host', 'port', 'socketPath', 'localAddress', 'user', 'password', 'password1', 'password2', 'password3', 'passwordSha1',
+  'database', 'ssl', 'charset', 'charsetNumber', 'timezone', 'compress', 'connectAttributes', 'connectTimeout', 'enableKeepAlive',
   'keepAliveInitialDelay', 'flags', 'multipleStatements', 'infileStreamFactory', 'maxPreparedStatements', 'namedPlaceholders', 'nestTables',
   'rowsAsArray', 'typeCast', 'queryFormat', 'supportBigNumbers', 'bigNumberStrings', 'decimalNumbers', 'dateStrings', 'jsonStrings',
-  'stringifyObjects', 'disableEval', 'insecureAuth', 'enableCleartextPlugin', 'authPlugins', 'authSwitchHandler', 'trace', 'debug', 'stream',
+  'stringifyObjects', 'disableEval', 'insecureAuth', 'enableCleartextPlugin', 'authPlugins', 'authSwitchHandler', 'trace', 'debug',
+  'stream',
 ];
 
 const FACTORY_KEYS: readonly Exclude<keyof MysqlFactoryOptions, keyof MysqlConnectOptions>[] = [

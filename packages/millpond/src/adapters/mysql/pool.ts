@@ -52,11 +52,10 @@ export class MysqlPool<C extends MysqlConnection = MysqlConnection> extends Pool
   }
 
   /**
-   * Borrows a connection, runs one statement and gives it back; resolves with `[rows, fields]`, as mysql2's promises do. Errors of the server
-   * are passed on as mysql2 makes them and do not cost the connection. When `signal` aborts or `timeoutMs` passes, the promise rejects at
-   * once and the statement is ended at the server.
-   * A connection that turns out to be dead before anything was sent is replaced without a word; later, the error is a
-   * {@link ConnectionLostError}, and nothing is sent twice.
+   * Borrows a connection, runs one statement and gives it back; resolves with `[rows, fields]`, as mysql2's promises do. Errors of the
+   * server are passed on as mysql2 makes them and do not cost the connection. When `signal` aborts or `timeoutMs` passes, the promise
+   * rejects at once and the statement is ended at the server. A connection that turns out to be dead before anything was sent is replaced
+   * without a word; later, the error is a {@link ConnectionLostError}, and nothing is sent twice.
    */
   query<R = MysqlAnyRows>(sql: string | MysqlQueryConfig, values?: unknown, options?: MysqlQueryOptions): Promise<MysqlResult<R>> {
     return this.#request('query', sql, values, options);
@@ -71,9 +70,9 @@ export class MysqlPool<C extends MysqlConnection = MysqlConnection> extends Pool
   }
 
   /**
-   * Runs `fn` in a transaction: START TRANSACTION before, COMMIT when it returns, ROLLBACK when it throws or rejects. Everything that belongs
-   * to the transaction goes through the connection that `fn` is given. With `retry` it is run again from the start, on whatever connection is
-   * free then, when the server gave it up for a concurrent one (1020, 1205, 1213, and nothing else).
+   * Runs `fn` in a transaction: START TRANSACTION before, COMMIT when it returns, ROLLBACK when it throws or rejects. Everything that
+   * belongs to the transaction goes through the connection that `fn` is given. With `retry` it is run again from the start, on whatever
+   * connection is free then, when the server gave it up for a concurrent one (1020, 1205, 1213, and nothing else).
    */
   async transaction<R>(fn: (connection: C) => R | Promise<R>, options: MysqlTransactionOptions = {}): Promise<R> {
     this.#checkTimeout(options);

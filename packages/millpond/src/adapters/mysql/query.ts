@@ -1,6 +1,6 @@
-// One statement with a caller behind it: finds a connection, is sent, tells the caller what came of it and gives the connection back; at once
-// when the server has answered, after the end of the statement at the server when the caller has left. A statement that did not reach the
-// server goes to another connection.
+// One statement with a caller behind it: finds a connection, is sent, tells the caller what came of it and gives the connection back; at
+// once when the server has answered, after the end of the statement at the server when the caller has left. A statement that did not reach
+// the server goes to another connection.
 
 import { AsyncResource } from 'node:async_hooks';
 import type { AcquireOptions, Lease } from '../../index.ts';

@@ -188,7 +188,8 @@ export class Session implements PacketSink {
   failed(errno: number, sql: string | undefined, message: () => string): void {
     if (this.inTransaction) this.doubt = { errno, message: message().slice(0, MESSAGE_LENGTH) };
     // One statement of a kind that opens no transaction leaves none; of several, or of a procedure, an earlier part may have.
-    if (sql === undefined || !this.autocommit || this.driver.config.multipleStatements === true || !OPENS_NOTHING.test(sql)) this.uncertain = true;
+    const { multipleStatements } = this.driver.config;
+    if (sql === undefined || !this.autocommit || multipleStatements === true || !OPENS_NOTHING.test(sql)) this.uncertain = true;
     if (READ_ONLY.has(errno)) {
       if (!this.readOnlyWanted) this.readOnlySeen = errno;
     } else if (LAST_WORDS.has(errno)) {

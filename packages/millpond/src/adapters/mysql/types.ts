@@ -1,5 +1,5 @@
-// The shapes of mysql2, as far as callers meet them. They are structural: the declarations of this package do not need `mysql2`, and whoever
-// has it can pass it as `driver` and get its connections back typed.
+// The shapes of mysql2, as far as callers meet them. They are structural: the declarations of this package do not need `mysql2`, and
+// whoever has it can pass it as `driver` and get its connections back typed.
 
 import type { Duplex, Readable } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
@@ -175,8 +175,8 @@ export interface MysqlPoolOptions<C extends MysqlConnection = MysqlConnection>
   /** Idle connections are pinged this often. Default 120 000 ms; 0 or Infinity: off. */
   readonly keepaliveIntervalMs?: number;
   /**
-   * After an abort or a timeout the statement is ended at the server with KILL QUERY; a connection whose statement has not ended within this
-   * is closed. Default 2 000 ms.
+   * After an abort or a timeout the statement is ended at the server with KILL QUERY; a connection whose statement has not ended within
+   * this is closed. Default 2 000 ms.
    */
   readonly cancelTimeoutMs?: number;
 }
