@@ -3,10 +3,10 @@ import { defineConfig } from 'vitest/config';
 // Tests run from `src` through the `source` export condition: no build step.
 const conditions = ['source', 'module', 'node', 'development|production'];
 
-/** Folders of tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
+/** Tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
 const SERVERS = [
-  'tests/pg/**', 'tests/mysql/**', 'tests/demo/**', 'tests/consumers/**', 'tests/drop-ins/pg-pool/**', 'tests/drop-ins/sequelize-pool/**',
-  'tests/drop-ins/mysql2/**',
+  'tests/pg/**', 'tests/mysql/**', 'tests/redis/**', 'tests/tcp/**', 'tests/http/**', 'tests/demo/**', 'tests/examples/**',
+  'tests/drop-ins/{pg-pool,mysql2}/**', 'tests/consumers/**',
 ];
 
 const shared = {

@@ -1,29 +1,49 @@
-// `npm run check:package`: is what would be published what a user can use? Builds the package in an empty folder, packs it, and looks at
-// the tarball from all sides: what is in it, its manifest (publint), its types (attw), its size (size-limit), what nobody uses (knip); at
-// last it is installed, without a network, in a folder of its own and used by import, by require() and by the TypeScript compiler.
+// `npm run check:package [-- --only <name>]`: is what would be published what a user can use? Builds each package in an empty folder, packs
+// it, and looks at the tarball from all sides: what is in it, its manifest (publint), its types (attw); at last it is installed, without a
+// network, in a folder of its own and used by import, by require() and by the TypeScript compiler. Then, of the repository as a whole: its
+// sizes (size-limit), and what nobody uses (knip).
 //
-// With `--pack <folder>` it also leaves the tarball there: that file, and no other, is what a release publishes.
+// What users write stands in tests/packaging: `consumer` for the library; `drop-ins/<name>` for a drop-in, which is installed under the
+// name of what it stands in for, with the packages that need that one beside it.
+//
+// With `--pack <folder>` it also leaves the tarballs there: those files, and no others, are what a release publishes.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { must, npm, root, took, tool } from './lib/run.mjs';
 
-const PACKAGE = join(root, 'packages/millpond');
-/** What may be in the tarball. */
+const LIBRARY = 'packages/millpond';
+const DROP_INS = 'packages/drop-ins';
+/** What may be in a tarball. */
 const PACKED = /^(?:package\.json|README\.md|LICENSE|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
 
+const option = (name) => {
+  const at = process.argv.indexOf(name);
+  return at > 0 ? process.argv[at + 1] : undefined;
+};
+const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 const work = mkdtempSync(join(tmpdir(), 'millpond-package-'));
-const stage = join(work, 'package');
-const consumer = join(work, 'consumer');
-let tarball = '';
+/** By the folder of the package. */
+const tarballs = new Map();
+
+/** Everything that is published, the library first: the others are installed with it. */
+function packages() {
+  const found = existsSync(join(root, DROP_INS)) ? readdirSync(join(root, DROP_INS)).map((name) => `${DROP_INS}/${name}`) : [];
+  return [LIBRARY, ...found.filter((folder) => existsSync(join(root, folder, 'package.json')))];
+}
+
+const stageOf = (folder) => join(work, 'stages', basename(folder));
+const consumerOf = (folder) => join(work, 'consumers', basename(folder));
+const writtenFor = (folder) => join(root, 'tests/packaging', folder === LIBRARY ? 'consumer' : `drop-ins/${basename(folder)}`);
 
 /** The package as a clean clone would build it: no leftovers of earlier builds can get into the tarball. */
-async function build() {
-  mkdirSync(stage);
+async function build(folder) {
+  const stage = stageOf(folder);
+  mkdirSync(stage, { recursive: true });
   for (const entry of ['package.json', 'README.md', 'LICENSE', 'src']) {
-    cpSync(join(PACKAGE, entry), join(stage, entry), { recursive: true });
+    cpSync(join(root, folder, entry), join(stage, entry), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'), 'junction');
   const compilerOptions = { rootDir: 'src', outDir: 'dist', stripInternal: true, composite: false, noEmitOnError: true };
@@ -33,37 +53,53 @@ async function build() {
   rmSync(join(stage, 'node_modules'));
 }
 
-async function pack() {
+async function pack(folder) {
+  const stage = stageOf(folder);
   const listing = await must(...npm('pack', '--json', '--pack-destination', work, '--ignore-scripts'), { cwd: stage });
   const [packed] = Object.values(JSON.parse(listing.slice(listing.search(/^[[{]/m))));
-  tarball = join(work, packed.filename);
+  tarballs.set(folder, join(work, packed.filename));
   const strays = packed.files.map((file) => file.path).filter((path) => !PACKED.test(path));
   if (strays.length > 0) throw new Error(`does not belong into the tarball: ${strays.join(', ')}`);
   return `${packed.filename}, ${packed.files.length} files, ${Math.round(packed.size / 1000)} kB`;
 }
 
 async function size() {
-  await must(...tool('typescript/bin/tsc', '-b', 'packages/millpond'));
+  await must(...tool('typescript/bin/tsc', '-b', ...packages()));
   const checks = JSON.parse(await must(...tool('size-limit/bin.js', '--json')));
+  const unlimited = packages().filter((folder) => !read(join(root, '.size-limit.json')).some(({ path }) => path.startsWith(`${folder}/`)));
+  if (unlimited.length > 0) throw new Error(`no size limit for ${unlimited.join(', ')}`);
   return checks.map((one) => `${one.name} ${(one.size / 1000).toFixed(1)} of ${one.sizeLimit / 1000} kB`).join(', ');
 }
 
-/** A project that has nothing but the tarball, Node's types and a compiler. */
-async function install() {
-  mkdirSync(consumer);
-  cpSync(join(root, 'tests/packaging/consumer'), consumer, { recursive: true });
-  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, version: '1.0.0' }));
-  await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', tarball), { cwd: consumer });
-  for (const driver of ['pg', 'mysql2']) {
-    if (existsSync(join(consumer, 'node_modules', driver))) throw new Error(`${driver} came along: it must be an optional peer`);
-  }
-  for (const name of ['@types/node', 'undici-types']) {
-    mkdirSync(join(consumer, 'node_modules/@types'), { recursive: true });
-    symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction');
-  }
+/** A project that has nothing but the tarball, the library, what is listed beside them, Node's types and a compiler. */
+async function install(folder) {
+  const consumer = consumerOf(folder);
+  const written = writtenFor(folder);
+  if (!existsSync(written)) throw new Error(`nobody uses it: ${written} is missing`);
+  mkdirSync(consumer, { recursive: true });
+  cpSync(written, consumer, { recursive: true });
+  const manifest = join(consumer, 'package.json');
+  const beside = existsSync(manifest) ? Object.keys(read(manifest).dependencies) : [];
+  const dependencies = { millpond: `file:${tarballs.get(LIBRARY)}` };
+  if (folder !== LIBRARY) dependencies[basename(folder)] = `file:${tarballs.get(folder)}`;
+  writeFileSync(manifest, JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
+  await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'), { cwd: consumer });
+  const { peerDependencies = {} } = read(join(root, folder, 'package.json'));
+  const along = Object.keys(peerDependencies).filter((name) => existsSync(join(consumer, 'node_modules', name)));
+  if (along.length > 0) throw new Error(`${along.join(', ')} came along: a driver must be an optional peer`);
+  for (const name of ['@types/node', 'undici-types', ...beside]) bring(name, join(consumer, 'node_modules'));
 }
 
-async function compile() {
+/** Copies an installed package of the repository with what it depends on; what is there already stays. */
+function bring(name, modules) {
+  const from = join(root, 'node_modules', name);
+  if (existsSync(join(modules, name)) || !existsSync(from)) return;
+  cpSync(from, join(modules, name), { recursive: true });
+  for (const each of Object.keys(read(join(from, 'package.json')).dependencies ?? {})) bring(each, modules);
+}
+
+async function compile(folder) {
+  const consumer = consumerOf(folder);
   const compilerOptions = {
     target: 'es2022', lib: ['es2022'], module: 'nodenext', types: ['node'],
     strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true,
@@ -72,18 +108,20 @@ async function compile() {
   await must(...tool('typescript/bin/tsc', '-p', consumer));
 }
 
-async function publint() {
-  await must(...tool('publint/src/cli.js', 'run', tarball, '--strict'));
+async function publint(folder) {
+  await must(...tool('publint/src/cli.js', 'run', tarballs.get(folder), '--strict'));
 }
 
-async function areTheTypesWrong() {
+async function areTheTypesWrong(folder) {
   // It would compare with types of the same name from the registry; ours come with the package.
-  await must(...tool('@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'esm-only', '--no-definitely-typed'));
+  await must(...tool('@arethetypeswrong/cli/dist/index.js', tarballs.get(folder), '--profile', 'esm-only', '--no-definitely-typed'));
 }
 
 async function knip() {
   await must(...tool('knip/bin/knip.js', '--no-progress'));
 }
+
+const use = (file) => (folder) => must(process.execPath, [file], { cwd: consumerOf(folder) });
 
 /** Without these there is nothing to look at. */
 const FIRST = [['build', build], ['pack', pack]];
@@ -91,13 +129,12 @@ const FIRST = [['build', build], ['pack', pack]];
 const THEN = [
   ['publint', publint],
   ['are the types wrong', areTheTypesWrong],
-  ['size', size],
-  ['unused files, exports, dependencies (knip)', knip],
   ['install without a network', install],
-  ['use by import', () => must(process.execPath, ['by-import.mjs'], { cwd: consumer })],
-  ['use by require()', () => must(process.execPath, ['by-require.cjs'], { cwd: consumer })],
+  ['use by import', use('by-import.mjs')],
+  ['use by require()', use('by-require.cjs')],
   ['use by TypeScript', compile],
 ];
+const OF_ALL = [['size', size], ['unused files, exports, dependencies (knip)', knip]];
 
 /** Runs one step and says what came out. */
 async function step(name, action) {
@@ -112,12 +149,25 @@ async function step(name, action) {
   }
 }
 
-try {
+/** One package from its sources to its users. */
+async function look(folder, isAsked) {
+  const { name } = read(join(root, folder, 'package.json'));
   let good = true;
-  for (const [name, action] of FIRST) good = good && await step(name, action);
-  for (const [name, action] of good ? THEN : []) good = await step(name, action) && good;
-  const wanted = process.argv.indexOf('--pack');
-  if (good && wanted > 0) cpSync(tarball, join(process.argv[wanted + 1] ?? root, tarball.slice(work.length + 1)));
+  for (const [what, action] of FIRST) good = good && await step(`${name}: ${what}`, () => action(folder));
+  for (const [what, action] of good && isAsked ? THEN : []) good = await step(`${name}: ${what}`, () => action(folder)) && good;
+  return good;
+}
+
+try {
+  const only = option('--only');
+  const asked = (folder) => only === undefined || basename(folder) === only;
+  let good = true;
+  // The others are compiled against the library's declarations.
+  await must(...tool('typescript/bin/tsc', '-b', LIBRARY));
+  for (const folder of packages()) if (folder === LIBRARY || asked(folder)) good = await look(folder, asked(folder)) && good;
+  for (const [name, action] of OF_ALL) good = await step(name, action) && good;
+  const destination = option('--pack');
+  if (good && destination !== undefined) for (const file of tarballs.values()) cpSync(file, join(destination, basename(file)));
   process.exitCode = good ? 0 : 1;
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -2,6 +2,12 @@
 
 export const CREATING = [
   {
+    name: 'a create that succeeds lifts what resources that died unused hold back',
+    file: 'engine/backoff.ts',
+    find: 'this.retryAt = this.stillborns === 0 ? -Infinity : this.#heldUntil;',
+    replace: 'this.retryAt = -Infinity;',
+  },
+  {
     name: 'the place of a failed create is not freed',
     file: 'engine/engine.ts',
     find: "    this.toGone(slot, now);\n    this.ports.freed();\n    if (state === 'creating')",

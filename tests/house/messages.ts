@@ -1,8 +1,11 @@
 // The messages that the pages of the errors show, produced by running the code: each scene brings a pool into the trouble that its page is
 // about. Time is virtual, so the numbers in them are the same each time.
 
+import { createClient } from '@redis/client';
 import { Pool, type PoolOptions } from 'millpond';
 import { ConnectionLostError, QueryTimeoutError, ResetFailedError, TransactionFailedError } from 'millpond/pg';
+import { CommandTimeoutError, ConnectionLostError as RedisConnectionLostError, createRedisPool } from 'millpond/redis';
+import * as tcp from 'millpond/tcp';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
 
 type Options = Partial<PoolOptions<ScriptedResource>>;
@@ -163,7 +166,20 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
   ERR_POOL_CONNECTION_LOST: () => [
     new ConnectionLostError('orders', true, new Error('Connection terminated unexpectedly')).message,
     new ConnectionLostError('orders', false, new Error('read ECONNRESET')).message,
+    new tcp.ConnectionLostError('orders', true, new Error('read ECONNRESET')).message,
+    new tcp.ConnectionLostError('orders', false, new Error('the other end closed the connection')).message,
+    new RedisConnectionLostError('cache', true, new Error('Socket closed unexpectedly')).message,
+    new RedisConnectionLostError('cache', false, new Error('read ECONNRESET')).message,
   ],
+  ERR_POOL_EXCHANGE_TIMEOUT: () => [new tcp.ExchangeTimeoutError('orders', 500).message],
+  ERR_POOL_UNEXPECTED_DATA: () => [new tcp.UnexpectedDataError('orders', 19).message],
+  ERR_POOL_ALPN_MISMATCH: () => [new tcp.AlpnMismatchError('orders', ['line/2', 'line/1']).message],
+  ERR_POOL_COMMAND_TIMEOUT: () => [new CommandTimeoutError(200, 'cache').message],
+  async ERR_POOL_NOT_SHARED() {
+    const { shared } = createRedisPool({ name: 'cache', client: () => createClient() });
+    const refused = [shared.select(1), shared.blPop('jobs', 0)];
+    return Promise.all(refused.map((each) => each.then(() => 'it was sent', messageOf)));
+  },
   ERR_POOL_RESET_FAILED: () => [new ResetFailedError('orders', new Error('canceling statement due to statement timeout')).message],
   ERR_POOL_TRANSACTION_FAILED: () => [new TransactionFailedError('orders').message],
 };

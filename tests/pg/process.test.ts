@@ -1,44 +1,24 @@
 // What a pool does to the process it lives in, seen from outside: programs of their own, on a compiled copy of the library.
 
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { expect, it } from 'vitest';
-import { compiledLibrary } from '../support/compiled.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CompiledLibrary, packageSpecifier, runProgram, type Program } from '../support/compiled.ts';
 import { until } from '../support/postgres.ts';
 import { onEachPostgres } from '../support/suite.ts';
 
 const here = createRequire(import.meta.url);
-/** The compiled copy. Nothing is installed beside it, unless a test puts it there. */
-const folder = compiledLibrary();
+const library = new CompiledLibrary();
+beforeAll(() => library.compile(), 60_000);
+afterAll(() => library.remove());
 
-interface Program {
-  readonly child: ChildProcess;
-  readonly said: () => string;
-  readonly ended: Promise<number | string | null>;
-}
-
-/** Runs a module that finds createPgPool, pgFactory, pg and the connection string `dsn` at hand. */
+/** Runs a module that finds createPgPool, pg and the connection string `dsn` at hand. */
 function run(code: string, dsn: string): Program {
-  const module = (path: string): string => JSON.stringify(pathToFileURL(path).href);
-  const source = `import { createPgPool } from ${module(join(folder, 'millpond', 'adapters', 'pg', 'index.js'))};
-import pg from ${module(here.resolve('pg'))};
+  return runProgram(`import { createPgPool } from ${library.specifier('adapters/pg/index.js')};
+import pg from ${packageSpecifier('pg')};
 const dsn = ${JSON.stringify(dsn)}, { Client } = pg;
-${code}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  child.stdout.on('data', (chunk) => { said += String(chunk); });
-  child.stderr.on('data', (chunk) => { said += String(chunk); });
-  const ended = new Promise<number | string | null>((resolve) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve(code ?? signal);
-    });
-  });
-  return { child, said: () => said, ended };
+${code}`);
 }
 
 onEachPostgres('a process', (stage) => {
@@ -116,8 +96,8 @@ it('without the package pg is told at once what is missing', async () => {
   expect(program.said()).toMatch(/^ERR_POOL_DRIVER_MISSING .*npm install pg/);
   expect(program.said()).toContain('fine with');
   // With it, nothing needs to be said.
-  mkdirSync(join(folder, 'node_modules'));
-  symlinkSync(dirname(here.resolve('pg/package.json')), join(folder, 'node_modules', 'pg'));
+  mkdirSync(join(library.folder, 'node_modules'));
+  symlinkSync(dirname(here.resolve('pg/package.json')), join(library.folder, 'node_modules', 'pg'));
   const installed = run("createPgPool({}); console.log('found');", '');
   expect(await installed.ended, installed.said()).toBe(0);
   expect(installed.said()).toBe('found\n');

@@ -71,7 +71,7 @@ test('members of its own come before those of the resource, also after the end',
 test('what a borrower sets in place of a member of its own counts for its lease alone', async () => {
   const pool = linePool();
   const lease = await pool.acquire();
-  const handle = handleOf(lease, { self: () => handle });
+  const handle: Line = handleOf(lease, { self: (): Line => handle });
   const wrapped = function wrapped(): Line { return handle; };
   handle.self = wrapped;
   expect(handle.self).toBe(wrapped);

@@ -36,7 +36,7 @@ Options
   --only A,B       only these contenders
   --out DIR        where results go (default lab/out)
   --markdown       print the tables as Markdown too
-  --update-docs    write them between the marks in README.md and docs/guide/speed.md
+  --update-docs    write them between the marks in README.md and docs/guide
   --ascii          no characters beyond ASCII
   --help           this text
 

@@ -103,6 +103,14 @@ export class KeyedPool<K, T> implements AsyncDisposable {
     return this.#entries.get(this.#keyOf(key))?.pool;
   }
 
+  /**
+   * The pool of a key, made if the key is not known: to size it, warm it or listen to it before anybody asks. One with a `min` is not
+   * forgotten.
+   */
+  open(key: K): Pool<T> {
+    return this.#entry(key).pool;
+  }
+
   /** Evicts everything of one key, or of all. Returns how many it concerns. */
   evict(key?: K): number {
     if (key !== undefined) return this.get(key)?.evict() ?? 0;
@@ -190,8 +198,9 @@ export class KeyedPool<K, T> implements AsyncDisposable {
   #sweep(): void {
     const now = this.#clock.now();
     for (const [id, entry] of this.#entries) {
-      const { size, waiting } = entry.pool.stats();
-      if (size > 0 || waiting > 0) entry.busyAt = now;
+      // A server that is down leaves nothing in the pool of a key that is to be warm: that is no reason to give up on it.
+      const { size, waiting, min } = entry.pool.stats();
+      if (size > 0 || waiting > 0 || min > 0) entry.busyAt = now;
       else if (now - entry.busyAt >= this.#forgetAfterMs) {
         this.#entries.delete(id);
         void entry.pool.close();

@@ -145,7 +145,7 @@ export function resolveOptions<T>(options: PoolOptions<T>, pool: string): Resolv
   const { factory } = options;
   check.object('factory', factory);
   for (const hook of ['create', 'destroy'] as const) check.functionAt(`factory.${hook}`, factory[hook], true);
-  for (const hook of ['validate', 'reset', 'isBroken', 'onLost', 'classify'] as const) {
+  for (const hook of ['validate', 'reset', 'isBroken', 'onLost', 'onCapacity', 'classify'] as const) {
     check.functionAt(`factory.${hook}`, factory[hook], false);
   }
   checkPorts(check, options);

@@ -4,9 +4,11 @@ import { createRequire } from 'node:module';
 import { Pool, PoolClosedError, PoolError } from 'millpond';
 import * as mysql from 'millpond/mysql';
 import * as pg from 'millpond/pg';
+import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
 
 assert.equal(typeof pg.createPgPool, 'function');
+assert.equal(typeof createTcpPool, 'function');
 assert.equal(typeof mysql.createMysqlPool, 'function');
 assert.equal(mysql.ConnectionLostError, pg.ConnectionLostError);
 assert.equal(typeof VirtualClock, 'function');

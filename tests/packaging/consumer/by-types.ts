@@ -3,6 +3,7 @@
 import { AcquireTimeoutError, Pool, type Factory, type Lease, type PoolStats } from 'millpond';
 import { createMysqlPool } from 'millpond/mysql';
 import { createPgPool } from 'millpond/pg';
+import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
 
 interface Socket {
@@ -25,6 +26,7 @@ export async function visit(pool: Pool<Socket>): Promise<number> {
 export const pool: Pool<Socket> = new Pool({ factory, clock: new VirtualClock() });
 export const stats: PoolStats = pool.stats();
 export const open: typeof createPgPool = createPgPool;
+export const secure: boolean = createTcpPool({ port: 443, tls: true }).use((socket) => socket.authorized) instanceof Promise;
 export const openMysql: typeof createMysqlPool = createMysqlPool;
 
 // @ts-expect-error A misspelt option is an error of the compiler before it is one at run time.

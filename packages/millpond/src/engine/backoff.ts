@@ -19,6 +19,8 @@ export class Backoff {
   permanent = false;
   /** Resources in a row that died unused. */
   stillborns = 0;
+  /** Resources that died unused hold creates back until then, also when another create succeeds meanwhile: it may die as well. */
+  #heldUntil = -Infinity;
   #steps = 0;
   readonly #settings: RetrySettings;
   readonly #random: Random;
@@ -36,7 +38,7 @@ export class Backoff {
   succeeded(): void {
     this.failures = 0;
     this.#steps = 0;
-    this.retryAt = -Infinity;
+    this.retryAt = this.stillborns === 0 ? -Infinity : this.#heldUntil;
     this.permanent = false;
   }
 
@@ -48,7 +50,9 @@ export class Backoff {
   stillborn(tolerated: number, now: number): void {
     this.stillborns++;
     const surplus = this.stillborns - tolerated;
-    if (surplus > 0) this.retryAt = Math.max(this.retryAt, now + Math.min(this.#settings.initialDelayMs, 2 ** (surplus - 1)));
+    if (surplus <= 0) return;
+    this.#heldUntil = now + Math.min(this.#settings.initialDelayMs, 2 ** (surplus - 1));
+    this.retryAt = Math.max(this.retryAt, this.#heldUntil);
   }
 
   /** Returns the time of the next planned attempt. */

@@ -70,7 +70,8 @@ export function passOn<T>(engine: Engine<T>, slot: Slot<T>, now: number): boolea
   if (engine.closing || slot.doom !== undefined || slot.generation !== engine.generation) return false;
   // Back from leaving: it may be shared again, which only one that has been idle is. Suspect: it has to answer first.
   const { destroying, leaving } = engine.slots;
-  if (slot.list === leaving || slot.suspect) return false;
+  // With more leases than it can carry by now, it is to carry one less.
+  if (slot.list === leaving || slot.suspect || slot.leases > slot.capacity) return false;
   const leavers = destroying.size;
   slot.uses++;
   // Serving calls listeners, and those the pool.

@@ -54,7 +54,8 @@ function checkSlots<T>(engine: Engine<T>, now: number, fault: Fault): void {
   const { slots, settings } = engine;
   const seen = new Set<number>();
   const lists: StateList<T>[] = [
-    slots.creating, slots.abandoned, slots.idle, slots.validating, slots.resetting, slots.destroying, slots.leaving, ...slots.lent,
+    slots.creating, slots.abandoned, slots.idle, slots.validating, slots.resetting, slots.destroying, slots.leaving, slots.full,
+    ...slots.lent,
   ];
   for (const list of lists) {
     let last: Slot<T> | undefined;
@@ -71,9 +72,16 @@ function checkSlots<T>(engine: Engine<T>, now: number, fault: Fault): void {
     }
   }
   slots.lent.forEach((list, count) => {
-    for (const slot of list.toArray()) if (slot.leases !== count)
-      fault(`I4: #${slot.id} stands among those with ${count} leases, and has ${slot.leases}`);
+    for (const slot of list.toArray()) {
+      if (slot.leases !== count) fault(`I4: #${slot.id} stands among those with ${count} leases, and has ${slot.leases}`);
+      if (count < settings.sharing && count >= slot.capacity)
+        fault(`I4: #${slot.id} could be lent once more, and carries ${count} leases of ${slot.capacity}`);
+    }
   });
+  for (const slot of slots.full.toArray()) {
+    if (slot.leases < slot.capacity || slot.leases >= settings.sharing)
+      fault(`I4: #${slot.id} stands among the full with ${slot.leases} leases of ${slot.capacity}`);
+  }
   checkIdle(engine, now, fault);
   if (engine.pinging !== undefined && engine.pinging.state !== 'validating')
     fault(`I1: the keepalive waits for #${engine.pinging.id}, which is ${engine.pinging.state}`);

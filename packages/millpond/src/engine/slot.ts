@@ -51,6 +51,8 @@ export class Slot<T> implements Linked<Slot<T>> {
   /** What `uses` was when it was last validated: with another lease in between, that validation says nothing. */
   vouchedFor = -1;
   leases = 0;
+  /** How many leases it can carry, if it has told; never less than 1. `sharing` is a limit besides. */
+  capacity: number = Infinity;
   /** The first of its live leases. */
   holds: Hold<T> | undefined = undefined;
   /** Died while nobody was looking (`onLost`). */

@@ -23,8 +23,13 @@ export class Slots<T> {
   readonly validating: StateList<T> = new StateList('validating');
   readonly resetting: StateList<T> = new StateList('resetting');
   readonly destroying: StateList<T> = new StateList('destroying');
-  /** `lent[k]`: resources with exactly k live leases; only those below `sharing` may take another. Index 0 is unused. */
+  /**
+   * `lent[k]`: resources with exactly k live leases; only those below `sharing` may take another. Index 0 is unused. Those that carry no
+   * more than that stand in `full`.
+   */
   readonly lent: readonly StateList<T>[];
+  /** Lent, with as many leases as they can carry (or more, when that has become fewer), though `sharing` would allow another. */
+  readonly full: StateList<T> = new StateList('lent');
   /** Lent, but not to be lent again: broken, outdated or over age while shared. */
   readonly leaving: StateList<T> = new StateList('leaving');
   /** Where slots stand that are outside; it keeps none of them. */
@@ -76,12 +81,12 @@ export class Slots<T> {
    * leave `since` alone: nobody asks an idle or lent one for it.
    */
   lend(slot: Slot<T>): void {
-    const { single } = this;
+    const list = slot.capacity > 1 || this.lent.length === 2 ? this.single : this.full;
     this.idle.remove(slot);
-    slot.list = single;
+    slot.list = list;
     slot.leases = 1;
     this.fewest = 1;
-    single.push(slot);
+    list.push(slot);
   }
 
   /** Makes one idle that comes from elsewhere in the pool. */
@@ -91,10 +96,14 @@ export class Slots<T> {
     this.pushIdle(slot);
   }
 
-  /** Adds or ends one of several leases of a shared resource. */
+  /** Adds or ends one of several leases of a shared resource, or finds its place when what it can carry has changed. */
   share(slot: Slot<T>, leases: number, now: number): void {
     slot.leases = leases;
     if (slot.list === this.leaving) return;
+    if (leases >= slot.capacity && leases < this.lent.length - 1) {
+      this.move(slot, this.full, now);
+      return;
+    }
     if (leases < this.fewest) this.fewest = leases;
     this.move(slot, this.lent[leases]!, now);
   }
@@ -109,6 +118,7 @@ export class Slots<T> {
 
   *borrowedSlots(): Generator<Slot<T>> {
     for (let k = 1; k < this.lent.length; k++) yield* this.lent[k]!.toArray();
+    yield* this.full.toArray();
     yield* this.leaving.toArray();
   }
 

@@ -4,6 +4,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { BudgetSeat } from '../budget.ts';
 import type { Clock, Random } from '../clock.ts';
+import { carries } from '../engine/capacity.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Lane } from '../engine/lanes.ts';
 import { distrust } from '../engine/maintenance.ts';
@@ -470,9 +471,18 @@ export class Driver<T> implements Ports<T> {
   }
 
   #subscribe(slot: Slot<T>): void {
-    if (this.#factory.onLost === undefined) return;
+    const { onLost, onCapacity } = this.#factory;
+    if (onLost === undefined && onCapacity === undefined) return;
+    const resource = slot.resource as T;
     try {
-      slot.unsubscribe = this.#factory.onLost(slot.resource as T, (cause) => this.engine.lost(slot, cause, this.clock.now()));
+      const deaf = onLost?.call(this.#factory, resource, (cause) => this.engine.lost(slot, cause, this.clock.now()));
+      slot.unsubscribe = deaf;
+      if (onCapacity === undefined) return;
+      const closed = onCapacity.call(this.#factory, resource, (leases) => carries(this.engine, slot, leases, this.clock.now()));
+      slot.unsubscribe = () => {
+        closed();
+        deaf?.();
+      };
     } catch (error) {
       slot.broken = true;
       slot.error = error;

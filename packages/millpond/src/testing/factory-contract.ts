@@ -373,11 +373,12 @@ async function stageFor<T>(setup: FactoryContractSetup<T>, made: Factory<T>): Pr
     nothingLeft: async () => {
       if (setup.countOpen === undefined) return;
       let open = await setup.countOpen();
-      for (let waitedMs = 0; open !== atStart && waitedMs < patience; waitedMs += POLL_MS) {
+      for (let waitedMs = 0; open > atStart! && waitedMs < patience; waitedMs += POLL_MS) {
         await sleep(POLL_MS);
         open = await setup.countOpen();
       }
-      assert.equal(open, atStart, 'resources that the other end still sees');
+      // Fewer is what the other end has noticed late of the case before.
+      assert.ok(open <= atStart!, `${open} resources that the other end still sees, and ${atStart} at the start`);
     },
   };
   return stage;

@@ -2,6 +2,7 @@
 // whichever driver is behind it.
 
 import { PoolError } from '../../index.ts';
+import { named } from './named.ts';
 
 /** `ERR_POOL_QUERY_TIMEOUT`: the deadline passed while it ran. It is cancelled at the server; whether it had an effect is not known. */
 export class QueryTimeoutError extends PoolError {
@@ -56,9 +57,4 @@ export class TransactionFailedError extends PoolError {
   static {
     named(this, 'TransactionFailedError');
   }
-}
-
-/** Gives a class of errors its name, once for all of them. */
-export function named(errorClass: { readonly prototype: object }, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true });
 }

@@ -1,7 +1,7 @@
 // What a statement can fail with here and nowhere else.
 
 import { PoolError } from '../../index.ts';
-import { named } from '../common/errors.ts';
+import { named } from '../common/named.ts';
 
 /** `ERR_POOL_RESET_FAILED`: what the last borrower left could not be cleaned away. The statement did not run; the connection is closed. */
 export class ResetFailedError extends PoolError {

@@ -1,0 +1,28 @@
+// One place that requests go to, as an agent knows it: the key of a pool.
+
+import type { Pool } from '../../index.ts';
+import type { AgentRequest, AgentSocket } from './agent-internals.ts';
+import type { Connection } from './agent-connection.ts';
+
+export class Origin {
+  /** As `getName` of the agent says it. May hold a private key: it is never shown. */
+  readonly name: string;
+  /** The same as text that may be shown. */
+  readonly text: string;
+  /** How to connect there: of the request that waited last, since what differs between them is not part of the name. */
+  options: Readonly<Record<string, unknown>>;
+  hostHeader: string | undefined = undefined;
+  /** What its server said last about how long it keeps connections, and how long they may be idle by that. */
+  hint: string | undefined = undefined;
+  restMs: number | undefined = undefined;
+  /** Its pool as it was seen last. Once that is forgotten it is closed, and lends nothing. */
+  pool: Pool<AgentSocket> | undefined = undefined;
+  readonly connections: Set<Connection> = new Set();
+  readonly waiting: Set<AgentRequest> = new Set();
+
+  constructor(name: string, text: string, options: Readonly<Record<string, unknown>>) {
+    this.name = name;
+    this.text = text;
+    this.options = options;
+  }
+}

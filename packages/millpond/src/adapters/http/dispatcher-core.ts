@@ -1,0 +1,179 @@
+// What a dispatcher does, whatever class it extends: which pool a request goes to, how many are under way, how it ends.
+
+import { EventEmitter } from 'node:events';
+import { InvalidOptionError, KeyedPool, type Pool } from '../../index.ts';
+import { connectionFactory, type Connection, type ConnectionSettings } from './client.ts';
+import { Exchange, type Exchanges } from './dispatcher-exchange.ts';
+import type { DispatcherSettings } from './dispatcher-options.ts';
+import { Origins } from './dispatcher-origin.ts';
+import type { HttpConnection, HttpDispatcherWarmOptions, HttpOrigin, HttpOriginStats } from './dispatcher-types.ts';
+import { takesHandlers, type Dispatch, type Handler, type Undici } from './driver.ts';
+
+export class Core {
+  readonly undici: Undici;
+  readonly settings: DispatcherSettings;
+  readonly pools: KeyedPool<HttpOrigin, HttpConnection>;
+  readonly plain: boolean;
+  /** Requests that have not had their last word. */
+  active = 0;
+  closed = false;
+  destroyed = false;
+  /** With what a destroy ended what was under way. */
+  reason: unknown = undefined;
+  owner: EventEmitter = new EventEmitter();
+  readonly #origins = new Origins();
+  #onDone: (() => void) | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+  #destroying: Promise<void> | undefined = undefined;
+  readonly #traffic = new WeakMap<Pool<HttpConnection>, Traffic>();
+
+  constructor(settings: DispatcherSettings, undici: Undici) {
+    this.settings = settings;
+    this.undici = undici;
+    this.plain = takesHandlers(undici);
+    const connection: ConnectionSettings = {
+      ...settings.connection(undici),
+      onOpen: ({ origin, client }) => this.emit('connect', origin, [client]),
+      onLost: ({ origin, client }, cause) => this.emit('disconnect', origin, [client], cause),
+      onFailed: (origin, error) => this.emit('connectionError', origin, [], error),
+      farewell: () => this.reason,
+    };
+    this.pools = new KeyedPool<HttpOrigin, HttpConnection>({
+      ...settings.pools,
+      keyOf: ({ key }) => key,
+      factory: (origin) => connectionFactory(connection, origin, `${settings.name}/${origin.key}`),
+    });
+  }
+
+  /** True: the next request would not have to wait. Throws what a request cannot be taken for. */
+  start(options: Dispatch, handler: Handler): boolean {
+    const { errors } = this.undici;
+    if (this.destroyed) throw new errors.ClientDestroyedError();
+    if (this.closed) throw new errors.ClientClosedError();
+    if (typeof options !== 'object' || options === null) throw new errors.InvalidArgumentError('opts must be an object.');
+    const origin = this.#origins.of(options);
+    if (origin === undefined) throw new errors.InvalidArgumentError('opts.origin must be an http or https URL, or its string.');
+    return this.#trafficTo(origin).start(options, handler);
+  }
+
+  async warm(origin: string | URL, options: HttpDispatcherWarmOptions = {}): Promise<void> {
+    const place = this.#origins.of({ origin, path: '/', method: 'GET' });
+    if (place === undefined) throw new InvalidOptionError('origin', 'origin must be an http or https URL', this.settings.name);
+    const { min = Math.max(1, this.settings.min), ...ready } = options;
+    const pool = this.pools.open(place);
+    pool.resize({ min });
+    await pool.ready(ready);
+  }
+
+  close(): Promise<void> {
+    if (this.destroyed && this.#closing === undefined) return Promise.reject(new this.undici.errors.ClientDestroyedError());
+    return this.#closing ??= this.#close();
+  }
+
+  destroy(error: Error | undefined): Promise<void> {
+    return this.#destroying ??= this.#destroy(error);
+  }
+
+  stats(): Record<string, HttpOriginStats> {
+    const all: Record<string, HttpOriginStats> = {};
+    for (const [key, pool] of this.pools.stats().perKey) {
+      const { idle, borrowed, waiting, validating, resetting } = pool;
+      const known = this.pools.get({ key } as HttpOrigin);
+      const retries = known === undefined ? 0 : this.#traffic.get(known)?.retries ?? 0;
+      all[key] = {
+        connected: idle + borrowed + validating + resetting, free: idle, pending: waiting, queued: waiting, running: borrowed,
+        size: waiting + borrowed, retries, pool,
+      };
+    }
+    return all;
+  }
+
+  #trafficTo(origin: HttpOrigin): Traffic {
+    const pool = this.pools.open(origin);
+    let traffic = this.#traffic.get(pool);
+    if (traffic === undefined) {
+      traffic = new Traffic(this, origin);
+      // Not the pool of a dispatcher that is closed, which is made for one refusal.
+      this.#traffic.set(pool, traffic);
+    }
+    return traffic;
+  }
+
+  emit(name: string, origin: HttpOrigin, targets: readonly unknown[], ...rest: unknown[]): void {
+    const { owner } = this;
+    if (owner.listenerCount(name) > 0) owner.emit(name, origin.url, [owner, ...targets], ...rest);
+  }
+
+  over(): void {
+    if (--this.active === 0) this.#onDone?.();
+  }
+
+  async #close(): Promise<void> {
+    this.closed = true;
+    if (this.active > 0 && !this.destroyed) await new Promise<void>((resolve) => { this.#onDone = resolve; });
+    await this.destroy(undefined);
+  }
+
+  async #destroy(error: Error | undefined): Promise<void> {
+    this.destroyed = true;
+    this.reason = error ?? new this.undici.errors.ClientDestroyedError();
+    await this.pools.close({ deadlineMs: 0 });
+  }
+}
+
+/** The requests of one origin. */
+class Traffic implements Exchanges {
+  readonly #core: Core;
+  readonly #origin: HttpOrigin;
+  active = 0;
+  retries = 0;
+  /** A dispatch was answered with false: somebody may wait for `drain`. */
+  #full = false;
+
+  constructor(core: Core, origin: HttpOrigin) {
+    this.#core = core;
+    this.#origin = origin;
+  }
+
+  get undici(): Undici {
+    return this.#core.undici;
+  }
+
+  get plain(): boolean {
+    return this.#core.plain;
+  }
+
+  get mayRetry(): boolean {
+    return this.#core.settings.retry;
+  }
+
+  pool(): Pool<Connection> {
+    return this.#core.pools.open(this.#origin) as Pool<Connection>;
+  }
+
+  /** True: another one would not have to wait. */
+  start(options: Dispatch, handler: Handler): boolean {
+    this.active++;
+    this.#core.active++;
+    new Exchange(this, options, handler).begin();
+    this.#full ||= !this.#hasRoom();
+    return !this.#full;
+  }
+
+  refusal(error: unknown): unknown {
+    return this.#core.reason ?? error;
+  }
+
+  over(): void {
+    this.active--;
+    this.#core.over();
+    if (!this.#full || !this.#hasRoom()) return;
+    this.#full = false;
+    this.#core.emit('drain', this.#origin, []);
+  }
+
+  #hasRoom(): boolean {
+    const { settings, active } = this.#core;
+    return this.active < settings.max && active < settings.maxTotal;
+  }
+}

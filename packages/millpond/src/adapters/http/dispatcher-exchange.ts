@@ -1,0 +1,251 @@
+// One request from its dispatch to its last word. It waits for a connection, is sent, and passes on what comes back. In between it may go
+// through more than one connection:
+//
+//   - Not sent yet (the connection died while it was being handed over): it goes to another one, whatever it is.
+//   - Sent on a connection that had been used before, which died before the first byte of an answer: most likely the server had closed it
+//     as idle while the request was on its way. That cannot be told from a server that died of the request, so only what may be done twice
+//     (RFC 9110, 9.2.2) and can be sent again as it is goes to another one.
+//
+// A connection that is new and dies at once is no such race, and is told.
+
+import type { Lease, Pool } from '../../index.ts';
+import type { Connection } from './client.ts';
+import type { Dispatch, Handler, RawHeaders, Undici } from './driver.ts';
+import type { Socket } from 'node:net';
+import { toResponseHandler } from './dispatcher-handlers.ts';
+
+/** A server that closes at random may hit one request several times; a request that kills the server must not kill all connections. */
+const MOST_RETRIES = 3;
+
+/** How a connection dies that the other side has closed. */
+const LOSSES = new Set<unknown>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** What an exchange needs of its dispatcher. */
+export interface Exchanges {
+  readonly undici: Undici;
+  /** Whether Clients take the names of {@link Handler}. */
+  readonly plain: boolean;
+  readonly mayRetry: boolean;
+  /** Requests that went to another connection. */
+  retries: number;
+  /** The pool for this request, made anew when it has been forgotten. */
+  pool(): Pool<Connection>;
+  /** What to say for an acquire that was refused. */
+  refusal(error: unknown): unknown;
+  /** Exactly once for each exchange, before its last word. */
+  over(): void;
+}
+
+export class Exchange implements Handler {
+  readonly #host: Exchanges;
+  readonly #options: Dispatch;
+  readonly #handler: Handler;
+  #waiting: Waiting | undefined = undefined;
+  #connection: Connection | undefined = undefined;
+  #lease: Lease<Connection> | undefined = undefined;
+  #abortSent: ((reason?: unknown) => void) | undefined = undefined;
+  #sent = false;
+  #answered = false;
+  #reused = false;
+  #aborted = false;
+  #reason: unknown = undefined;
+  #ended = false;
+  #retries = 0;
+
+  constructor(host: Exchanges, options: Dispatch, handler: Handler) {
+    this.#host = host;
+    this.#options = options;
+    this.#handler = handler;
+  }
+
+  begin(): void {
+    try {
+      // Before it has a connection, so that it can be aborted while it waits for one. It is not told again.
+      this.#handler.onConnect((reason) => this.#abort(reason));
+    } catch (error) {
+      this.fail(error);
+    }
+    if (!this.#ended) this.#acquire();
+  }
+
+  /** The last word, if there was none before. */
+  fail(error: unknown): void {
+    if (this.#end()) this.#tell(error);
+  }
+
+  // ------------------------------------------------------------------------------------------------ what the Client says
+
+  onConnect(abort: (reason?: unknown) => void): void {
+    // Thrown, and not by way of `abort`, which would cost the connection.
+    if (this.#aborted) throw this.#reason;
+    this.#abortSent = abort;
+    this.#sent = true;
+  }
+
+  onResponseStarted(): void {
+    this.#answered = true;
+    this.#handler.onResponseStarted?.();
+  }
+
+  onHeaders(statusCode: number, headers: RawHeaders, resume: () => void, statusText: string): boolean | void {
+    this.#answered = true;
+    this.#connection?.noteHint(headers);
+    return this.#handler.onHeaders(statusCode, headers, resume, statusText);
+  }
+
+  onUpgrade(statusCode: number, headers: RawHeaders, socket: Socket): void {
+    const lease = this.#lease;
+    this.#connection?.handOver();
+    // The socket is the caller's now, who closes it.
+    if (lease?.ended === false) lease.detach();
+    this.#end();
+    this.#handler.onUpgrade?.(statusCode, headers, socket);
+  }
+
+  onData(chunk: Buffer): boolean | void {
+    return this.#handler.onData(chunk);
+  }
+
+  onComplete(trailers: RawHeaders): void {
+    const connection = this.#connection!;
+    connection.answers++;
+    connection.finish();
+    if (!this.#end()) return;
+    try {
+      this.#handler.onComplete(trailers);
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  onError(error: unknown): void {
+    const connection = this.#connection!;
+    if (!this.#sent && !connection.lost) connection.finishUnsent();
+    else connection.finish();
+    if (this.#ended) return;
+    if (this.#mayGoAgain(error, connection)) {
+      this.#retries++;
+      this.#host.retries++;
+      this.#acquire();
+    } else {
+      this.fail(this.#aborted ? this.#reason : error);
+    }
+  }
+
+  onBodySent(chunk: Uint8Array): void {
+    this.#handler.onBodySent?.(chunk);
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- details
+
+  #acquire(): void {
+    const pool = this.#host.pool();
+    const lease = pool.tryAcquire();
+    if (lease !== undefined) {
+      this.#send(lease);
+      return;
+    }
+    const waiting = new Waiting();
+    this.#waiting = waiting;
+    // As much of a signal as an acquire looks at: a real one costs a third of a request.
+    pool.acquire({ signal: waiting as unknown as AbortSignal }).then(
+      (late) => {
+        this.#waiting = undefined;
+        if (this.#ended) late.release();
+        else this.#send(late);
+      },
+      (error: unknown) => {
+        this.#waiting = undefined;
+        this.fail(this.#host.refusal(error));
+      },
+    );
+  }
+
+  #send(lease: Lease<Connection>): void {
+    const connection = lease.resource;
+    this.#lease = lease;
+    this.#connection = connection;
+    this.#abortSent = undefined;
+    this.#sent = false;
+    this.#reused = connection.answers > 0;
+    connection.occupy(() => {
+      // The pool ends it itself when it is closed for good.
+      if (!lease.ended) lease.release();
+    });
+    try {
+      connection.client.dispatch(this.#options, this.#host.plain ? this : toResponseHandler(this));
+    } catch (error) {
+      // Nothing of it is left in the Client.
+      connection.finishUnsent();
+      this.fail(error);
+    }
+  }
+
+  #abort(reason: unknown): void {
+    if (this.#ended || this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason ?? new this.#host.undici.errors.RequestAbortedError();
+    if (this.#abortSent !== undefined) {
+      this.#abortSent(this.#reason);
+    } else {
+      // In the queue of the pool it leaves at once; on its way into the connection it is told by onConnect.
+      this.#waiting?.abort(this.#reason);
+      this.fail(this.#reason);
+    }
+  }
+
+  #mayGoAgain(error: unknown, connection: Connection): boolean {
+    if (this.#aborted || this.#retries >= MOST_RETRIES) return false;
+    if (!this.#sent) return connection.lost;
+    if (!this.#host.mayRetry || this.#answered || !this.#reused || !LOSSES.has((error as { readonly code?: unknown } | null)?.code)) return false;
+    const { idempotent, method, body } = this.#options;
+    return (idempotent ?? IDEMPOTENT.has(method)) && isReplayable(body);
+  }
+
+  #tell(error: unknown): void {
+    try {
+      this.#handler.onError(error);
+    } catch (thrown) {
+      process.emitWarning(`The handler of a request threw in onError: ${String(thrown)}`, { code: 'MILLPOND_HANDLER_THREW' });
+    }
+  }
+
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#host.over();
+    return true;
+  }
+}
+
+/** Can be sent twice: it is all there, and sending does not use it up. */
+function isReplayable(body: unknown): boolean {
+  return body === undefined || body === null || typeof body === 'string' || ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
+}
+
+/** The part of an AbortSignal that an acquire uses. */
+class Waiting {
+  aborted = false;
+  reason: unknown = undefined;
+  #listener: (() => void) | undefined = undefined;
+
+  addEventListener(_name: 'abort', listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  removeEventListener(): void {
+    this.#listener = undefined;
+  }
+
+  abort(reason: unknown): void {
+    this.aborted = true;
+    this.reason = reason;
+    this.#listener?.();
+  }
+}

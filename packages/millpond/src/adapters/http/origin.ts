@@ -1,0 +1,26 @@
+// What makes two requests go to the same place, as text that may be shown: it names pools, and stands in errors, stats and metrics. TLS
+// options are part of the place (a client's certificate is an identity), and some of them are secrets: of those it shows a fingerprint.
+
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
+
+/** `https://example.com`, `http://[::1]:8080`, `http://unix:/run/app.sock`; with `identity`, `https://example.com#5f2c9d07a1b3`. */
+export function originText(
+  place: { readonly protocol: string; readonly host: string; readonly port?: number | string | undefined; readonly socketPath?: string | undefined },
+  identity = '',
+): string {
+  const { protocol, host, port, socketPath } = place;
+  const suffix = identity === '' ? '' : `#${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
+  if (socketPath !== undefined) return `${protocol}//unix:${socketPath}${suffix}`;
+  const shown = isIP(host) === 6 ? `[${host}]` : host;
+  return `${protocol}//${shown}${port === undefined || Number(port) === DEFAULT_PORTS[protocol] ? '' : `:${port}`}${suffix}`;
+}
+
+/** The name for the TLS handshake, as Node derives it: of the Host header, or of the host; none for a bare address. */
+export function serverNameOf(host: string, hostHeader?: string): string {
+  const bracket = hostHeader?.startsWith('[') === true ? hostHeader.indexOf(']') : -1;
+  const name = hostHeader === undefined ? host : bracket > 0 ? hostHeader.slice(1, bracket) : hostHeader.split(':', 1)[0]!;
+  return isIP(name) === 0 ? name : '';
+}
