@@ -82,29 +82,35 @@ interface Mysql2Promise {
   readonly PromisePoolConnection: new (connection: Connection, promise?: PromiseConstructor) => PromiseConnection;
 }
 
-/** Where mysql2 may be: beside this package, or, where this package has taken its name, under another. */
-const NAMES = ['mysql2', 'mysql2-original'] as const;
-
 const require = createRequire(import.meta.url);
 
-function located(): (typeof NAMES)[number] {
-  for (const name of NAMES) {
-    try {
-      if ((require(`${name}/package.json`) as { readonly name: string }).name === 'mysql2') return name;
-    } catch (error) {
-      if ((error as { readonly code?: unknown }).code !== 'MODULE_NOT_FOUND') throw error;
-    }
-  }
-  throw new Error('@millpond/mysql2 makes its connections with mysql2, which is not installed: npm install mysql2. Where an override has put '
-    + '@millpond/mysql2 in its place, install it as mysql2-original: npm install mysql2-original@npm:mysql2');
+interface Packages {
+  readonly main: typeof import('mysql2');
+  readonly promise: typeof import('mysql2/promise');
 }
 
-const name: (typeof NAMES)[number] = located();
+/** mysql2 is beside this package, or, where this package has taken its name, there under another. */
+function load(): Packages {
+  try {
+    return (isMysql2(require('mysql2/package.json')) ? { main: require('mysql2'), promise: require('mysql2/promise') }
+      : { main: require('mysql2-original'), promise: require('mysql2-original/promise') }) as Packages;
+  } catch (error) {
+    const message = '@millpond/mysql2 makes its connections with mysql2, which is not there: npm install mysql2. Where @millpond/mysql2 has its '
+      + 'name, install it under another: npm install mysql2-original@npm:mysql2';
+    throw new Error(message, { cause: error });
+  }
+}
+
+function isMysql2(manifest: unknown): boolean {
+  return (manifest as { readonly name?: unknown }).name === 'mysql2';
+}
+
+const loaded: Packages = load();
 
 /** Everything that `require('mysql2')` has. */
-export const all: typeof import('mysql2') = require(name) as typeof import('mysql2');
+export const all: Packages['main'] = loaded.main;
 /** Everything that `require('mysql2/promise')` has. */
-export const allOfPromise: typeof import('mysql2/promise') = require(`${name}/promise`) as typeof import('mysql2/promise');
+export const allOfPromise: Packages['promise'] = loaded.promise;
 
 export const mysql2: Mysql2 = all as unknown as Mysql2;
 export const mysql2Promise: Mysql2Promise = allOfPromise as unknown as Mysql2Promise;

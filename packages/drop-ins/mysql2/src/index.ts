@@ -22,6 +22,7 @@ export const createPoolPromise: (options: string | (PoolOptions & WithMillpond))
   makePromisePool as (options: string | object) => unknown as (options: string | object) => import('mysql2/promise').Pool;
 
 export const Pool: typeof PoolClass = PoolClass;
+export type Pool = AnyPool;
 
 /** What mysql2 has that its types do not show. */
 interface Untyped {
@@ -41,7 +42,9 @@ interface Untyped {
 const mysql2: Mysql2 & Untyped = all as Mysql2 & Untyped;
 
 export const Connection: Mysql2['Connection'] = mysql2.Connection;
+export type Connection = import('mysql2').Connection;
 export const PoolConnection: Mysql2['PoolConnection'] = mysql2.PoolConnection;
+export type PoolConnection = import('mysql2').PoolConnection;
 export const createConnection: Mysql2['createConnection'] = mysql2.createConnection;
 export const createPoolCluster: Mysql2['createPoolCluster'] = mysql2.createPoolCluster;
 export const createServer: Mysql2['createServer'] = mysql2.createServer;
@@ -53,7 +56,9 @@ export const Types: Mysql2['Types'] = mysql2.Types;
 export const Charsets: Mysql2['Charsets'] = mysql2.Charsets;
 export const connect: Untyped['connect'] = mysql2.connect;
 export const ConnectionConfig: unknown = mysql2.ConnectionConfig;
+export type ConnectionConfig = import('mysql2').ConnectionConfig;
 export const PoolCluster: unknown = mysql2.PoolCluster;
+export type PoolCluster = import('mysql2').PoolCluster;
 export const createQuery: unknown = mysql2.createQuery;
 export const authPlugins: unknown = mysql2.authPlugins;
 export const createConnectionPromise: Untyped['createConnectionPromise'] = mysql2.createConnectionPromise;
@@ -63,10 +68,16 @@ export const CharsetToEncoding: unknown = mysql2.CharsetToEncoding;
 export const setMaxParserCache: Untyped['setMaxParserCache'] = mysql2.setMaxParserCache;
 export const clearParserCache: Untyped['clearParserCache'] = mysql2.clearParserCache;
 
+interface Replaced {
+  readonly createPool: typeof createPool;
+  readonly createPoolPromise: typeof createPoolPromise;
+  readonly Pool: typeof PoolClass;
+}
+
 // What other versions of mysql2 have besides is there for require() and for the default import.
-const whole: Mysql2 = Object.defineProperties({}, {
+const whole: Omit<Mysql2, keyof Replaced> & Replaced = Object.defineProperties({}, {
   ...Object.getOwnPropertyDescriptors(all),
   ...Object.getOwnPropertyDescriptors({ createPool, createPoolPromise, Pool }),
-}) as Mysql2;
+}) as Omit<Mysql2, keyof Replaced> & Replaced;
 
 export { whole as default, whole as 'module.exports' };

@@ -32,7 +32,9 @@ const mysql2: Mysql2 & Untyped = allOfPromise as Mysql2 & Untyped;
 export const createConnection: Mysql2['createConnection'] = mysql2.createConnection;
 export const createPoolCluster: Mysql2['createPoolCluster'] = mysql2.createPoolCluster;
 export const Connection: Mysql2['Connection'] = mysql2.Connection;
+export type Connection = import('mysql2/promise').Connection;
 export const PoolConnection: Mysql2['PoolConnection'] = mysql2.PoolConnection;
+export type PoolConnection = import('mysql2/promise').PoolConnection;
 export const PromiseConnection: Untyped['PromiseConnection'] = mysql2.PromiseConnection;
 export const PromisePoolConnection: Untyped['PromisePoolConnection'] = mysql2.PromisePoolConnection;
 export const escape: Mysql2['escape'] = mysql2.escape;
@@ -45,9 +47,14 @@ export const CharsetToEncoding: unknown = mysql2.CharsetToEncoding;
 export const setMaxParserCache: Untyped['setMaxParserCache'] = mysql2.setMaxParserCache;
 export const clearParserCache: Untyped['clearParserCache'] = mysql2.clearParserCache;
 
-const whole: Mysql2 = Object.defineProperties({}, {
+interface Replaced {
+  readonly createPool: typeof createPool;
+  readonly PromisePool: typeof PromisePoolClass;
+}
+
+const whole: Omit<Mysql2, keyof Replaced> & Replaced = Object.defineProperties({}, {
   ...Object.getOwnPropertyDescriptors(allOfPromise),
   ...Object.getOwnPropertyDescriptors({ createPool, PromisePool }),
-}) as Mysql2;
+}) as Omit<Mysql2, keyof Replaced> & Replaced;
 
 export { whole as default, whole as 'module.exports' };
