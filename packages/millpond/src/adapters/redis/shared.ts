@@ -359,9 +359,9 @@ export class Shared {
     this.carriers.delete(carrier);
     const { lease, session } = carrier;
     if (lease.ended) return; // the pool has closed, and taken it
-    // With something in flight it is here because somebody would not wait for that any longer.
-    if (!session.lost && session.pending === 0) lease.release();
-    else lease.destroy(session.cause);
+    // With something in flight it is here because somebody would not wait for that any longer. One that is lost is known to be broken.
+    if (session.lost || session.pending === 0) lease.release();
+    else lease.destroy();
   }
 
   /** It takes no more, and goes back when it is empty. */
