@@ -1,43 +1,25 @@
 // What an agent does to the process it lives in, seen from outside: programs of their own, on a compiled copy of the library.
 
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { compiledLibrary, runProgram } from '../support/compiled.ts';
 import { serve } from './stage.ts';
 
-const here = createRequire(import.meta.url);
-const run = promisify(execFile);
-const folder = mkdtempSync(join(tmpdir(), 'millpond-http-process-'));
-
-beforeAll(async () => {
-  const tsc = join(dirname(here.resolve('typescript/package.json')), 'bin', 'tsc');
-  const off = ['composite', 'incremental', 'declaration', 'declarationMap', 'isolatedDeclarations', 'sourceMap'];
-  const library = fileURLToPath(new URL('../../packages/millpond', import.meta.url));
-  await run(process.execPath, [
-    tsc, '-p', library, '--outDir', join(folder, 'millpond'), '--tsBuildInfoFile', 'null', ...off.flatMap((flag) => [`--${flag}`, 'false']),
-  ]);
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-});
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const library = compiledLibrary();
 
 /** Runs a module that finds HttpAgent, http and the origin at hand; it must end by itself, and well. Returns what it said. */
 async function program(origin: string, code: string): Promise<string> {
-  const source = `import http from 'node:http';
-import { once } from 'node:events';
-import { HttpAgent } from ${JSON.stringify(pathToFileURL(join(folder, 'millpond', 'adapters', 'http', 'index.js')).href)};
+  const { said, ended } = runProgram(`import http from 'node:http';
+import { HttpAgent } from ${JSON.stringify(pathToFileURL(join(library, 'millpond', 'adapters', 'http', 'index.js')).href)};
 const origin = ${JSON.stringify(origin)};
 const get = (agent, path = '/') => new Promise((resolve, reject) => {
   http.get(origin + path, { agent }, (response) => response.resume().on('end', resolve)).on('error', reject);
 });
-${code}`;
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', source], { timeout: 60_000 });
-  return stdout.trim();
+${code}`);
+  const end = await ended;
+  expect([end, said()]).toEqual([0, said()]);
+  return said().trim();
 }
 
 test('ends by itself with idle connections that nobody closed, used and warm ones', async () => {
