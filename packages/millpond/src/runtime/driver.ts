@@ -20,7 +20,7 @@ import { statsOf, type PoolStats } from '../stats.ts';
 import { Aborts } from './aborts.ts';
 import { coarseNow, createAlarm, systemClock, wall, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
-import { HookContext, InfoContext, isThenable, runHook } from './hooks.ts';
+import { HookContext, InfoContext, isThenable, runHook, subscribe } from './hooks.ts';
 import { holderOf, labelled, LiveLease, type LeaseMeta } from './lease.ts';
 import { isStill, momentOf, type Moment } from './moment.ts';
 import { reason, refusalError, type Circumstances } from './refusals.ts';
@@ -116,12 +116,14 @@ export class Driver<T> implements Ports<T> {
     const promise = new Promise<LiveLease<T>>(keepSettlers);
     const now = this.clock.now();
     const ticket = new Ticket(lane, now, timeoutMs, meta, resolveLast, rejectLast);
-    this.engine.enqueue(ticket, now);
-    if (ticket.waiting) {
-      this.alarm.keepAlive(true);
-      if (signal !== undefined) this.#watch(ticket, signal);
-    }
+    this.enqueue(ticket, now);
+    if (ticket.waiting && signal !== undefined) this.#watch(ticket, signal);
     return promise;
+  }
+
+  enqueue(ticket: Ticket, now: number): void {
+    this.engine.enqueue(ticket, now);
+    if (ticket.waiting) this.alarm.keepAlive(true);
   }
 
   #watch(ticket: Ticket, signal: AbortSignal): void {
@@ -471,18 +473,12 @@ export class Driver<T> implements Ports<T> {
   }
 
   #subscribe(slot: Slot<T>): void {
-    const { onLost, onCapacity } = this.#factory;
-    if (onLost === undefined && onCapacity === undefined) return;
-    const resource = slot.resource as T;
     try {
-      const deaf = onLost?.call(this.#factory, resource, (cause) => this.engine.lost(slot, cause, this.clock.now()));
-      slot.unsubscribe = deaf;
-      if (onCapacity === undefined) return;
-      const closed = onCapacity.call(this.#factory, resource, (leases) => carries(this.engine, slot, leases, this.clock.now()));
-      slot.unsubscribe = () => {
-        closed();
-        deaf?.();
-      };
+      subscribe(this.#factory, slot.resource as T, {
+        kept: (unsubscribe) => { slot.unsubscribe = unsubscribe; },
+        lost: (cause) => this.engine.lost(slot, cause, this.clock.now()),
+        carries: (leases) => carries(this.engine, slot, leases, this.clock.now()),
+      });
     } catch (error) {
       slot.broken = true;
       slot.error = error;

@@ -105,7 +105,13 @@ export class Core {
 
   emit(name: string, origin: HttpOrigin, targets: readonly unknown[], ...rest: unknown[]): void {
     const { owner } = this;
-    if (owner.listenerCount(name) > 0) owner.emit(name, origin.url, [owner, ...targets], ...rest);
+    if (owner.listenerCount(name) === 0) return;
+    try {
+      owner.emit(name, origin.url, [owner, ...targets], ...rest);
+    } catch (error) {
+      // It is told in the middle of what serves others.
+      process.emitWarning(`A listener for ${name} of dispatcher "${this.settings.name}" threw: ${String(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
+    }
   }
 
   over(): void {

@@ -8,7 +8,8 @@
 //
 // A connection that is new and dies at once is no such race, and is told.
 
-import type { Lease, Pool } from '../../index.ts';
+import { AsyncResource } from 'node:async_hooks';
+import { Pool, type Lease } from '../../index.ts';
 import type { Connection } from './client.ts';
 import type { Dispatch, Handler, RawHeaders, Undici } from './driver.ts';
 import type { Socket } from 'node:net';
@@ -41,7 +42,8 @@ export class Exchange implements Handler {
   private readonly host: Exchanges;
   private readonly options: Dispatch;
   private readonly handler: Handler;
-  private waiting: Waiting | undefined = undefined;
+  /** How to leave the queue of the pool, while it is in it. */
+  private leave: ((reason: unknown) => void) | undefined = undefined;
   private connection: Connection | undefined = undefined;
   private lease: Lease<Connection> | undefined = undefined;
   private abortSent: ((reason?: unknown) => void) | undefined = undefined;
@@ -150,20 +152,24 @@ export class Exchange implements Handler {
       this.send(lease);
       return;
     }
-    const waiting = new Waiting();
-    this.waiting = waiting;
-    // As much of a signal as an acquire looks at: a real one costs a third of a request.
-    pool.acquire({ signal: waiting as unknown as AbortSignal }).then(
+    // Whoever gives a connection back calls; what follows runs in the context of whoever asked.
+    const scope = new AsyncResource('millpond.Exchange');
+    let settled = false;
+    const leave = Pool.queue(
+      pool,
       (late) => {
-        this.waiting = undefined;
-        if (this.ended) late.release();
-        else this.send(late);
+        settled = true;
+        this.leave = undefined;
+        scope.runInAsyncScope(this.send, this, late);
       },
-      (error: unknown) => {
-        this.waiting = undefined;
-        this.fail(this.host.refusal(error));
+      (error) => {
+        settled = true;
+        this.leave = undefined;
+        scope.runInAsyncScope(this.fail, this, this.host.refusal(error));
       },
     );
+    // It may have been served or refused in that call, and wait again.
+    if (!settled) this.leave = leave;
   }
 
   private send(lease: Lease<Connection>): void {
@@ -191,7 +197,7 @@ export class Exchange implements Handler {
       this.abortSent(this.reason);
     } else {
       // In the queue of the pool it leaves at once; on its way into the connection it is told by onConnect.
-      this.waiting?.abort(this.reason);
+      this.leave?.(this.reason);
       this.fail(this.reason);
     }
   }
@@ -223,25 +229,4 @@ export class Exchange implements Handler {
 /** Can be sent twice: it is all there, and sending does not use it up. */
 function isReplayable(body: unknown): boolean {
   return body === undefined || body === null || typeof body === 'string' || ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
-}
-
-/** The part of an AbortSignal that an acquire uses. */
-class Waiting {
-  aborted = false;
-  reason: unknown = undefined;
-  #listener: (() => void) | undefined = undefined;
-
-  addEventListener(_name: 'abort', listener: () => void): void {
-    this.#listener = listener;
-  }
-
-  removeEventListener(): void {
-    this.#listener = undefined;
-  }
-
-  abort(reason: unknown): void {
-    this.aborted = true;
-    this.reason = reason;
-    this.#listener?.();
-  }
 }
