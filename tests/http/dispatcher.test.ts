@@ -1,7 +1,7 @@
 // The dispatcher by undici's contract, and what the pools behind it promise.
 
 import { once } from 'node:events';
-import { type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { makeCertificate } from '@millpond/lab/certificate';
@@ -225,7 +225,7 @@ test('what a handler throws ends its request and nothing else', async () => {
         resolve(error);
         if (method === 'onError') throw thrown;
       };
-      dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler as never);
+      dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler);
     });
     expect(await told).toBe(thrown);
     expect(await get(dispatcher, origin)).toBe('GET / ');
@@ -241,9 +241,8 @@ test('dispatch returns false when the next one would have to wait, and drain tel
   const dispatch = (): boolean => {
     let returned = false;
     done.push(new Promise((resolve, reject) => {
-      returned = dispatcher.dispatch({ origin, path: '/', method: 'GET' }, {
-        onConnect: () => undefined, onHeaders: () => true, onData: () => true, onComplete: () => resolve(), onError: reject,
-      });
+      const handler = { onConnect: () => undefined, onHeaders: () => true, onData: () => true, onComplete: () => resolve(), onError: reject };
+      returned = dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler);
     }));
     return returned;
   };
@@ -375,7 +374,7 @@ test('over TLS the sessions are resumed, names are checked, and a Host header ha
 test('connect may be a function, and a socket that comes too late is closed', async () => {
   const { origin, port } = await serve(echo);
   const connector = undici.buildConnector({});
-  const dispatcher = dispatcherOf({ connect: (request, callback) => { connector({ ...request, port: String(port) } as never, callback as never); } });
+  const dispatcher = dispatcherOf({ connect: (request, callback) => { connector({ ...request, port: String(port) } as never, callback); } });
   expect(await get(dispatcher, 'http://somewhere.invalid'.replace('somewhere.invalid', '127.0.0.1'))).toBe('GET / ');
 
   let late: ((error: null, socket: never) => void) | undefined;

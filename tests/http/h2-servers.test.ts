@@ -2,7 +2,7 @@
 
 import { makeCertificate } from '@millpond/lab/certificate';
 import { startNginx } from '@millpond/lab/nginx';
-import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import type { H2Answer, H2Pool } from 'millpond/http';
 import { expect, onTestFinished, test } from 'vitest';
 import { failureOf, until } from '../support/postgres.ts';
@@ -81,7 +81,7 @@ async function grpcServer(): Promise<number> {
   });
   server.addService({ greet: method('/test.Greeter/Greet'), fail: method('/test.Greeter/Fail') } as never, {
     greet: (call: ServerUnaryCall<string, string>, done: sendUnaryData<string>) => done(null, `hello ${call.request}`),
-    fail: (_call: ServerUnaryCall<string, string>, done: sendUnaryData<string>) => done({ code: 5, details: 'nobody there' }),
+    fail: (_call: ServerUnaryCall<string, string>, done: sendUnaryData<string>) => done({ code: status.NOT_FOUND, details: 'nobody there' }),
   });
   onTestFinished(() => server.forceShutdown());
   return new Promise((resolve, reject) => {

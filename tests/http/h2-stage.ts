@@ -29,7 +29,7 @@ type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, sessio
 
 /** Ends with the test. */
 export async function serveH2(onStream: OnStream, { settings = {}, tls }: H2StageOptions = {}): Promise<H2Stage> {
-  const server = (tls === undefined ? http2.createServer({ settings }) : http2.createSecureServer({ ...tls, settings })) as Http2Server;
+  const server: Http2Server = tls === undefined ? http2.createServer({ settings }) : http2.createSecureServer({ ...tls, settings });
   const sessions: ServerHttp2Session[] = [];
   const seen: string[] = [];
   let open = 0;

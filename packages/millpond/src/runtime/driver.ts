@@ -23,7 +23,8 @@ import { Emitter } from './emitter.ts';
 import { HookContext, InfoContext, isThenable, runHook, subscribe } from './hooks.ts';
 import { holderOf, labelled, LiveLease, type LeaseMeta } from './lease.ts';
 import { isStill, momentOf, type Moment } from './moment.ts';
-import { reason, refusalError, type Circumstances } from './refusals.ts';
+import { refusalError, type Circumstances } from './refusals.ts';
+import { Seat } from './seat.ts';
 import { Ticket } from './ticket.ts';
 
 export interface DriverInit<T> {
@@ -68,17 +69,15 @@ export class Driver<T> implements Ports<T> {
   readonly #resting = new Map<Slot<T>, (() => void)[]>();
   /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
   readonly #scope = new AsyncResource('millpond.Pool');
-  #seat: BudgetSeat | undefined = undefined;
-  #leaveSeat: (() => void) | undefined = undefined;
-  #lastGranted = 0;
+  readonly #budget: Seat;
   private boundStaleAt: number = -Infinity;
   private leapsSeen = wall.leaps;
-  readonly #failing = new Set<string>();
   /** When somebody was last refused. */
   #moment: Moment | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
     this.name = init.name;
+    this.#budget = new Seat(init.name);
     this.#factory = init.factory;
     this.clock = init.clock;
     this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
@@ -92,10 +91,9 @@ export class Driver<T> implements Ports<T> {
   }
 
   sit(seat: BudgetSeat): void {
-    this.#seat = seat;
     this.engine.budgeted = true;
     this.engine.plain = false;
-    this.#leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
+    this.#budget.sit(seat, () => this.engine.look(this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -362,8 +360,7 @@ export class Driver<T> implements Ports<T> {
       // A create that was given up may still come, and be destroyed; that is no reason to stay alive.
       this.alarm.keepAlive(false);
       this.alarm.stop();
-      this.#askBudget('onChange', () => this.#leaveSeat?.(), undefined);
-      this.#askBudget('leave', () => this.#seat?.leave(), undefined);
+      this.#budget.leave();
       this.onFreed?.();
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
@@ -371,19 +368,15 @@ export class Driver<T> implements Ports<T> {
   }
 
   granted(): number {
-    const seat = this.#seat;
-    if (seat === undefined) return Infinity;
-    const limit = this.#askBudget('limit', () => seat.limit, this.#lastGranted);
-    this.#lastGranted = limit >= 0 ? Math.floor(limit) : 0;
-    return this.#lastGranted;
+    return this.#budget.granted();
   }
 
   want(): void {
-    this.#askBudget('want', () => this.#seat?.want(), undefined);
+    this.#budget.want();
   }
 
   freed(): void {
-    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);
+    this.#budget.freed();
     this.onFreed?.();
   }
 
@@ -392,22 +385,6 @@ export class Driver<T> implements Ports<T> {
   }
 
   // ---------------------------------------------------------------------- details
-
-  /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
-  #askBudget<R>(member: string, ask: () => R, otherwise: R): R {
-    try {
-      const answer = ask();
-      if (this.#failing.size > 0) this.#failing.delete(member);
-      return answer;
-    } catch (error) {
-      // It is asked at every turn; once per outage is enough.
-      if (!this.#failing.has(member)) {
-        process.emitWarning(`The budget of pool "${this.name}" threw in ${member}: ${reason(error)}`, { code: 'MILLPOND_BUDGET_THREW' });
-      }
-      this.#failing.add(member);
-      return otherwise;
-    }
-  }
 
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);
