@@ -1,6 +1,8 @@
 // Servers of HTTP/2 for tests, and pools on them.
 
-import http2, { type Http2Server, type ServerHttp2Session, type ServerHttp2Stream, type IncomingHttpHeaders, type Settings } from 'node:http2';
+import http2, {
+  type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type Settings,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Certificate } from '@millpond/lab/certificate';
 import { createH2Pool, type H2Pool, type H2PoolOptions } from 'millpond/http';

@@ -1,7 +1,7 @@
 // What a dispatcher does, whatever class it extends: which pool a request goes to, how many are under way, how it ends.
 
 import { EventEmitter } from 'node:events';
-import { InvalidOptionError, KeyedPool, type Pool } from '../../index.ts';
+import { CreateError, InvalidOptionError, KeyedPool, type Pool } from '../../index.ts';
 import { connectionFactory, type Connection, type ConnectionSettings } from './client.ts';
 import { Exchange, type Exchanges } from './dispatcher-exchange.ts';
 import type { DispatcherSettings } from './dispatcher-options.ts';
@@ -110,7 +110,8 @@ export class Core {
       owner.emit(name, origin.url, [owner, ...targets], ...rest);
     } catch (error) {
       // It is told in the middle of what serves others.
-      process.emitWarning(`A listener for ${name} of dispatcher "${this.settings.name}" threw: ${String(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
+      const who = `A "${name}" listener of dispatcher "${this.settings.name}"`;
+      process.emitWarning(`${who} threw: ${String(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
     }
   }
 
@@ -163,7 +164,10 @@ class Traffic implements Exchanges {
   }
 
   refusal(error: unknown): unknown {
-    return this.core.reason ?? error;
+    const { reason } = this.core;
+    if (reason !== undefined) return reason;
+    // As undici tells it: interceptors and callers look for ECONNREFUSED and its likes.
+    return error instanceof CreateError && error.code === 'ERR_POOL_CREATE_FAILED' ? error.cause ?? error : error;
   }
 
   over(): void {

@@ -205,7 +205,8 @@ export class Exchange implements Handler {
   private mayGoAgain(error: unknown, connection: Connection): boolean {
     if (this.aborted || this.retries >= MOST_RETRIES) return false;
     if (!this.sent) return connection.lost;
-    if (!this.host.mayRetry || this.answered || !this.reused || !LOSSES.has((error as { readonly code?: unknown } | null)?.code)) return false;
+    if (!this.host.mayRetry || this.answered || !this.reused) return false;
+    if (!LOSSES.has((error as { readonly code?: unknown } | null)?.code)) return false;
     const { idempotent, method, body } = this.options;
     return (idempotent ?? IDEMPOTENT.has(method)) && isReplayable(body);
   }
