@@ -2,7 +2,7 @@
 
 import axios, { type AxiosInstance } from 'axios';
 import { makeCertificate } from '@millpond/lab/certificate';
-import got from 'got';
+import { got } from 'got';
 import { HttpAgent, HttpsAgent } from 'millpond/http';
 import fetch from 'node-fetch';
 import type { Agent } from 'node:http';
@@ -74,7 +74,10 @@ async function echo(tls: boolean): Promise<Stage> {
 for (const [name, make] of Object.entries(clients)) {
   describe(name, () => {
     function clientOf(): { readonly agents: Agents; readonly client: Client } {
-      const agents = { http: new HttpAgent({ acquireTimeoutMs: 60_000 }), https: new HttpsAgent({ ca: certificate.cert, acquireTimeoutMs: 60_000 }) };
+      const agents = {
+        http: new HttpAgent({ acquireTimeoutMs: 60_000 }),
+        https: new HttpsAgent({ ca: certificate.cert, acquireTimeoutMs: 60_000 }),
+      };
       onTestFinished(async () => {
         await Promise.all([agents.http.close({ deadlineMs: 0 }), agents.https.close({ deadlineMs: 0 })]);
       });

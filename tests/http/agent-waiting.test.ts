@@ -17,7 +17,9 @@ async function full(options: ConstructorParameters<typeof HttpAgent>[0] = {}) {
   await agent.warm(stage.origin, { timeoutMs: 60_000 });
   const holder = ask(agent, `${stage.origin}/holder`);
   await until('the holder at the server', () => gate.held, (held) => held === 1);
-  const get = (path: string, more: http.RequestOptions = {}): ClientRequest => http.get({ port: stage.port, host: '127.0.0.1', path, agent, ...more });
+  const get = (path: string, more: http.RequestOptions = {}): ClientRequest => {
+    return http.get({ port: stage.port, host: '127.0.0.1', path, agent, ...more });
+  };
   return { gate, stage, agent, holder, get };
 }
 

@@ -56,8 +56,8 @@ test('gives an idle connection to a request in the same tick, without a promise'
   await ask(agent, origin);
   const request = http.get({ port, host: '127.0.0.1', agent });
   expect(agent.stats()).toMatchObject({ idle: 0, borrowed: 1 });
-  await until('the answer', () => request.res, (res) => res != null);
-  request.res.resume();
+  const [response] = await once(request, 'response') as [IncomingMessage];
+  response.resume();
   await until('the end', () => agent.stats().idle, (idle) => idle === 1);
 });
 
@@ -82,7 +82,7 @@ test('shows its connections and its queue under the name that Node gives the ori
 
 test('keeps an origin to its limit, and all of them to theirs', async () => {
   const gate = new Gate();
-  const stages = [await serve((_, response) => gate.pass(() => response.end())), await serve((_, response) => gate.pass(() => response.end()))];
+  const stages = await Promise.all([1, 2].map(() => serve((_, response) => gate.pass(() => response.end()))));
   const agent = agentOf({ max: 3, maxTotal: 4, acquireTimeoutMs: 60_000 });
   const all = stages.flatMap(({ origin }) => Array.from({ length: 10 }, () => ask(agent, origin)));
   await until('as many as may be', () => gate.held, (held) => held === 4);
@@ -165,8 +165,8 @@ test('a connection that says something nobody asked for is not lent again', asyn
 test('a second answer behind the first one reaches nobody', async () => {
   const port = await rawServer([answer('first') + answer('second'), answer('third')]);
   const agent = agentOf({ max: 1 });
-  const first = await ask(agent, `http://127.0.0.1:${port}`).then(({ body }) => body, ({ code }: NodeJS.ErrnoException) => code);
-  expect(['first', 'ECONNRESET']).toContain(first);
+  const first = await ask(agent, `http://127.0.0.1:${port}`).then(({ body }) => body, String);
+  expect(['first', 'Error: socket hang up', 'Error: aborted']).toContain(first);
   expect(await ask(agent, `http://127.0.0.1:${port}`)).toMatchObject({ body: 'third', reused: false });
 });
 
@@ -225,7 +225,8 @@ test('a body waits for 100 Continue, and the connection is used again after it',
   });
   const agent = agentOf({ max: 1 });
   for (const reused of [false, true]) {
-    const request = http.request({ port, host: '127.0.0.1', agent, method: 'POST', headers: { Expect: '100-continue', 'Content-Length': 5 } });
+    const headers = { 'Expect': '100-continue', 'Content-Length': 5 };
+    const request = http.request({ port, host: '127.0.0.1', agent, method: 'POST', headers });
     request.flushHeaders();
     await once(request, 'continue');
     request.end('hello');
@@ -311,9 +312,9 @@ test('keepSocketAlive and reuseSocket of a derived class are asked', async () =>
   let keep = true;
   const reused: unknown[] = [];
   class Choosy extends HttpAgent {
-    keepSocketAlive(): boolean { return keep; }
+    override keepSocketAlive(): boolean { return keep; }
 
-    reuseSocket(_: Duplex, request: http.ClientRequest): void { reused.push(request.method); }
+    override reuseSocket(_: Duplex, request: http.ClientRequest): void { reused.push(request.method); }
   }
   const agent = new Choosy();
   await ask(agent, origin);
@@ -336,7 +337,9 @@ test('a Unix socket is an origin like any other', async () => {
     rmSync(path, { force: true });
   });
   const agent = agentOf();
-  for (const reused of [false, true]) expect(await ask(agent, 'http://api/', { socketPath: path })).toMatchObject({ body: 'local', reused });
+  for (const reused of [false, true]) {
+    expect(await ask(agent, 'http://api/', { socketPath: path })).toMatchObject({ body: 'local', reused });
+  }
   expect([...agent.pools.keys()]).toEqual([`http://unix:${path}`]);
 });
 

@@ -14,8 +14,10 @@ export function dispatcherOf(options: Omit<DispatcherOptions<undici.Dispatcher>,
 }
 
 /** The body of a GET. */
-export async function get(dispatcher: undici.Dispatcher, url: string, options: Partial<undici.Dispatcher.RequestOptions> = {}): Promise<string> {
-  const { body } = await undici.request(url, { ...options, dispatcher } as Parameters<typeof undici.request>[1]);
+export async function get(
+  dispatcher: undici.Dispatcher, url: string, options: Partial<undici.Dispatcher.RequestOptions> = {},
+): Promise<string> {
+  const { body } = await undici.request(url, { ...options, dispatcher });
   return body.text();
 }
 

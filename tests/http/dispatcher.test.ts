@@ -1,7 +1,7 @@
 // The dispatcher by undici's contract, and what the pools behind it promise.
 
 import { once } from 'node:events';
-import { type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { makeCertificate } from '@millpond/lab/certificate';
@@ -34,7 +34,7 @@ test('undici\'s functions and both fetches send requests through it', async () =
   expect(await global.text()).toBe('POST /global sent');
 
   let streamed = '';
-  await undici.stream(`${origin}/stream`, { dispatcher, opaque: undefined }, () => new Writable({
+  await undici.stream(`${origin}/stream`, { dispatcher, method: 'GET', opaque: null }, () => new Writable({
     write(chunk, _encoding, done) {
       streamed += String(chunk);
       done();
@@ -71,7 +71,8 @@ test('bodies as streams, iterators and form data, trailers, information and HEAD
     response.end();
   });
   const dispatcher = dispatcherOf({ max: 1 });
-  const post = (body: undici.Dispatcher.RequestOptions['body']): Promise<string> => get(dispatcher, origin, { method: 'POST', body: body ?? null });
+  const post = (body: NonNullable<undici.Dispatcher.RequestOptions['body']>): Promise<string> =>
+    get(dispatcher, origin, { method: 'POST', body });
   expect(await post(Readable.from(['str', 'eam']))).toBe('stream');
   expect(await post((async function* iterate() { yield* ['ite', 'rator']; })() as unknown as Readable)).toBe('iterator');
   const form = new undici.FormData();
@@ -195,9 +196,10 @@ test('a request that cannot be sent is told so and costs no connection', async (
   const dispatcher = dispatcherOf({ max: 1 });
   for (let nth = 0; nth < 3; nth++) {
     expect(await get(dispatcher, origin)).toBe('GET / ');
-    for (const wrong of [{ headers: { 'not a header': 'x' } }, { method: 'GE T' }, { method: 'PUT', body: 'abc', headers: { 'content-length': '7' } }]) {
-      expect(await failureOf(get(dispatcher, origin, wrong as Partial<undici.Dispatcher.RequestOptions>))).toMatchObject({ code: expect.stringMatching(/^UND_ERR_/) });
-    }
+    const wrong: readonly object[] = [
+      { headers: { 'not a header': 'x' } }, { method: 'GE T' }, { method: 'PUT', body: 'abc', headers: { 'content-length': '7' } },
+    ];
+    for (const each of wrong) expect((await failureOf(get(dispatcher, origin, each)))?.code).toMatch(/^UND_ERR_/);
   }
   expect(sockets).toHaveLength(1);
   for (const url of ['ftp://127.0.0.1', '', 7, undefined]) {
@@ -225,7 +227,7 @@ test('what a handler throws ends its request and nothing else', async () => {
         resolve(error);
         if (method === 'onError') throw thrown;
       };
-      dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler as never);
+      dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler);
     });
     expect(await told).toBe(thrown);
     expect(await get(dispatcher, origin)).toBe('GET / ');
@@ -241,15 +243,17 @@ test('dispatch returns false when the next one would have to wait, and drain tel
   const dispatch = (): boolean => {
     let returned = false;
     done.push(new Promise((resolve, reject) => {
-      returned = dispatcher.dispatch({ origin, path: '/', method: 'GET' }, {
-        onConnect: () => undefined, onHeaders: () => true, onData: () => true, onComplete: () => resolve(), onError: reject,
-      });
+      const goOn = (): boolean => true;
+      const handler = { onConnect: () => undefined, onHeaders: goOn, onData: goOn, onComplete: () => resolve(), onError: reject };
+      returned = dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler);
     }));
     return returned;
   };
   expect([dispatch(), dispatch(), dispatch()]).toEqual([true, false, false]);
   await until('two at the gate', () => gate.held, (held) => held === 2);
-  expect(statsOf(dispatcher)).toMatchObject({ connected: 2, free: 0, pending: 1, queued: 1, running: 2, size: 3, pool: { size: 2, waiting: 1 } });
+  expect(statsOf(dispatcher)).toMatchObject({
+    connected: 2, free: 0, pending: 1, queued: 1, running: 2, size: 3, pool: { size: 2, waiting: 1 },
+  });
   const drained = once(dispatcher, 'drain');
   gate.open();
   const [url, targets] = await drained as [URL, unknown[]];
@@ -259,7 +263,7 @@ test('dispatch returns false when the next one would have to wait, and drain tel
 
 test('it tells of connections that open, close and fail to open', async () => {
   const stage = await serve(echo);
-  const dispatcher = dispatcherOf({ createRetry: false });
+  const dispatcher = dispatcherOf();
   const opened = once(dispatcher, 'connect');
   const closed = once(dispatcher, 'disconnect');
   await get(dispatcher, stage.origin);
@@ -270,7 +274,7 @@ test('it tells of connections that open, close and fail to open', async () => {
   await once(stage.server, 'close');
   const failed = once(dispatcher, 'connectionError');
   const error = await failureOf(get(dispatcher, stage.origin));
-  expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', cause: { code: 'ECONNREFUSED' } });
+  expect(error).toMatchObject({ code: 'ECONNREFUSED' });
   expect(((await failed) as unknown[])[2]).toMatchObject({ code: 'ECONNREFUSED' });
 });
 
@@ -356,8 +360,9 @@ test('an upgrade takes its connection out of the pool', async () => {
 
 test('over TLS the sessions are resumed, names are checked, and a Host header has connections of its own', async () => {
   const certificate = makeCertificate('localhost');
-  const stage = await serve((request, response) => response.end(`${request.headers.host} ${String((request.socket as never as { servername: string }).servername)}`),
-    { tls: certificate });
+  const stage = await serve(({ headers, socket }, response) => {
+    response.end(`${headers.host} ${String((socket as never as { servername: string }).servername)}`);
+  }, { tls: certificate });
   const url = stage.origin.replace('127.0.0.1', 'localhost');
   const dispatcher = dispatcherOf({ max: 1, maxUses: 1, connect: { ca: certificate.cert } });
   for (let nth = 0; nth < 3; nth++) await get(dispatcher, url);
@@ -367,19 +372,21 @@ test('over TLS the sessions are resumed, names are checked, and a Host header ha
   expect(await get(dispatcher, url, { headers: { host: 'localhost:1' } })).toBe('localhost:1 localhost');
   expect(Object.keys(dispatcher.stats)).toEqual([url, `${url}#localhost`]);
   const wrong = await failureOf(get(dispatcher, url, { headers: { host: 'other.example' } }));
-  expect(wrong).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false, cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' } });
-  const stranger = dispatcherOf();
-  expect(await failureOf(get(stranger, url))).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', retryable: false });
+  expect(wrong).toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  const stranger = dispatcherOf({ createRetry: {} });
+  expect(await failureOf(get(stranger, url))).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
 });
 
 test('connect may be a function, and a socket that comes too late is closed', async () => {
   const { origin, port } = await serve(echo);
   const connector = undici.buildConnector({});
-  const dispatcher = dispatcherOf({ connect: (request, callback) => { connector({ ...request, port: String(port) } as never, callback as never); } });
+  const dispatcher = dispatcherOf({
+    connect: (request, callback) => { connector({ ...request, port: String(port) } as never, callback); },
+  });
   expect(await get(dispatcher, 'http://somewhere.invalid'.replace('somewhere.invalid', '127.0.0.1'))).toBe('GET / ');
 
   let late: ((error: null, socket: never) => void) | undefined;
-  const slow = dispatcherOf({ createTimeoutMs: 20, createRetry: false, connect: (_request, callback) => { late ??= callback as never; } });
+  const slow = dispatcherOf({ createTimeoutMs: 20, connect: (_request, callback) => { late ??= callback as never; } });
   expect(await failureOf(get(slow, origin))).toMatchObject({ code: 'ERR_POOL_CREATE_TIMEOUT' });
   let destroyed = false;
   late!(null, { destroy: () => { destroyed = true; } } as never);
@@ -401,7 +408,8 @@ test('wrong options are named, with what undici\'s options are called here', () 
     [{ max: 0 }, 'max', /at least 1/],
   ];
   for (const [options, option, message] of wrong) {
-    expect(() => createDispatcher({ undici, ...options })).toThrow(expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option, message: expect.stringMatching(message) }));
+    const error = { code: 'ERR_POOL_INVALID_OPTION', option, message: expect.stringMatching(message) };
+    expect(() => createDispatcher({ undici, ...options })).toThrow(expect.objectContaining(error));
   }
   expect(() => createDispatcher({ undici: {} as never })).toThrow(expect.objectContaining({ code: 'ERR_POOL_DRIVER_MISSING' }));
 });

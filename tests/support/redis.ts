@@ -9,7 +9,7 @@ import * as redis5 from 'redis-5';
 import { afterAll, beforeAll, describe } from 'vitest';
 
 export { startRedis, type RedisServer } from '@millpond/lab/redis';
-export { sleep, until } from './postgres.ts';
+export { until } from './postgres.ts';
 
 export interface ClientOptions {
   readonly port: number;

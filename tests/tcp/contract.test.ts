@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificate } from '@millpond/lab/certificate';
-import { tcpFactory, type TcpConnectOptions } from 'millpond/tcp';
+import { exchange, tcpFactory, type TcpConnectOptions } from 'millpond/tcp';
 import { defineCases, factoryContract } from 'millpond/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { ask, LineServer, type LineServerOptions } from '../support/line-server.ts';
@@ -33,7 +33,7 @@ describe.each(WAYS)('the factory contract over $name', ({ name, server: serverOp
     factory: () => tcpFactory({
       ...options,
       ...(serverOptions.path === undefined ? { host: 'localhost', family: 4, port: server.port } : { path: serverOptions.path }),
-      validate: async (socket) => await ask(socket, 'PING') === 'PONG',
+      validate: async (socket, { signal }) => await exchange(socket, () => ask(socket, 'PING'), { signal }) === 'PONG',
     }),
     use: (socket) => ask(socket, 'hello'),
     countOpen: () => server.connections.size,

@@ -1,4 +1,5 @@
-// Rule 21, where the peer has a limit of its own: a shared resource carries what it says, at most `sharing`, and may say something else later.
+// Rule 21, where the peer has a limit of its own: a shared resource carries what it says, at most `sharing`, and may say something else
+// later.
 
 import type { ScriptedFactory, ScriptedResource } from 'millpond/testing';
 import { expect, test } from 'vitest';

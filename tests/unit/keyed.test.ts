@@ -240,3 +240,18 @@ test('bad options are named', () => {
     expect(() => new KeyedPool(options as never), option).toThrow(expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option }));
   }
 });
+
+test('the pool of a key can be opened before anybody asks, and is kept while it has a min though its server is down', async () => {
+  const { clock, pool, factories, made } = world({ forgetAfterMs: 1_000 });
+  const opened = pool.open('a');
+  expect(pool.open('a')).toBe(opened);
+  expect(pool.get('a')).toBe(opened);
+  expect(made).toEqual(['a']);
+  factories.get('a')!.failCreates(new Error('down'));
+  opened.resize({ min: 1 });
+  await clock.advance(10_000);
+  expect(pool.get('a')).toBe(opened);
+  opened.resize({ min: 0 });
+  await clock.advance(30_000);
+  expect(pool.get('a')).toBeUndefined();
+});

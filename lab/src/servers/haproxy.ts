@@ -11,7 +11,8 @@ export interface HaproxyOptions {
   readonly backend?: readonly string[];
 }
 
-const PROGRAM = ['/usr/sbin/haproxy', '/usr/local/sbin/haproxy', '/opt/homebrew/bin/haproxy', '/usr/local/bin/haproxy'].find((path) => existsSync(path));
+const PLACES = ['/usr/sbin/haproxy', '/usr/local/sbin/haproxy', '/opt/homebrew/bin/haproxy', '/usr/local/bin/haproxy'];
+const PROGRAM = PLACES.find((path) => existsSync(path));
 
 export function hasHaproxy(): boolean {
   return PROGRAM !== undefined;

@@ -15,7 +15,8 @@ export interface NginxOptions {
   readonly http2?: boolean;
 }
 
-const PROGRAM = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/opt/homebrew/bin/nginx', '/usr/local/bin/nginx'].find((path) => existsSync(path));
+const PLACES = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/opt/homebrew/bin/nginx', '/usr/local/bin/nginx'];
+const PROGRAM = PLACES.find((path) => existsSync(path));
 
 export function hasNginx(): boolean {
   return PROGRAM !== undefined;
@@ -33,7 +34,8 @@ export function startNginx({ server, http = [], tls, http2 = false }: NginxOptio
       const listen = `listen 127.0.0.1:${port}${tls === undefined ? '' : ' ssl'}${http2 ? ' http2' : ''};`;
       const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`);
       const config = write('nginx.conf', `${[
-        'daemon off;', 'master_process off;', `pid ${folder}/pid;`, `error_log ${folder}/log notice;`, 'events { worker_connections 1024; }',
+        'daemon off;', 'master_process off;', `pid ${folder}/pid;`, `error_log ${folder}/log notice;`,
+        'events { worker_connections 1024; }',
         'http {', ...temporary, `access_log ${folder}/access;`, ...http, 'server {', listen, ...ssl, ...server, '}', '}',
       ].join('\n')}\n`);
       return { command: PROGRAM, args: ['-c', config, '-p', folder, '-e', `${folder}/log`] };

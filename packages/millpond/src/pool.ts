@@ -19,6 +19,7 @@ import { Driver } from './runtime/driver.ts';
 import { isThenable } from './runtime/hooks.ts';
 import type { LeaseMeta, LiveLease } from './runtime/lease.ts';
 import { reason } from './runtime/refusals.ts';
+import { Ticket } from './runtime/ticket.ts';
 import type { PoolStats } from './stats.ts';
 
 export interface CloseOptions {
@@ -106,6 +107,20 @@ export class Pool<T> implements AsyncDisposable {
   /** @internal The rules behind a pool: the simulator looks at them after every step. */
   static engineOf<T>(pool: Pool<T>): Engine<T> {
     return pool.#driver.engine;
+  }
+
+  /**
+   * @internal An acquire for adapters that queue whole requests: `served` or `refused` is called once, in the middle of what serves or
+   * refuses, and in whatever async context that is; a promise and its turn of the queue less. Returns how to leave, which is told
+   * to `refused`.
+   */
+  static queue<T>(pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void): (reason: unknown) => void {
+    const driver = pool.#driver;
+    const now = pool.#clock.now();
+    const meta = pool.#metaFor(undefined, Pool.queue);
+    const ticket = new Ticket(pool.#laneFor(undefined), now, pool.#timeoutMs, meta, served, refused);
+    driver.enqueue(ticket, now);
+    return (reason) => driver.engine.abort(ticket, reason, pool.#clock.now());
   }
 
   get state(): PoolState {

@@ -286,9 +286,7 @@ export class Engine<T> {
     slot.error ??= cause;
     if (slot.leases > 1) slot.doom ??= reason;
     if (this.endHold(hold, now)) this.destroy(slot, reason, now);
-    else if (slot.state === 'lent') {
-      this.slots.move(slot, this.slots.leaving, now);
-    }
+    else if (slot.state === 'lent') this.slots.move(slot, this.slots.leaving, now);
     dispatch(this, now);
   }
 

@@ -20,10 +20,11 @@ import { statsOf, type PoolStats } from '../stats.ts';
 import { Aborts } from './aborts.ts';
 import { coarseNow, createAlarm, systemClock, wall, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
-import { HookContext, InfoContext, isThenable, runHook } from './hooks.ts';
+import { HookContext, InfoContext, isThenable, runHook, subscribe } from './hooks.ts';
 import { holderOf, labelled, LiveLease, type LeaseMeta } from './lease.ts';
 import { isStill, momentOf, type Moment } from './moment.ts';
-import { reason, refusalError, type Circumstances } from './refusals.ts';
+import { refusalError, type Circumstances } from './refusals.ts';
+import { Seat } from './seat.ts';
 import { Ticket } from './ticket.ts';
 
 export interface DriverInit<T> {
@@ -68,17 +69,15 @@ export class Driver<T> implements Ports<T> {
   readonly #resting = new Map<Slot<T>, (() => void)[]>();
   /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
   readonly #scope = new AsyncResource('millpond.Pool');
-  #seat: BudgetSeat | undefined = undefined;
-  #leaveSeat: (() => void) | undefined = undefined;
-  #lastGranted = 0;
+  readonly #budget: Seat;
   private boundStaleAt: number = -Infinity;
   private leapsSeen = wall.leaps;
-  readonly #failing = new Set<string>();
   /** When somebody was last refused. */
   #moment: Moment | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
     this.name = init.name;
+    this.#budget = new Seat(init.name);
     this.#factory = init.factory;
     this.clock = init.clock;
     this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
@@ -92,10 +91,9 @@ export class Driver<T> implements Ports<T> {
   }
 
   sit(seat: BudgetSeat): void {
-    this.#seat = seat;
     this.engine.budgeted = true;
     this.engine.plain = false;
-    this.#leaveSeat = seat.onChange(() => this.engine.look(this.clock.now()));
+    this.#budget.sit(seat, () => this.engine.look(this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -116,12 +114,14 @@ export class Driver<T> implements Ports<T> {
     const promise = new Promise<LiveLease<T>>(keepSettlers);
     const now = this.clock.now();
     const ticket = new Ticket(lane, now, timeoutMs, meta, resolveLast, rejectLast);
-    this.engine.enqueue(ticket, now);
-    if (ticket.waiting) {
-      this.alarm.keepAlive(true);
-      if (signal !== undefined) this.#watch(ticket, signal);
-    }
+    this.enqueue(ticket, now);
+    if (ticket.waiting && signal !== undefined) this.#watch(ticket, signal);
     return promise;
+  }
+
+  enqueue(ticket: Ticket, now: number): void {
+    this.engine.enqueue(ticket, now);
+    if (ticket.waiting) this.alarm.keepAlive(true);
   }
 
   #watch(ticket: Ticket, signal: AbortSignal): void {
@@ -360,8 +360,7 @@ export class Driver<T> implements Ports<T> {
       // A create that was given up may still come, and be destroyed; that is no reason to stay alive.
       this.alarm.keepAlive(false);
       this.alarm.stop();
-      this.#askBudget('onChange', () => this.#leaveSeat?.(), undefined);
-      this.#askBudget('leave', () => this.#seat?.leave(), undefined);
+      this.#budget.leave();
       this.onFreed?.();
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
@@ -369,19 +368,15 @@ export class Driver<T> implements Ports<T> {
   }
 
   granted(): number {
-    const seat = this.#seat;
-    if (seat === undefined) return Infinity;
-    const limit = this.#askBudget('limit', () => seat.limit, this.#lastGranted);
-    this.#lastGranted = limit >= 0 ? Math.floor(limit) : 0;
-    return this.#lastGranted;
+    return this.#budget.granted();
   }
 
   want(): void {
-    this.#askBudget('want', () => this.#seat?.want(), undefined);
+    this.#budget.want();
   }
 
   freed(): void {
-    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);
+    this.#budget.freed();
     this.onFreed?.();
   }
 
@@ -390,22 +385,6 @@ export class Driver<T> implements Ports<T> {
   }
 
   // ---------------------------------------------------------------------- details
-
-  /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
-  #askBudget<R>(member: string, ask: () => R, otherwise: R): R {
-    try {
-      const answer = ask();
-      if (this.#failing.size > 0) this.#failing.delete(member);
-      return answer;
-    } catch (error) {
-      // It is asked at every turn; once per outage is enough.
-      if (!this.#failing.has(member)) {
-        process.emitWarning(`The budget of pool "${this.name}" threw in ${member}: ${reason(error)}`, { code: 'MILLPOND_BUDGET_THREW' });
-      }
-      this.#failing.add(member);
-      return otherwise;
-    }
-  }
 
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);
@@ -471,18 +450,12 @@ export class Driver<T> implements Ports<T> {
   }
 
   #subscribe(slot: Slot<T>): void {
-    const { onLost, onCapacity } = this.#factory;
-    if (onLost === undefined && onCapacity === undefined) return;
-    const resource = slot.resource as T;
     try {
-      const deaf = onLost?.call(this.#factory, resource, (cause) => this.engine.lost(slot, cause, this.clock.now()));
-      slot.unsubscribe = deaf;
-      if (onCapacity === undefined) return;
-      const closed = onCapacity.call(this.#factory, resource, (leases) => carries(this.engine, slot, leases, this.clock.now()));
-      slot.unsubscribe = () => {
-        closed();
-        deaf?.();
-      };
+      subscribe(this.#factory, slot.resource as T, {
+        kept: (unsubscribe) => { slot.unsubscribe = unsubscribe; },
+        lost: (cause) => this.engine.lost(slot, cause, this.clock.now()),
+        carries: (leases) => carries(this.engine, slot, leases, this.clock.now()),
+      });
     } catch (error) {
       slot.broken = true;
       slot.error = error;

@@ -1,6 +1,6 @@
 // Runs a factory's hooks so that a hook that throws counts as one that rejects, and a hook that answers at once is taken at once.
 
-import type { ResourceInfo } from '../factory.ts';
+import type { Factory, ResourceInfo } from '../factory.ts';
 
 /** Context of a hook. The signal is made when it is first asked for: most hooks of most calls never look at it. */
 export class HookContext {
@@ -56,4 +56,21 @@ export function runHook<R>(hook: () => Promise<R> | R, done: (result: R) => void
 
 export function isThenable<R>(value: Promise<R> | R): value is Promise<R> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** Listens to what a resource tells by itself. `kept` gets how to stop that, also when the second of the two hooks throws. */
+export function subscribe<T>(factory: Factory<T>, resource: T, listeners: {
+  readonly kept: (unsubscribe: () => void) => void;
+  readonly lost: (cause?: unknown) => void;
+  readonly carries: (leases: number) => void;
+}): void {
+  if (factory.onLost === undefined && factory.onCapacity === undefined) return;
+  const deaf = factory.onLost?.(resource, listeners.lost);
+  if (deaf !== undefined) listeners.kept(deaf);
+  const closed = factory.onCapacity?.(resource, listeners.carries);
+  if (closed === undefined) return;
+  listeners.kept(() => {
+    closed();
+    deaf?.();
+  });
 }

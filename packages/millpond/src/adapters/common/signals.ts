@@ -30,9 +30,10 @@ function leaveAll(this: AbortSignal): void {
 export function orAborted<R>(value: R | Promise<R>, signal: AbortSignal): R | Promise<R> {
   if (!(value instanceof Promise)) return value;
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
     const leave = (): void => reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+    // Also when nobody waits for it any more: a rejection that nobody hears would end the process.
     value.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
   });
 }

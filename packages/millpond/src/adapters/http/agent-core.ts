@@ -1,5 +1,5 @@
-// What HttpAgent and HttpsAgent have in common: requests come, connections are lent to them by a pool per origin, and come back. A request is
-// a lease. When a connection is idle the request has it in the same tick, as with Node's agent.
+// What HttpAgent and HttpsAgent have in common: requests come, connections are lent to them by a pool per origin, and come back. A request
+// is a lease. When a connection is idle the request has it in the same tick, as with Node's agent.
 
 import type { ClientRequest } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
@@ -29,6 +29,12 @@ export interface AgentFace {
 }
 
 type RequestOptions = Record<string, unknown>;
+
+interface Place {
+  readonly host?: string;
+  readonly port?: number;
+  readonly socketPath?: string;
+}
 
 /** Belongs to one request: a connection outlives it, and is not to keep its credentials. */
 const OF_THE_REQUEST: ReadonlySet<string> = new Set(['headers', 'auth', 'agent', '_defaultAgent', 'signal', 'method', 'timeout']);
@@ -101,8 +107,8 @@ export class AgentCore implements Owner {
   }
 
   /**
-   * Asked for each request, and the agent's own options are the same for all of them: what the request itself says tells origins apart. With
-   * TLS that includes the Host header, of which the name for the handshake is made.
+   * Asked for each request, and the agent's own options are the same for all of them: what the request itself says tells origins apart.
+   * With TLS that includes the Host header, of which the name for the handshake is made.
    */
   private originOf(options: RequestOptions, request: AgentRequest | undefined): Origin {
     const { agent } = this;
@@ -133,18 +139,17 @@ export class AgentCore implements Owner {
     const options: RequestOptions = Object.create(null) as RequestOptions;
     for (const [key, value] of Object.entries(given)) if (!OF_THE_REQUEST.has(key)) options[key] = value;
     Object.assign(options, agent.options);
-    const { host = 'localhost' } = options as { readonly host?: string };
+    const { host = 'localhost' } = options as Place;
     options['servername'] ??= serverNameOf(host, header);
     return options;
   }
 
   private textOf(name: string, options: RequestOptions): string {
     const { protocol } = this.agent;
-    const { host = 'localhost', port, socketPath } = options as { readonly host?: string; readonly port?: number; readonly socketPath?: string };
-    // Behind the host and the port stands what else makes a connection different from others to the same server.
-    const bare = name.replace(/:+$/, '');
-    const isPlain = bare === `${host}:${port ?? ''}` || (socketPath !== undefined && protocol === 'http:');
-    return originText({ protocol, host, port, socketPath }, isPlain ? '' : bare);
+    const { host = 'localhost', port, socketPath } = options as Place;
+    // What this request adds to what is so for all of them: an identity that others to the same server do not have.
+    const plain = this.agent.getName(this.merged({ host, port, socketPath }, undefined));
+    return originText({ protocol, host, port, socketPath }, name === plain ? '' : name);
   }
 
   /** The pools forget those that fell silent; when what is kept beside them has doubled, it is looked through. */

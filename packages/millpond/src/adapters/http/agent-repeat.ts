@@ -1,6 +1,6 @@
-// Sending a request once more, when the connection it was sent on turns out to have died. A server may close an idle connection at any time.
-// When that crosses with a request on its way, the client sees the connection end before the first byte of an answer. For a method that
-// may be repeated (RFC 9110, 9.2.2) that is nothing to trouble the caller with, provided that
+// Sending a request once more, when the connection it was sent on turns out to have died. A server may close an idle connection at any
+// time. When that crosses with a request on its way, the client sees the connection end before the first byte of an answer. For a method
+// that may be repeated (RFC 9110, 9.2.2) that is nothing to trouble the caller with, provided that
 //
 // - the connection had been used before: on a new one the server is at fault, not the crossing,
 // - not one byte had arrived, and

@@ -20,7 +20,7 @@ export class HttpAgent extends http.Agent implements AsyncDisposable {
   readonly [CORE]: AgentCore;
 
   constructor(options?: HttpAgentOptions) {
-    const settings = agentSettings(options, 'http');
+    const settings = agentSettings('http', options);
     super(nodeOptions(settings));
     this[CORE] = coreOf(this, settings);
   }
@@ -71,7 +71,7 @@ export class HttpsAgent extends https.Agent implements AsyncDisposable {
   readonly [CORE]: AgentCore;
 
   constructor(options?: HttpsAgentOptions) {
-    const settings = agentSettings(options, 'https');
+    const settings = agentSettings('https', options);
     super(nodeOptions(settings));
     this[CORE] = coreOf(this, settings);
   }

@@ -6,7 +6,7 @@
 // noticed before the next request is sent.
 
 import type { Socket } from 'node:net';
-import { PoolError, type Factory } from '../../index.ts';
+import { PoolError, type Factory, type Lease } from '../../index.ts';
 import type { Connector, ConnectRequest, RawHeaders, Undici, UndiciClient, UndiciClientOptions } from './driver.ts';
 import { parseKeepAlive, usableMs } from './hint.ts';
 import { classify } from './client-classify.ts';
@@ -52,97 +52,97 @@ export class Connection implements HttpConnection {
   /** Answers it has given. */
   answers = 0;
   cause: unknown = undefined;
-  readonly #settings: ConnectionSettings;
-  #lost = false;
-  #busy = false;
-  #handedOver = false;
-  #attached = false;
-  #hint: string | undefined = undefined;
-  #usableMs: number;
-  #staleAt = Infinity;
-  readonly #listeners = new Set<(cause: unknown) => void>();
-  /** Called when it is free again, or lost. */
-  #onFree: (() => void) | undefined = undefined;
+  private readonly settings: ConnectionSettings;
+  private isLost = false;
+  private busy = false;
+  private handedOver = false;
+  private attached = false;
+  private hint: string | undefined = undefined;
+  private usableMs: number;
+  private staleAt = Infinity;
+  private readonly listeners = new Set<(cause: unknown) => void>();
+  /** Of whoever has a request on it. */
+  private lease: Lease<unknown> | undefined = undefined;
 
   constructor(settings: ConnectionSettings, origin: HttpOrigin, pool: string, socket: Socket) {
-    this.#settings = settings;
-    this.#usableMs = settings.keepAliveTimeoutMs;
+    this.settings = settings;
+    this.usableMs = settings.keepAliveTimeoutMs;
     this.origin = origin;
     this.pool = pool;
     this.socket = socket;
-    const connect: Connector = (_request, callback) => this.#attach(callback);
+    const connect: Connector = (_request, callback) => this.attach(callback);
     this.client = new settings.undici.Client(origin.url.origin, { ...settings.clientOptions, connect, pipelining: 1 });
-    this.client.on('drain', () => this.#free());
+    this.client.on('drain', () => this.free());
     this.client.on('disconnect', (_origin: unknown, _targets: unknown, error: unknown) => this.lose(error));
     // Told when a handler has thrown in onError.
     this.client.on('error', (error: unknown) => this.lose(error));
-    socket.on('error', this.#onSocketError);
-    socket.on('close', this.#onSocketClose);
+    socket.on('error', this.onSocketError);
+    socket.on('close', this.onSocketClose);
     // Whatever a server says before it was asked (or its farewell) ends it. Until the Client has the socket, nobody else would notice.
-    socket.on('readable', this.#onUnasked);
+    socket.on('readable', this.onUnasked);
     socket.unref();
   }
 
   /** It may not be lent. */
   get broken(): boolean {
-    return this.#lost || this.socket.destroyed || (this.#staleAt !== Infinity && performance.now() >= this.#staleAt);
+    return this.isLost || this.socket.destroyed || (this.staleAt !== Infinity && performance.now() >= this.staleAt);
   }
 
   get lost(): boolean {
-    return this.#lost || this.socket.destroyed;
+    return this.isLost || this.socket.destroyed;
   }
 
-  /** A request is dispatched on it. `onFree` is called once, when it is over and the next one can be, or when nothing more can. */
-  occupy(onFree: () => void): void {
-    this.#busy = true;
-    this.#onFree = onFree;
+  /** A request is dispatched on it. The lease ends when it is over and the next one can be, or when nothing more can. */
+  occupy(lease: Lease<unknown>): void {
+    this.busy = true;
+    this.lease = lease;
   }
 
   /** The request is over. */
   finish(): void {
-    this.#busy = false;
-    if (this.#usableMs !== Infinity) this.#staleAt = performance.now() + this.#usableMs;
+    this.busy = false;
+    if (this.usableMs !== Infinity) this.staleAt = performance.now() + this.usableMs;
     // Not at once: this is said from the middle of what the Client does about its loss.
-    if (this.#lost) queueMicrotask(() => this.#free());
+    if (this.isLost) queueMicrotask(() => this.free());
   }
 
   /** The request is over before anything of it was sent, and the connection is as good as before. */
   finishUnsent(): void {
-    this.#busy = false;
-    this.#free();
+    this.busy = false;
+    this.free();
   }
 
   /** Its socket belongs to whoever asked for the upgrade. */
   handOver(): void {
-    this.#handedOver = true;
-    this.#onFree = undefined;
-    this.socket.off('error', this.#onSocketError).off('close', this.#onSocketClose);
+    this.handedOver = true;
+    this.lease = undefined;
+    this.socket.off('error', this.onSocketError).off('close', this.onSocketClose);
   }
 
   /** What the server says with an answer about how long it keeps the connection. */
   noteHint(headers: RawHeaders): void {
     const value = keepAliveIn(headers);
-    if (value === this.#hint) return;
+    if (value === this.hint) return;
     // It says the same each time.
-    this.#hint = value;
+    this.hint = value;
     const timeoutMs = value === undefined ? undefined : parseKeepAlive(value).timeoutMs;
-    this.#usableMs = timeoutMs === undefined ? this.#settings.keepAliveTimeoutMs : usableMs(timeoutMs, this.#settings.marginMs);
+    this.usableMs = timeoutMs === undefined ? this.settings.keepAliveTimeoutMs : usableMs(timeoutMs, this.settings.marginMs);
   }
 
   listen(listener: (cause?: unknown) => void): () => void {
     const own = (cause: unknown): void => listener(cause);
-    this.#listeners.add(own);
-    if (this.#lost) own(this.cause);
-    return () => void this.#listeners.delete(own);
+    this.listeners.add(own);
+    if (this.isLost) own(this.cause);
+    return () => void this.listeners.delete(own);
   }
 
   lose(cause: unknown): void {
-    if (this.#lost) return;
-    this.#lost = true;
+    if (this.isLost) return;
+    this.isLost = true;
     this.cause = cause;
-    this.#settings.onLost(this, cause);
-    for (const listener of [...this.#listeners]) listener(cause);
-    this.#free();
+    this.settings.onLost(this, cause);
+    for (const listener of [...this.listeners]) listener(cause);
+    this.free();
   }
 
   /** Resolves when the socket is closed. */
@@ -152,44 +152,45 @@ export class Connection implements HttpConnection {
       if (socket.closed) resolve();
       else socket.once('close', () => resolve());
       // First the Client: a request that is on it ends with this error.
-      void this.client.destroy((this.#settings.farewell() ?? null) as Error | null);
+      void this.client.destroy((this.settings.farewell() ?? null) as Error | null);
       socket.destroy();
     });
   }
 
-  #free(): void {
+  private free(): void {
+    const { lease } = this;
     // A Client may say late that it was free before.
-    if (this.#busy) return;
-    const onFree = this.#onFree;
-    this.#onFree = undefined;
-    onFree?.();
+    if (this.busy || lease === undefined) return;
+    this.lease = undefined;
+    // The pool ends it itself when it is closed for good.
+    if (!lease.ended) lease.release();
   }
 
   /** The Client asks for its connection: with its first request, or when it has lost the one it had and has another request. */
-  #attach(callback: (error: Error | null, socket: Socket | null) => void): void {
+  private attach(callback: (error: Error | null, socket: Socket | null) => void): void {
     // Not at once: a Client that is connected within its own call does not go on to send.
     queueMicrotask(() => {
-      if (this.#attached || this.lost) {
+      if (this.attached || this.lost) {
         callback(new NotSentError(this.pool, this.cause), null);
         return;
       }
-      this.#attached = true;
-      this.socket.off('readable', this.#onUnasked);
+      this.attached = true;
+      this.socket.off('readable', this.onUnasked);
       this.socket.ref();
       callback(null, this.socket);
     });
   }
 
-  readonly #onUnasked = (): void => {
+  private readonly onUnasked = (): void => {
     this.socket.destroy();
   };
 
-  readonly #onSocketError = (error: unknown): void => {
+  private readonly onSocketError = (error: unknown): void => {
     this.cause ??= error;
   };
 
-  readonly #onSocketClose = (): void => {
-    if (!this.#handedOver) this.lose(this.cause);
+  private readonly onSocketClose = (): void => {
+    if (!this.handedOver) this.lose(this.cause);
   };
 }
 

@@ -1,7 +1,7 @@
 // What a dispatcher does, whatever class it extends: which pool a request goes to, how many are under way, how it ends.
 
 import { EventEmitter } from 'node:events';
-import { InvalidOptionError, KeyedPool, type Pool } from '../../index.ts';
+import { CreateError, InvalidOptionError, KeyedPool, type Pool } from '../../index.ts';
 import { connectionFactory, type Connection, type ConnectionSettings } from './client.ts';
 import { Exchange, type Exchanges } from './dispatcher-exchange.ts';
 import type { DispatcherSettings } from './dispatcher-options.ts';
@@ -25,7 +25,8 @@ export class Core {
   #onDone: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   #destroying: Promise<void> | undefined = undefined;
-  readonly #traffic = new WeakMap<Pool<HttpConnection>, Traffic>();
+  readonly #traffic = new WeakMap<object, Traffic>();
+  #last: Traffic | undefined = undefined;
 
   constructor(settings: DispatcherSettings, undici: Undici) {
     this.settings = settings;
@@ -89,19 +90,29 @@ export class Core {
   }
 
   #trafficTo(origin: HttpOrigin): Traffic {
-    const pool = this.pools.open(origin);
+    const last = this.#last;
+    // Most requests go where the one before went.
+    if (last !== undefined && last.origin === origin && last.pool.state !== 'closed') return last;
+    const pool = this.pools.open(origin) as Pool<Connection>;
     let traffic = this.#traffic.get(pool);
     if (traffic === undefined) {
-      traffic = new Traffic(this, origin);
-      // Not the pool of a dispatcher that is closed, which is made for one refusal.
+      traffic = new Traffic(this, origin, pool);
       this.#traffic.set(pool, traffic);
     }
+    this.#last = traffic;
     return traffic;
   }
 
   emit(name: string, origin: HttpOrigin, targets: readonly unknown[], ...rest: unknown[]): void {
     const { owner } = this;
-    if (owner.listenerCount(name) > 0) owner.emit(name, origin.url, [owner, ...targets], ...rest);
+    if (owner.listenerCount(name) === 0) return;
+    try {
+      owner.emit(name, origin.url, [owner, ...targets], ...rest);
+    } catch (error) {
+      // It is told in the middle of what serves others.
+      const who = `A "${name}" listener of dispatcher "${this.settings.name}"`;
+      process.emitWarning(`${who} threw: ${String(error)}`, { code: 'MILLPOND_LISTENER_THREW' });
+    }
   }
 
   over(): void {
@@ -121,59 +132,54 @@ export class Core {
   }
 }
 
-/** The requests of one origin. */
+/** The requests of one origin, for as long as its pool is known. A pool that has requests is not forgotten. */
 class Traffic implements Exchanges {
-  readonly #core: Core;
-  readonly #origin: HttpOrigin;
-  active = 0;
+  readonly origin: HttpOrigin;
+  readonly pool: Pool<Connection>;
+  readonly undici: Undici;
+  readonly plain: boolean;
+  readonly mayRetry: boolean;
   retries = 0;
+  private active = 0;
   /** A dispatch was answered with false: somebody may wait for `drain`. */
-  #full = false;
+  private full = false;
+  private readonly core: Core;
 
-  constructor(core: Core, origin: HttpOrigin) {
-    this.#core = core;
-    this.#origin = origin;
-  }
-
-  get undici(): Undici {
-    return this.#core.undici;
-  }
-
-  get plain(): boolean {
-    return this.#core.plain;
-  }
-
-  get mayRetry(): boolean {
-    return this.#core.settings.retry;
-  }
-
-  pool(): Pool<Connection> {
-    return this.#core.pools.open(this.#origin) as Pool<Connection>;
+  constructor(core: Core, origin: HttpOrigin, pool: Pool<Connection>) {
+    this.core = core;
+    this.origin = origin;
+    this.pool = pool;
+    this.undici = core.undici;
+    this.plain = core.plain;
+    this.mayRetry = core.settings.retry;
   }
 
   /** True: another one would not have to wait. */
   start(options: Dispatch, handler: Handler): boolean {
     this.active++;
-    this.#core.active++;
+    this.core.active++;
     new Exchange(this, options, handler).begin();
-    this.#full ||= !this.#hasRoom();
-    return !this.#full;
+    this.full ||= !this.hasRoom();
+    return !this.full;
   }
 
   refusal(error: unknown): unknown {
-    return this.#core.reason ?? error;
+    const { reason } = this.core;
+    if (reason !== undefined) return reason;
+    // As undici tells it: interceptors and callers look for ECONNREFUSED and its likes.
+    return error instanceof CreateError && error.code === 'ERR_POOL_CREATE_FAILED' ? error.cause ?? error : error;
   }
 
   over(): void {
     this.active--;
-    this.#core.over();
-    if (!this.#full || !this.#hasRoom()) return;
-    this.#full = false;
-    this.#core.emit('drain', this.#origin, []);
+    this.core.over();
+    if (!this.full || !this.hasRoom()) return;
+    this.full = false;
+    this.core.emit('drain', this.origin, []);
   }
 
-  #hasRoom(): boolean {
-    const { settings, active } = this.#core;
+  private hasRoom(): boolean {
+    const { settings, active } = this.core;
     return this.active < settings.max && active < settings.maxTotal;
   }
 }

@@ -8,7 +8,8 @@
 //
 // A connection that is new and dies at once is no such race, and is told.
 
-import type { Lease, Pool } from '../../index.ts';
+import { AsyncResource } from 'node:async_hooks';
+import { Pool, type Lease } from '../../index.ts';
 import type { Connection } from './client.ts';
 import type { Dispatch, Handler, RawHeaders, Undici } from './driver.ts';
 import type { Socket } from 'node:net';
@@ -30,8 +31,7 @@ export interface Exchanges {
   readonly mayRetry: boolean;
   /** Requests that went to another connection. */
   retries: number;
-  /** The pool for this request, made anew when it has been forgotten. */
-  pool(): Pool<Connection>;
+  readonly pool: Pool<Connection>;
   /** What to say for an acquire that was refused. */
   refusal(error: unknown): unknown;
   /** Exactly once for each exchange, before its last word. */
@@ -39,147 +39,149 @@ export interface Exchanges {
 }
 
 export class Exchange implements Handler {
-  readonly #host: Exchanges;
-  readonly #options: Dispatch;
-  readonly #handler: Handler;
-  #waiting: Waiting | undefined = undefined;
-  #connection: Connection | undefined = undefined;
-  #lease: Lease<Connection> | undefined = undefined;
-  #abortSent: ((reason?: unknown) => void) | undefined = undefined;
-  #sent = false;
-  #answered = false;
-  #reused = false;
-  #aborted = false;
-  #reason: unknown = undefined;
-  #ended = false;
-  #retries = 0;
+  private readonly host: Exchanges;
+  private readonly options: Dispatch;
+  private readonly handler: Handler;
+  /** How to leave the queue of the pool, while it is in it. */
+  private leave: ((reason: unknown) => void) | undefined = undefined;
+  private connection: Connection | undefined = undefined;
+  private lease: Lease<Connection> | undefined = undefined;
+  private abortSent: ((reason?: unknown) => void) | undefined = undefined;
+  private sent = false;
+  private answered = false;
+  private reused = false;
+  private aborted = false;
+  private reason: unknown = undefined;
+  private ended = false;
+  private retries = 0;
 
   constructor(host: Exchanges, options: Dispatch, handler: Handler) {
-    this.#host = host;
-    this.#options = options;
-    this.#handler = handler;
+    this.host = host;
+    this.options = options;
+    this.handler = handler;
   }
 
   begin(): void {
     try {
       // Before it has a connection, so that it can be aborted while it waits for one. It is not told again.
-      this.#handler.onConnect((reason) => this.#abort(reason));
+      this.handler.onConnect((reason) => this.abort(reason));
     } catch (error) {
       this.fail(error);
     }
-    if (!this.#ended) this.#acquire();
+    if (!this.ended) this.acquire();
   }
 
   /** The last word, if there was none before. */
   fail(error: unknown): void {
-    if (this.#end()) this.#tell(error);
+    if (this.end()) this.tell(error);
   }
 
   // ------------------------------------------------------------------------------------------------ what the Client says
 
   onConnect(abort: (reason?: unknown) => void): void {
     // Thrown, and not by way of `abort`, which would cost the connection.
-    if (this.#aborted) throw this.#reason;
-    this.#abortSent = abort;
-    this.#sent = true;
+    if (this.aborted) throw this.reason;
+    this.abortSent = abort;
+    this.sent = true;
   }
 
   onResponseStarted(): void {
-    this.#answered = true;
-    this.#handler.onResponseStarted?.();
+    this.answered = true;
+    this.handler.onResponseStarted?.();
   }
 
   onHeaders(statusCode: number, headers: RawHeaders, resume: () => void, statusText: string): boolean | void {
-    this.#answered = true;
-    this.#connection?.noteHint(headers);
-    return this.#handler.onHeaders(statusCode, headers, resume, statusText);
+    this.answered = true;
+    this.connection?.noteHint(headers);
+    return this.handler.onHeaders(statusCode, headers, resume, statusText);
   }
 
   onUpgrade(statusCode: number, headers: RawHeaders, socket: Socket): void {
-    const lease = this.#lease;
-    this.#connection?.handOver();
+    const lease = this.lease;
+    this.connection?.handOver();
     // The socket is the caller's now, who closes it.
     if (lease?.ended === false) lease.detach();
-    this.#end();
-    this.#handler.onUpgrade?.(statusCode, headers, socket);
+    this.end();
+    this.handler.onUpgrade?.(statusCode, headers, socket);
   }
 
   onData(chunk: Buffer): boolean | void {
-    return this.#handler.onData(chunk);
+    return this.handler.onData(chunk);
   }
 
   onComplete(trailers: RawHeaders): void {
-    const connection = this.#connection!;
+    const connection = this.connection!;
     connection.answers++;
     connection.finish();
-    if (!this.#end()) return;
+    if (!this.end()) return;
     try {
-      this.#handler.onComplete(trailers);
+      this.handler.onComplete(trailers);
     } catch (error) {
-      this.#tell(error);
+      this.tell(error);
     }
   }
 
   onError(error: unknown): void {
-    const connection = this.#connection!;
-    if (!this.#sent && !connection.lost) connection.finishUnsent();
+    const connection = this.connection!;
+    if (!this.sent && !connection.lost) connection.finishUnsent();
     else connection.finish();
-    if (this.#ended) return;
-    if (this.#mayGoAgain(error, connection)) {
-      this.#retries++;
-      this.#host.retries++;
-      this.#acquire();
+    if (this.ended) return;
+    if (this.mayGoAgain(error, connection)) {
+      this.retries++;
+      this.host.retries++;
+      this.acquire();
     } else {
-      this.fail(this.#aborted ? this.#reason : error);
+      this.fail(this.aborted ? this.reason : error);
     }
   }
 
   onBodySent(chunk: Uint8Array): void {
-    this.#handler.onBodySent?.(chunk);
+    this.handler.onBodySent?.(chunk);
   }
 
   onRequestSent(): void {
-    this.#handler.onRequestSent?.();
+    this.handler.onRequestSent?.();
   }
 
   // ------------------------------------------------------------------------------------------------------------- details
 
-  #acquire(): void {
-    const pool = this.#host.pool();
+  private acquire(): void {
+    const { pool } = this.host;
     const lease = pool.tryAcquire();
     if (lease !== undefined) {
-      this.#send(lease);
+      this.send(lease);
       return;
     }
-    const waiting = new Waiting();
-    this.#waiting = waiting;
-    // As much of a signal as an acquire looks at: a real one costs a third of a request.
-    pool.acquire({ signal: waiting as unknown as AbortSignal }).then(
+    // Whoever gives a connection back calls; what follows runs in the context of whoever asked.
+    const scope = new AsyncResource('millpond.Exchange');
+    let settled = false;
+    const leave = Pool.queue(
+      pool,
       (late) => {
-        this.#waiting = undefined;
-        if (this.#ended) late.release();
-        else this.#send(late);
+        settled = true;
+        this.leave = undefined;
+        scope.runInAsyncScope(this.send, this, late);
       },
-      (error: unknown) => {
-        this.#waiting = undefined;
-        this.fail(this.#host.refusal(error));
+      (error) => {
+        settled = true;
+        this.leave = undefined;
+        scope.runInAsyncScope(this.fail, this, this.host.refusal(error));
       },
     );
+    // It may have been served or refused in that call, and wait again.
+    if (!settled) this.leave = leave;
   }
 
-  #send(lease: Lease<Connection>): void {
+  private send(lease: Lease<Connection>): void {
     const connection = lease.resource;
-    this.#lease = lease;
-    this.#connection = connection;
-    this.#abortSent = undefined;
-    this.#sent = false;
-    this.#reused = connection.answers > 0;
-    connection.occupy(() => {
-      // The pool ends it itself when it is closed for good.
-      if (!lease.ended) lease.release();
-    });
+    this.lease = lease;
+    this.connection = connection;
+    this.abortSent = undefined;
+    this.sent = false;
+    this.reused = connection.answers > 0;
+    connection.occupy(lease);
     try {
-      connection.client.dispatch(this.#options, this.#host.plain ? this : toResponseHandler(this));
+      connection.client.dispatch(this.options, this.host.plain ? this : toResponseHandler(this));
     } catch (error) {
       // Nothing of it is left in the Client.
       connection.finishUnsent();
@@ -187,39 +189,40 @@ export class Exchange implements Handler {
     }
   }
 
-  #abort(reason: unknown): void {
-    if (this.#ended || this.#aborted) return;
-    this.#aborted = true;
-    this.#reason = reason ?? new this.#host.undici.errors.RequestAbortedError();
-    if (this.#abortSent !== undefined) {
-      this.#abortSent(this.#reason);
+  private abort(reason: unknown): void {
+    if (this.ended || this.aborted) return;
+    this.aborted = true;
+    this.reason = reason ?? new this.host.undici.errors.RequestAbortedError();
+    if (this.abortSent !== undefined) {
+      this.abortSent(this.reason);
     } else {
       // In the queue of the pool it leaves at once; on its way into the connection it is told by onConnect.
-      this.#waiting?.abort(this.#reason);
-      this.fail(this.#reason);
+      this.leave?.(this.reason);
+      this.fail(this.reason);
     }
   }
 
-  #mayGoAgain(error: unknown, connection: Connection): boolean {
-    if (this.#aborted || this.#retries >= MOST_RETRIES) return false;
-    if (!this.#sent) return connection.lost;
-    if (!this.#host.mayRetry || this.#answered || !this.#reused || !LOSSES.has((error as { readonly code?: unknown } | null)?.code)) return false;
-    const { idempotent, method, body } = this.#options;
+  private mayGoAgain(error: unknown, connection: Connection): boolean {
+    if (this.aborted || this.retries >= MOST_RETRIES) return false;
+    if (!this.sent) return connection.lost;
+    if (!this.host.mayRetry || this.answered || !this.reused) return false;
+    if (!LOSSES.has((error as { readonly code?: unknown } | null)?.code)) return false;
+    const { idempotent, method, body } = this.options;
     return (idempotent ?? IDEMPOTENT.has(method)) && isReplayable(body);
   }
 
-  #tell(error: unknown): void {
+  private tell(error: unknown): void {
     try {
-      this.#handler.onError(error);
+      this.handler.onError(error);
     } catch (thrown) {
       process.emitWarning(`The handler of a request threw in onError: ${String(thrown)}`, { code: 'MILLPOND_HANDLER_THREW' });
     }
   }
 
-  #end(): boolean {
-    if (this.#ended) return false;
-    this.#ended = true;
-    this.#host.over();
+  private end(): boolean {
+    if (this.ended) return false;
+    this.ended = true;
+    this.host.over();
     return true;
   }
 }
@@ -227,25 +230,4 @@ export class Exchange implements Handler {
 /** Can be sent twice: it is all there, and sending does not use it up. */
 function isReplayable(body: unknown): boolean {
   return body === undefined || body === null || typeof body === 'string' || ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
-}
-
-/** The part of an AbortSignal that an acquire uses. */
-class Waiting {
-  aborted = false;
-  reason: unknown = undefined;
-  #listener: (() => void) | undefined = undefined;
-
-  addEventListener(_name: 'abort', listener: () => void): void {
-    this.#listener = listener;
-  }
-
-  removeEventListener(): void {
-    this.#listener = undefined;
-  }
-
-  abort(reason: unknown): void {
-    this.aborted = true;
-    this.reason = reason;
-    this.#listener?.();
-  }
 }

@@ -129,7 +129,8 @@ function headersOf(raw: RawHeaders): Headers {
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = textOf(raw[i]!).toLowerCase();
     const value = raw[i + 1]!;
-    const values = typeof value === 'string' || Buffer.isBuffer(value) ? [textOf(value)] : (value as readonly (Buffer | string)[]).map(textOf);
+    const isOne = typeof value === 'string' || Buffer.isBuffer(value);
+    const values = isOne ? [textOf(value)] : (value as readonly (Buffer | string)[]).map(textOf);
     const before = Object.hasOwn(headers, name) ? headers[name] : undefined;
     if (before === undefined && values.length === 1 && name !== '__proto__') headers[name] = values[0]!;
     else define(headers, name, before === undefined ? values : [before, values].flat());

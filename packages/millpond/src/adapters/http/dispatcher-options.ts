@@ -35,6 +35,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   budget: 'maxTotal',
 };
 
+/** Not for pacing, but against running away, as with the agents. */
+const MAX = 100;
+
 /** The longest that a timer of undici takes. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -76,9 +79,9 @@ export function dispatcherSettings(options: DispatcherOptions<object>): Dispatch
   };
   return {
     name, retry,
-    pools: { maxCreating: Infinity, ...pool, name },
+    pools: { max: MAX, maxCreating: Infinity, createRetry: false, ...pool, name },
     min: options.min ?? 0,
-    max: options.max ?? 10,
+    max: options.max ?? MAX,
     maxTotal: options.maxTotal ?? Infinity,
     connection: (module) => ({
       undici: module, clientOptions, marginMs: keepAliveMarginMs, keepAliveTimeoutMs,

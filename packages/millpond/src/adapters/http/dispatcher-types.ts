@@ -46,7 +46,8 @@ export type HttpConnectOptions = Partial<ConnectionOptions> & Partial<NetConnect
 
 export type HttpConnector = (
   request: {
-    readonly host?: string; readonly hostname: string; readonly protocol: string; readonly port: string; readonly servername?: string | null;
+    readonly host?: string; readonly hostname: string; readonly protocol: string; readonly port: string;
+    readonly servername?: string | null;
   },
   callback: (error: Error | null, socket: Socket | null) => void,
 ) => unknown;

@@ -22,8 +22,8 @@ function sessionOf(session: ClientHttp2Session): H2Session {
 }
 
 /**
- * A factory of HTTP/2 sessions for a {@link Pool} or KeyedPool with `sharing`. {@link createH2Pool} makes such a pool with what else belongs
- * to it. Throws {@link InvalidOptionError}.
+ * A factory of HTTP/2 sessions for a {@link Pool} or KeyedPool with `sharing`. {@link createH2Pool} makes such a pool with what else
+ * belongs to it. Throws {@link InvalidOptionError}.
  */
 export function h2Factory(options: H2FactoryOptions): Factory<ClientHttp2Session> {
   return makeFactory(h2Settings(options, 'h2'));

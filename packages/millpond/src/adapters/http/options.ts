@@ -64,8 +64,7 @@ const DEFAULTS = {
 } as const;
 
 /** Checks the options of an agent. Throws {@link InvalidOptionError}. */
-export function agentSettings(given: HttpAgentOptions | HttpsAgentOptions | undefined, protocol: 'http' | 'https'): AgentSettings {
-  const options = given ?? {};
+export function agentSettings(protocol: 'http' | 'https', options: HttpAgentOptions | HttpsAgentOptions = {}): AgentSettings {
   const name = nameIn(options, protocol);
   const connectKeys: readonly string[] = protocol === 'https' ? [...SOCKET_KEYS, ...TLS_KEYS, 'maxCachedSessions'] : SOCKET_KEYS;
   checkKeys('', options, [...POOL_KEYS, ...connectKeys, ...OWN_KEYS], name, ELSEWHERE);

@@ -6,12 +6,18 @@ import { isIP } from 'node:net';
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
+export interface OriginPlace {
+  /** With its colon. */
+  readonly protocol: string;
+  readonly host: string;
+  readonly port?: number | string | undefined;
+  readonly socketPath?: string | undefined;
+}
+
 /** `https://example.com`, `http://[::1]:8080`, `http://unix:/run/app.sock`; with `identity`, `https://example.com#5f2c9d07a1b3`. */
 export function originText(
-  place: { readonly protocol: string; readonly host: string; readonly port?: number | string | undefined; readonly socketPath?: string | undefined },
-  identity = '',
+  { protocol, host, port, socketPath }: OriginPlace, identity = '',
 ): string {
-  const { protocol, host, port, socketPath } = place;
   const suffix = identity === '' ? '' : `#${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
   if (socketPath !== undefined) return `${protocol}//unix:${socketPath}${suffix}`;
   const shown = isIP(host) === 6 ? `[${host}]` : host;

@@ -33,7 +33,7 @@ function whenOver(session: Session, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (result: boolean): void => {
       clearTimeout(timer);
-      session.restWatchers.delete(onRest);
+      unwatch();
       session.lossListeners.delete(onLoss);
       resolve(result);
     };
@@ -42,7 +42,7 @@ function whenOver(session: Session, timeoutMs: number): Promise<boolean> {
     };
     const onLoss = (): void => settle(false);
     const timer = setTimeout(onLoss, Math.max(1, timeoutMs));
-    session.restWatchers.add(onRest);
+    const unwatch = session.watchRest(onRest);
     session.lossListeners.add(onLoss);
     onRest();
   });

@@ -5,7 +5,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { AcquireOptions, Lease } from '../../index.ts';
 import { cancelStatement } from './cancel.ts';
-import { isServerError, wasUnread } from './driver.ts';
+import { isServerError, wasUnread, type DriverCallback } from './driver.ts';
 import type { Messenger } from './messenger.ts';
 import { judgeReadOnly } from './reset.ts';
 import { sessionOf, type Session } from './session.ts';
@@ -88,8 +88,9 @@ export class Request {
     let told = false;
     const watch = this.watch(lease, session, () => { told = true; });
     const { how, sql, values } = this.statement;
+    const { driver } = session;
     try {
-      session.driver[how](sql, values, (error, rows, fields) => {
+      const done: DriverCallback = (error, rows, fields) => {
         if (told) return;
         told = true;
         watch?.end();
@@ -99,7 +100,9 @@ export class Request {
         } else {
           void this.failed(lease, session, error, session.writes !== writes && !refused);
         }
-      });
+      };
+      if (how === 'query') driver.query(sql, values, done);
+      else driver.execute(sql, values, done);
       refused = session.refused;
     } catch (error) {
       if (told) return;

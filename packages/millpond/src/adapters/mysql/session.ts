@@ -61,7 +61,8 @@ export class Session implements PacketSink {
   /** Told once, when the connection is lost. */
   readonly lossListeners: Set<(cause: unknown) => void> = new Set();
   /** Told when nothing is in flight any more. */
-  readonly restWatchers: Set<() => void> = new Set();
+  private readonly restWatchers: Set<() => void> = new Set();
+  isWaitedFor = false;
   /** The pool's generation at its creation. */
   generation = -1;
   /** A write was refused as read-only, and why has not been looked at yet: the server's number. */
@@ -205,7 +206,17 @@ export class Session implements PacketSink {
   }
 
   atRest(): void {
-    if (this.restWatchers.size > 0) for (const watcher of [...this.restWatchers]) watcher();
+    for (const watcher of [...this.restWatchers]) watcher();
+  }
+
+  /** Calls `watcher` whenever nothing is in flight any more. Returns how to stop that. */
+  watchRest(watcher: () => void): () => void {
+    this.restWatchers.add(watcher);
+    this.isWaitedFor = true;
+    return () => {
+      this.restWatchers.delete(watcher);
+      this.isWaitedFor = this.restWatchers.size > 0;
+    };
   }
 
   // ----------------------------------------------------------------------------------------------------------------- way out

@@ -46,7 +46,7 @@ export function splitPoolOptions<C extends RedisClient>(options: RedisPoolOption
   const name = nameIn(options, 'redis');
   checkKeys('', options, [...POOL_KEYS, ...FACTORY_KEYS, ...OWN_KEYS], name, ELSEWHERE);
   const { pool, factory } = sortOptions(options, POOL_KEYS, FACTORY_KEYS);
-  const { sharedConnections = 4, sharedDepth = 1_000, stallMs = 50, silenceTimeoutMs = 30_000, cancelTimeoutMs = 2_000 } = options;
+  const { sharedConnections = 4, sharedDepth = 2_000, stallMs = 50, silenceTimeoutMs = 30_000, cancelTimeoutMs = 2_000 } = options;
   for (const [key, value] of Object.entries({ sharedConnections, sharedDepth })) {
     if (!Number.isInteger(value) || value < 1 || value > MOST) throw invalid(key, `must be a whole number from 1 to ${MOST}`, name);
   }

@@ -85,7 +85,7 @@ export class RedisPool<C extends RedisClient> extends Pool<C> {
   override evict(options: { readonly where?: (resource: C, info: ResourceInfo) => boolean; readonly spreadMs?: number } = {}): number {
     const count = super.evict(options);
     // Those that are evicted one by one come back within a second by themselves.
-    if (options.where === undefined && !options.spreadMs) this.#shared.places.evict();
+    if (options.where === undefined && !options.spreadMs) this.#shared.evict();
     return count;
   }
 
@@ -96,7 +96,7 @@ export class RedisPool<C extends RedisClient> extends Pool<C> {
 
   override pause(options: { readonly reject?: boolean } = {}): void {
     super.pause(options);
-    this.#shared.places.pause(options);
+    this.#shared.pause(options);
   }
 
   override resume(): void {
@@ -114,7 +114,10 @@ export class RedisPool<C extends RedisClient> extends Pool<C> {
     });
   }
 
-  /** What is in flight and what waits on shared connections: a place is a command's part of a connection. */
+  /**
+   * The places on shared connections, and who waits for one. Half of the commands that may be in flight on a connection have one between
+   * them; each beyond, and with lanes each of all, has its own.
+   */
   sharedStats(): PoolStats {
     return this.#shared.places.stats();
   }

@@ -238,6 +238,6 @@ export function sessionOf(client: object): Session {
 }
 
 /** Is it an error that the server replied with? Then the connection is in order. */
-export function isReply(error: unknown): boolean {
+function isReply(error: unknown): boolean {
   return typeof error === 'object' && error !== null && replies.has(error);
 }

@@ -6,6 +6,9 @@
 // signal, its lane and its place in the queue; nothing of that is written again here. Redis works on one command at a time, so more
 // connections make nothing faster; they only keep one that is stuck (a large reply, a lossy path) from holding up everybody:
 //
+// To find a place costs little, but more than a command of Redis should: so the first half of the commands in flight on a connection has
+// one place between them, and each beyond that has its own. Nobody waits in the first half, so nobody is passed by.
+//
 // - Another connection is taken only when those that are shared have no place left, or are stalled.
 // - One that has answered nothing for `stallMs` takes no new commands, and goes back when it has answered.
 // - One that has answered nothing for `silenceTimeoutMs` is dead.
@@ -66,48 +69,53 @@ const POOLED_ATTEMPTS = 2;
 class Carrier implements CarrierOfMany {
   readonly lease: Lease<RedisClient>;
   readonly session: Session;
-  /** The places on it that are taken, the longest first: replies come in the order of commands. From `gone` on. */
+  /** Commands on it that are not answered. */
+  taken = 0;
+  /** The places that it has, the oldest first: one for the first half of its commands, and one for each beyond. From `gone` on. */
   private places: (Lease<Carrier> | undefined)[] = [];
   private gone = 0;
   /** How much had been answered and had arrived at the last look, and for how many looks that has not changed. */
   answered = 0;
-  seenAnswered = 0;
-  seenArrivals = 0;
+  private seenAnswered = 0;
+  private seenArrivals = 0;
   stalledLooks = 0;
   silentLooks = 0;
   leaving = false;
+  private readonly free: number;
   private readonly shared: Shared;
 
-  constructor(lease: Lease<RedisClient>, session: Session, shared: Shared) {
+  constructor(lease: Lease<RedisClient>, session: Session, free: number, shared: Shared) {
     this.lease = lease;
     this.session = session;
+    this.free = free;
     this.shared = shared;
   }
 
-  get taken(): number {
-    return this.places.length - this.gone;
+  /** Can it take one more command without another place? */
+  get hasRoom(): boolean {
+    return this.taken <= this.free && this.places.length > this.gone && !this.leaving && !this.session.lost;
   }
 
-  take(place: Lease<Carrier>): void {
-    if (this.places.length === this.gone) this.stalledLooks = this.silentLooks = 0; // before, nothing was to be answered
-    this.places.push(place);
+  take(place?: Lease<Carrier>): void {
+    if (this.taken++ === 0) this.stalledLooks = this.silentLooks = 0; // before, nothing was to be answered
+    if (place !== undefined) this.places.push(place);
   }
 
-  /** Whoever has been answered gives up his place: there are never more than commands that are not answered. */
   arrived(): void {
-    const { places } = this;
-    let answered = places.length - this.gone - this.session.pending;
-    this.answered += Math.max(0, answered);
-    for (; answered > 0; answered--) {
-      const place = places[this.gone];
-      places[this.gone++] = undefined;
+    const { pending } = this.session;
+    if (pending < this.taken) this.answered += this.taken - pending;
+    this.taken = pending;
+    const needed = pending === 0 ? 0 : Math.max(1, pending - this.free);
+    for (let over = this.places.length - this.gone - needed; over > 0; over--) {
+      const place = this.places[this.gone];
+      this.places[this.gone++] = undefined;
       place?.release();
     }
-    if (this.gone === places.length) {
-      places.length = 0;
+    if (this.gone === this.places.length) {
+      this.places.length = 0;
       this.gone = 0;
-    } else if (this.gone > 1_000 && this.gone * 2 > places.length) {
-      this.places = places.slice(this.gone);
+    } else if (this.gone > 1_000 && this.gone * 2 > this.places.length) {
+      this.places = this.places.slice(this.gone);
       this.gone = 0;
     }
   }
@@ -131,6 +139,10 @@ export class Shared {
   private readonly carriers = new Set<Carrier>();
   private readonly lookMs: number;
   private timer: NodeJS.Timeout | undefined = undefined;
+  /** How many commands of a connection share one place. With lanes each has its own: it is held for its lane. */
+  private readonly free: number;
+  /** The last one that a place was found on: it takes more without asking, for a while. */
+  private current: Carrier | undefined = undefined;
   /** How often a command was not written. */
   private readonly failures = new WeakMap<object, number>();
   /** Of commands that belong to one. */
@@ -142,11 +154,12 @@ export class Shared {
     this.ground = ground;
     this.settings = settings;
     this.lookMs = Math.min(LONGEST_LOOK_MS, Math.max(1, Math.min(settings.stallMs, settings.silenceTimeoutMs) / 2));
+    this.free = settings.pool.lanes === undefined ? Math.floor(settings.depth / 2) : 0;
     this.places = new Pool<Carrier>({
       ...settings.pool,
       name: `${ground.name}/shared`,
       max: Math.min(settings.connections, ground.stats().max),
-      sharing: settings.depth,
+      sharing: Math.max(1, settings.depth - this.free),
       createTimeoutMs: 0, // finding a connection has its own deadline
       createRetry: false, // and its own retries
       idleTimeoutMs: EMPTY_MS,
@@ -155,7 +168,7 @@ export class Shared {
       factory: {
         create: ({ signal }) => this.nobody.runInAsyncScope(() => this.takeNow() ?? this.take(signal)),
         destroy: (carrier) => this.giveBack(carrier),
-        isBroken: ({ session }) => !session.usable,
+        isBroken: ({ session }) => session.lost,
         onLost: ({ session }, lost) => {
           session.lossListeners.add(lost);
           return () => session.lossListeners.delete(lost);
@@ -202,11 +215,19 @@ export class Shared {
 
   /** The connection for a command that is sent now; undefined: it has to wait for one. */
   seat(scope: Scope | undefined): Session | undefined {
+    const { current } = this;
+    if (current !== undefined) {
+      if (current.hasRoom && (scope === undefined || isPlain(scope))) {
+        current.take();
+        return current.session;
+      }
+      this.current = undefined;
+    }
     for (;;) {
       const place = scope === undefined ? this.places.tryAcquire() : this.tryPlaceIn(scope);
       if (place === undefined) return undefined;
       const { session } = place.resource;
-      if (session.usable) {
+      if (!session.lost) {
         this.sit(place);
         return session;
       }
@@ -229,11 +250,12 @@ export class Shared {
         place.release();
         throw scope.left.reason;
       }
-      if (place.resource.session.usable) {
-        this.sit(place);
-        ({ session } = place.resource);
+      const { session: found } = place.resource;
+      if (found.lost) {
+        place.destroy(found.cause);
       } else {
-        place.destroy(place.resource.session.cause);
+        this.sit(place);
+        session = found;
       }
     }
     return send(session);
@@ -245,7 +267,9 @@ export class Shared {
   }
 
   private sit(place: Lease<Carrier>): void {
-    place.resource.take(place);
+    const carrier = place.resource;
+    carrier.take(place);
+    this.current = carrier;
     this.timer ??= this.lookLater();
   }
 
@@ -280,11 +304,22 @@ export class Shared {
     return true;
   }
 
+  evict(): void {
+    this.current = undefined;
+    this.places.evict();
+  }
+
+  pause(options: { readonly reject?: boolean }): void {
+    this.current = undefined;
+    this.places.pause(options);
+  }
+
   resize(max: number): void {
     this.places.resize({ max: Math.min(this.settings.connections, max) });
   }
 
   close(options: CloseOptions): Promise<CloseResult> {
+    this.current = undefined;
     return this.places.close(options);
   }
 
@@ -314,7 +349,7 @@ export class Shared {
       lease.destroy(session.cause);
       return undefined;
     }
-    const carrier = new Carrier(lease, session, this);
+    const carrier = new Carrier(lease, session, this.free, this);
     session.carry(carrier);
     this.carriers.add(carrier);
     return carrier;
@@ -324,9 +359,9 @@ export class Shared {
     this.carriers.delete(carrier);
     const { lease, session } = carrier;
     if (lease.ended) return; // the pool has closed, and taken it
-    // With something in flight it is here because somebody would not wait for that any longer.
-    if (session.usable && carrier.taken === 0) lease.release();
-    else lease.destroy(session.cause);
+    // With something in flight it is here because somebody would not wait for that any longer. One that is lost is known to be broken.
+    if (session.lost || session.pending === 0) lease.release();
+    else lease.destroy();
   }
 
   /** It takes no more, and goes back when it is empty. */
@@ -351,6 +386,7 @@ export class Shared {
 
   private readonly look = (): void => {
     this.timer = undefined;
+    this.current = undefined; // whether it may take more is for the pool of places to say, from time to time
     let busy = this.places.stats().waiting > 0;
     for (const carrier of [...this.carriers]) {
       carrier.arrived(); // some have left before they were sent
@@ -382,6 +418,11 @@ export class Shared {
       { code: 'ERR_POOL_ACQUIRE_TIMEOUT', pool: this.name, retryable: true, stats, waitedMs: error.waitedMs,
         ...(lastCreateError === undefined ? {} : { cause: lastCreateError }) });
   }
+}
+
+/** Nothing that has to be known to find a place. */
+function isPlain({ options, left }: Scope): boolean {
+  return left === undefined && options.lane === undefined && options.signal?.aborted !== true;
 }
 
 function least(carriers: readonly Carrier[]): Carrier | undefined {

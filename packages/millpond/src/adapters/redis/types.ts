@@ -33,7 +33,7 @@ export interface RedisPoolOptions<C extends RedisClient = RedisClient>
    * more than `max`.
    */
   readonly sharedConnections?: number;
-  /** How many commands may be in flight on each of them; the others wait their turn. Default 1 000. */
+  /** How many commands may be in flight on each of them; the others wait their turn. Default 2 000. */
   readonly sharedDepth?: number;
   /**
    * A shared connection on which nothing has been answered for this long takes no new commands while another one may. In milliseconds,

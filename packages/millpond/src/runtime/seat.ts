@@ -1,0 +1,59 @@
+// A pool's place at a budget. What the budget does wrong is not the pool's trouble: it says so once per outage and goes on with what was
+// last granted.
+
+import type { BudgetSeat } from '../budget.ts';
+import { reason } from './refusals.ts';
+
+export class Seat {
+  readonly #pool: string;
+  readonly #failing = new Set<string>();
+  #seat: BudgetSeat | undefined = undefined;
+  #deaf: (() => void) | undefined = undefined;
+  #lastGranted = 0;
+
+  constructor(pool: string) {
+    this.#pool = pool;
+  }
+
+  sit(seat: BudgetSeat, onChange: () => void): void {
+    this.#seat = seat;
+    this.#deaf = seat.onChange(onChange);
+  }
+
+  granted(): number {
+    const seat = this.#seat;
+    if (seat === undefined) return Infinity;
+    const limit = this.#ask('limit', () => seat.limit, this.#lastGranted);
+    this.#lastGranted = limit >= 0 ? Math.floor(limit) : 0;
+    return this.#lastGranted;
+  }
+
+  want(): void {
+    this.#ask('want', () => this.#seat?.want(), undefined);
+  }
+
+  freed(): void {
+    this.#ask('freed', () => this.#seat?.freed?.(), undefined);
+  }
+
+  leave(): void {
+    this.#ask('onChange', () => this.#deaf?.(), undefined);
+    this.#ask('leave', () => this.#seat?.leave(), undefined);
+  }
+
+  /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
+  #ask<R>(member: string, ask: () => R, otherwise: R): R {
+    try {
+      const answer = ask();
+      if (this.#failing.size > 0) this.#failing.delete(member);
+      return answer;
+    } catch (error) {
+      // It is asked at every turn; once per outage is enough.
+      if (!this.#failing.has(member)) {
+        process.emitWarning(`The budget of pool "${this.#pool}" threw in ${member}: ${reason(error)}`, { code: 'MILLPOND_BUDGET_THREW' });
+      }
+      this.#failing.add(member);
+      return otherwise;
+    }
+  }
+}
