@@ -99,7 +99,8 @@ export class AgentCore implements Owner {
     const waiting = new Waiting(request, origin);
     this.pools.acquire(origin, { signal: waiting.signal, timeoutMs }).then(
       (lease) => {
-        if (waiting.end(lease)) this.give(lease, request, deadline);
+        waiting.end();
+        this.give(lease, request, deadline);
       },
       (error: unknown) => waiting.refused(error),
     );

@@ -1,8 +1,8 @@
 // A request that waits for a connection. Node tells a request that is destroyed while it waits nothing until its turn comes; here it leaves
 // the queue at once, whether it is destroyed, aborted by its signal, or late.
 
-import { PoolError, type Lease } from '../../index.ts';
-import type { AgentRequest, AgentSocket } from './agent-internals.ts';
+import { PoolError } from '../../index.ts';
+import type { AgentRequest } from './agent-internals.ts';
 import type { Origin } from './agent-origin.ts';
 
 /**
@@ -57,25 +57,17 @@ export class Waiting {
     return this.withdrawal as unknown as AbortSignal;
   }
 
-  /** A connection has come. True: the request still wants one. */
-  end(lease: Lease<AgentSocket>): boolean {
-    this.leave();
-    if (!this.request.destroyed) return true;
-    lease.release();
-    this.request.onSocket(null);
-    return false;
-  }
-
-  refused(error: unknown): void {
-    this.leave();
-    if (this.request.destroyed) this.request.onSocket(null);
-    else this.request.onSocket(null, plainly(error));
-  }
-
-  private leave(): void {
+  /** A connection has come. A request that was destroyed in this moment is given it as well, and gives it back. */
+  end(): void {
     this.open = false;
     if (this.timer !== undefined) clearTimeout(this.timer);
     this.origin.waiting.delete(this.request);
+  }
+
+  refused(error: unknown): void {
+    this.end();
+    if (this.request.destroyed) this.request.onSocket(null);
+    else this.request.onSocket(null, plainly(error));
   }
 }
 
