@@ -304,7 +304,8 @@ describe('connect', () => {
       seen = storage.getStore();
       process.nextTick(callback);
     };
-    await storage.run('asker', () => make().query('x'));
+    const pool = make();
+    await storage.run('asker', () => pool.query('x'));
     expect(seen).toBe('asker');
   });
 });

@@ -245,7 +245,8 @@ export class Pool<C = ClientLike> extends EventEmitter {
 
   #ask(waiter: Waiter, away: boolean, options: ConnectOptions | undefined, since: number): void {
     const outer = this.#asker;
-    this.#asker = new AsyncResource('pg-pool.connect');
+    // A pool that is full opens nothing for whoever asks now.
+    this.#asker = this.#members.size < this.options.max ? new AsyncResource('pg-pool.connect') : undefined;
     const acquired = this.#engine.acquire(options);
     this.#asker = outer;
     waiter.answered = acquired.then(
@@ -259,7 +260,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
         if (!waiter.told && !this.ending && this.#isOthers(error, since)) {
           const waitMs = options?.timeoutMs ?? this.#settings.engine.acquireTimeoutMs ?? Infinity;
           const leftMs = Math.max(1, since + waitMs - performance.now());
-          this.#ask(waiter, away, { ...options, timeoutMs: leftMs }, -Infinity);
+          this.#ask(waiter, away, { ...options, timeoutMs: leftMs }, since);
           return waiter.answered;
         }
         this.#waiters.delete(waiter);
@@ -337,7 +338,6 @@ export class Pool<C = ClientLike> extends EventEmitter {
     }
     client._poolUseCount = (client._poolUseCount ?? 0) + 1;
     this.#tell('release', [error, client]);
-    if (lease.ended) return; // a listener has done it
     if (error) lease.destroy(error);
     else if (!client._queryable) lease.destroy();
     else {
