@@ -118,6 +118,16 @@ describe('release', () => {
     expect(await next).toBe(client);
   });
 
+  it('with a statement still running is over for its borrower, and does not hold up the end of the pool', async () => {
+    const pool = make({ max: 1 });
+    const client = await pool.connect();
+    client._activeQuery = {};
+    client.release();
+    expect(() => client.release()).toThrow('already been released');
+    await pool.end();
+    expect(client.closed).toBe(true);
+  });
+
   it('with a statement still running closes the client with millpond (fault 14)', async () => {
     const pool = make({ max: 1, millpond: true });
     const client = await pool.connect();
