@@ -78,11 +78,11 @@ async function install(folder) {
   if (!existsSync(written)) throw new Error(`nobody uses it: ${written} is missing`);
   mkdirSync(consumer, { recursive: true });
   cpSync(written, consumer, { recursive: true });
-  const manifest = join(consumer, 'package.json');
-  const beside = existsSync(manifest) ? Object.keys(read(manifest).dependencies) : [];
+  const list = join(written, 'beside.json');
+  const beside = existsSync(list) ? read(list) : [];
   const dependencies = { millpond: `file:${tarballs.get(LIBRARY)}` };
   if (folder !== LIBRARY) dependencies[basename(folder)] = `file:${tarballs.get(folder)}`;
-  writeFileSync(manifest, JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
+  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
   await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'), { cwd: consumer });
   const { peerDependencies = {} } = read(join(root, folder, 'package.json'));
   const along = Object.keys(peerDependencies).filter((name) => existsSync(join(consumer, 'node_modules', name)));
@@ -153,8 +153,8 @@ async function step(name, action) {
 async function look(folder, isAsked) {
   const { name } = read(join(root, folder, 'package.json'));
   let good = true;
-  for (const [what, action] of FIRST) good = good && await step(`${name}: ${what}`, () => action(folder));
-  for (const [what, action] of good && isAsked ? THEN : []) good = await step(`${name}: ${what}`, () => action(folder)) && good;
+  for (const [what, action] of FIRST) good = good && await step(`${name}: ${String(what)}`, () => action(folder));
+  for (const [what, action] of good && isAsked ? THEN : []) good = await step(`${name}: ${String(what)}`, () => action(folder)) && good;
   return good;
 }
 

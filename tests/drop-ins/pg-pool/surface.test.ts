@@ -66,6 +66,7 @@ describe('options', () => {
   });
 
   it('may be texts, as the environment has them', async () => {
+    FakeClient.onConnect = (_, callback) => callback(); // before any timer
     const pool = make({ max: '1', idleTimeoutMillis: '50', connectionTimeoutMillis: '20' } as unknown as Options);
     const client = await pool.connect();
     expect((await failureOf(pool.connect()))?.message).toBe('timeout exceeded when trying to connect');
@@ -304,7 +305,8 @@ describe('connect', () => {
       seen = storage.getStore();
       process.nextTick(callback);
     };
-    await storage.run('asker', () => make().query('x'));
+    const pool = make();
+    await storage.run('asker', () => pool.query('x'));
     expect(seen).toBe('asker');
   });
 });

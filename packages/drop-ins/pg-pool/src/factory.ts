@@ -7,7 +7,7 @@ import { cut, isDead } from './driver.ts';
 import { connectTimeoutError } from './errors.ts';
 import { Member } from './member.ts';
 import type { Settings } from './options.ts';
-import { cleanSession, ping, waitForStatement } from './session.ts';
+import { cleanSession, ping } from './session.ts';
 import type { DriverClient } from './driver.ts';
 import type { ResolvedConfig } from './types.ts';
 
@@ -16,6 +16,8 @@ export interface Host {
   readonly options: ResolvedConfig<never>;
   readonly settings: Settings;
   readonly members: Set<Member>;
+  /** How many connects have begun. */
+  readonly begun: { count: number };
   newClient(): DriverClient;
   log(...words: unknown[]): void;
   tell(event: 'connect' | 'remove', client: DriverClient): void;
@@ -61,12 +63,9 @@ export function factoryOf(host: Host): Factory<Member> {
         member.lost = () => {};
       };
     },
-
-    // Without a reset of its own a pool still must not lend a client on whose connection a statement runs: whoever gets it would wait
-    // behind that.
-    reset: ({ client }) => reset === undefined ? waitForStatement(client) : cleanSession(client, reset),
   };
-  return settings.better ? { ...common, validate: ({ client }) => ping(client), classify } : common;
+  if (reset === undefined) return common;
+  return { ...common, classify, validate: ({ client }) => ping(client), reset: ({ client }) => cleanSession(client, reset) };
 }
 
 /** Connects; leaves nothing behind when it is not wanted any more. */
@@ -86,18 +85,18 @@ function open(host: Host, signal: AbortSignal): Promise<Member> {
   });
 }
 
-/** When the connect began that failed with this. */
-const began = new WeakMap<object, number>();
+/** Which connect it was, counted from 1, that failed with this. */
+const failures = new WeakMap<object, number>();
 
-/** Whether an error is that of a connect which was under way at that time already. */
-export function isOlder(error: unknown, thanMs: number): boolean {
-  return typeof error === 'object' && error !== null && (began.get(error) ?? Infinity) < thanMs;
+/** Whether an error is that of one of the first connects. */
+export function isOfFirst(error: unknown, count: number): boolean {
+  return typeof error === 'object' && error !== null && (failures.get(error) ?? Infinity) <= count;
 }
 
 /** One connect: by whichever comes first it is a member, or failed, or given up. What comes after that is cleared away. */
 class Opening {
   private over = false;
-  private readonly since = performance.now();
+  private readonly number: number;
   private timer: NodeJS.Timeout | undefined = undefined;
   private readonly host: Host;
   private readonly member: Member;
@@ -107,6 +106,7 @@ class Opening {
 
   constructor(host: Host, member: Member, signal: AbortSignal, resolve: (member: Member) => void, reject: (error: unknown) => void) {
     this.host = host;
+    this.number = ++host.begun.count;
     this.member = member;
     this.signal = signal;
     this.resolve = resolve;
@@ -175,7 +175,7 @@ class Opening {
     this.over = true;
     clearTimeout(this.timer);
     this.host.members.delete(this.member);
-    if (typeof error === 'object' && error !== null) began.set(error, this.since);
+    if (typeof error === 'object' && error !== null) failures.set(error, this.number);
     this.reject(error);
   }
 
