@@ -4,7 +4,7 @@
 // sizes (size-limit), and what nobody uses (knip).
 //
 // What users write stands in tests/packaging: `consumer` for the library; `drop-ins/<name>` for a drop-in, which is installed under the
-// name of what it stands in for, with the packages that need that one beside it.
+// name of what it stands in for (or the `name` in a package.json there), with the packages that need that one beside it.
 //
 // With `--pack <folder>` it also leaves the tarballs there: those files, and no others, are what a release publishes.
 
@@ -81,7 +81,9 @@ async function install(folder) {
   const list = join(written, 'beside.json');
   const beside = existsSync(list) ? read(list) : [];
   const dependencies = { millpond: `file:${tarballs.get(LIBRARY)}` };
-  if (folder !== LIBRARY) dependencies[basename(folder)] = `file:${tarballs.get(folder)}`;
+  // By the name of what it stands in for, unless it stands beside that.
+  const name = beside.includes(basename(folder)) ? read(join(root, folder, 'package.json')).name : basename(folder);
+  if (folder !== LIBRARY) dependencies[name] = `file:${tarballs.get(folder)}`;
   writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
   await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'), { cwd: consumer });
   const { peerDependencies = {} } = read(join(root, folder, 'package.json'));

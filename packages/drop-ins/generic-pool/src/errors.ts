@@ -2,7 +2,7 @@
 
 import { AcquireTimeoutError, CreateError, QueueFullError } from 'millpond';
 
-export class TimeoutError extends Error {
+class TimeoutError extends Error {
   override readonly name = 'TimeoutError';
 }
 

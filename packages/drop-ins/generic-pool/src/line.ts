@@ -15,6 +15,11 @@ interface Request<T> {
   readonly reject: (error: unknown) => void;
 }
 
+interface LineSettings {
+  readonly priorityRange: number;
+  readonly timeoutMs: number;
+}
+
 export class Line<T> {
   readonly #pool: Pool<T>;
   readonly #lend: (lease: Lease<T>) => T;
@@ -27,7 +32,7 @@ export class Line<T> {
   readonly #acquires = new Set<AbortController>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(pool: Pool<T>, lend: (lease: Lease<T>) => T, settings: { readonly priorityRange: number; readonly timeoutMs: number }, timer: Timer) {
+  constructor(pool: Pool<T>, lend: (lease: Lease<T>) => T, settings: LineSettings, timer: Timer) {
     this.#pool = pool;
     this.#lend = lend;
     this.#timeoutMs = settings.timeoutMs;

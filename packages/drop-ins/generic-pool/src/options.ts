@@ -4,7 +4,7 @@ import { InvalidOptionError, type PoolOptions } from 'millpond';
 
 export interface Factory<T> {
   create(): PromiseLike<T> | T;
-  destroy(resource: T): PromiseLike<unknown> | unknown;
+  destroy(resource: T): unknown;
   /** Resolve false, or reject, to say that it must not be used. */
   validate?(resource: T): PromiseLike<boolean> | boolean;
 }
@@ -88,14 +88,19 @@ export function configOf(options: Options): Config {
     testOnBorrow: options.testOnBorrow === true,
     testOnReturn: options.testOnReturn === true,
     fifo: options.fifo !== false,
-    priorityRange: options.priorityRange || 1,
+    priorityRange: orElse(options.priorityRange, 1),
     autostart: options.autostart !== false,
-    evictionRunIntervalMillis: options.evictionRunIntervalMillis || 0,
-    numTestsPerEvictionRun: options.numTestsPerEvictionRun || 3,
-    softIdleTimeoutMillis: options.softIdleTimeoutMillis || -1,
-    idleTimeoutMillis: options.idleTimeoutMillis || 30_000,
+    evictionRunIntervalMillis: orElse(options.evictionRunIntervalMillis, 0),
+    numTestsPerEvictionRun: orElse(options.numTestsPerEvictionRun, 3),
+    softIdleTimeoutMillis: orElse(options.softIdleTimeoutMillis, -1),
+    idleTimeoutMillis: orElse(options.idleTimeoutMillis, 30_000),
     Promise: options.Promise ?? Promise,
   };
+}
+
+/** 0 is not given either. */
+function orElse(value: number | undefined, fallback: number): number {
+  return value === undefined || !value ? fallback : value;
 }
 
 /** A text with a number in it counts; what is no number at all is not given. */

@@ -63,7 +63,7 @@ export class Pool<T> extends EventEmitter {
     if (this.#draining || this.#started) return;
     this.#started = true;
     this.#planEviction();
-    this.#engine.resize({ min: this.#settings.engine.min || this.#config.min });
+    this.#engine.resize({ min: Math.max(this.#settings.engine.min ?? 0, this.#config.min) });
     this.#begin();
   }
 

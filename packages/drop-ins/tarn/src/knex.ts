@@ -19,7 +19,7 @@ export interface KnexPool<T> {
   numPendingAcquires(): number;
   numPendingCreates(): number;
   /** Closes the pool. knex leaves a pool that it did not make to whoever made it, and does not call this. */
-  destroy(): Promise<unknown>;
+  destroy(): Promise<void>;
 }
 
 /**
@@ -29,7 +29,8 @@ export interface KnexPool<T> {
  */
 export function knexPool<T>(source: EnginePool<T> | PoolOptions<T>): KnexPool<T> {
   const Timeout = timeoutErrorOfTarn();
-  return source instanceof EnginePool ? new Facade(source, Timeout) : new TarnForKnex(source, Timeout);
+  // What tarn's destroy resolves with, knex does not look at.
+  return source instanceof EnginePool ? new Facade(source, Timeout) : new TarnForKnex(source, Timeout) as unknown as KnexPool<T>;
 }
 
 /** knex knows a timeout by the class of the tarn that is installed beside it. */
@@ -114,7 +115,7 @@ class Facade<T> implements KnexPool<T> {
     return this.#pool.stats().creating;
   }
 
-  destroy(): Promise<unknown> {
-    return this.#pool.close();
+  async destroy(): Promise<void> {
+    await this.#pool.close();
   }
 }

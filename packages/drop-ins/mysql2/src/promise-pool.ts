@@ -1,0 +1,40 @@
+// The pool of mysql2/promise. A connection there is an object of its own for each getConnection, so that each can end exactly once.
+
+import { mysql2Promise, type BasePool, type BasePromisePool, type Connection, type PromiseConnection } from './driver.ts';
+
+const BaseConnection: new (connection: Connection, promise?: PromiseConstructor) => PromiseConnection = mysql2Promise.PromisePoolConnection;
+const BasePromise: new (pool: BasePool, promise?: PromiseConstructor) => BasePromisePool = mysql2Promise.PromisePool;
+
+export class SafePromiseConnection extends BaseConnection {
+  #ended = false;
+
+  /** Gives the connection back. Again: nothing, whoever has it now. */
+  override release(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    super.release();
+  }
+
+  /** Ends the connection. After its release: nothing, whoever has it now. */
+  override destroy(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    super.destroy();
+  }
+}
+
+interface CallbackPool {
+  getConnection(callback: (error: unknown, connection?: Connection) => void): void;
+}
+
+export class PromisePool extends BasePromise {
+  getConnection(): Promise<PromiseConnection> {
+    const pool = this.pool as BasePool & CallbackPool;
+    return new this.Promise((resolve, reject) => {
+      pool.getConnection((error, connection) => {
+        if (connection === undefined) reject(error);
+        else resolve(new SafePromiseConnection(connection, this.Promise));
+      });
+    });
+  }
+}
