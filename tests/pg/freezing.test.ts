@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { attachDatabasePool } from '@vercel/functions';
 import { createPgPool } from 'millpond/pg';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { compiledLibrary } from '../support/compiled.ts';
 import { until } from '../support/postgres.ts';
 import { Specimen } from '../support/specimen.ts';
@@ -118,6 +119,29 @@ const pool = createPgPool({ ...${connection}, Client: pg.Client, ...${options} }
     expect(await pool.quiesce({ deadlineMs: 60_000 })).toEqual({ left: 0, holders: [] });
     await gone('quiet-pipeline');
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  describe('on Vercel', () => {
+    const requestContext = Symbol.for('@vercel/request-context');
+    const globals = globalThis as { [requestContext]?: unknown };
+    afterEach(() => {
+      vi.unstubAllEnvs();
+      delete globals[requestContext];
+    });
+
+    it('attachDatabasePool has the platform wait until the idle connections are gone', async () => {
+      vi.stubEnv('VERCEL_URL', 'example.vercel.app');
+      vi.stubEnv('VERCEL_REGION', 'fra1');
+      const waitedFor: Promise<unknown>[] = [];
+      globals[requestContext] = { get: () => ({ waitUntil: (promise: Promise<unknown>) => waitedFor.push(promise) }) };
+      await using pool = createPgPool({ ...stage.options('vercel'), idleTimeoutMs: 300 });
+      expect(pool.options.idleTimeoutMillis).toBe(300);
+      attachDatabasePool(pool);
+      await pool.query('SELECT 1');
+      expect(waitedFor).toHaveLength(1);
+      await waitedFor[0];
+      await gone('vercel');
+    });
   });
 
   describe('a session that the server ended for its silence, unseen', () => {
