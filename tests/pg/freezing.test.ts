@@ -45,7 +45,8 @@ const pool = createPgPool({ ...${connection}, Client: pg.Client, ...${options} }
     return pool.stats().idle;`;
 
   it('what a frozen function holds is taken back by the server, and after it wakes nobody meets a dead connection', async () => {
-    await using frozen = await processWith('function', "{ runtime: 'function', max: 5, idleTimeoutMs: 4_000, sessionIdleTimeoutMs: 5_000 }");
+    const options = "{ runtime: 'function', max: 5, idleTimeoutMs: 4_000, sessionIdleTimeoutMs: 5_000 }";
+    await using frozen = await processWith('function', options);
     await using beside = await processWith('server', '{ max: 5 }');
     expect(await Promise.all([frozen.ask(FILL), beside.ask(FILL)])).toEqual([5, 5]);
     await Promise.all([frozen.freeze(), beside.freeze()]);
@@ -152,7 +153,8 @@ const pool = createPgPool({ ...${connection}, Client: pg.Client, ...${options} }
         const look = new Client({ connectionString: ${JSON.stringify(connectionString)} });
         look.connect().then(async () => {
           const sql = 'SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1';
-          while ((await look.query(sql, [${JSON.stringify(application)}])).rows[0].n > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+          const count = async () => (await look.query(sql, [${JSON.stringify(application)}])).rows[0].n;
+          while (await count() > 0) await new Promise((resolve) => setTimeout(resolve, 20));
           await look.end();
         });`;
       expect(spawnSync(process.execPath, ['-e', source], { timeout: 30_000 }).status).toBe(0);

@@ -150,7 +150,8 @@ test('ready() ends the quiet too: it asks for min', async () => {
 });
 
 test('a server that is down is not asked again and again by a quiet pool', async () => {
-  const scene = play({ min: 1, breaker: { failures: 2, probeIntervalMs: 100 } }, { prepare: (factory) => factory.failCreates(new Error('down')) });
+  const breaker = { failures: 2, probeIntervalMs: 100 };
+  const scene = play({ min: 1, breaker }, { prepare: (factory) => factory.failCreates(new Error('down')) });
   await scene.adv(1_000);
   expect(scene.pool.state).toBe('unavailable');
   void scene.pool.quiesce();

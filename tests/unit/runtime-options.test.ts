@@ -1,11 +1,12 @@
 // What the defaults of an adapter's pool are made for, and how the server's timeouts and the pool's own fit together.
 
+import type { PoolOptions } from 'millpond';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   DEAD_MAN_KEYS, isFunction, settleRuntime, type DeadManOptions, type SettledRuntime,
 } from '../../packages/millpond/src/adapters/common/runtime.ts';
 
-type Given = DeadManOptions & { readonly min?: number; readonly max?: number; readonly idleTimeoutMs?: number; readonly keepaliveIntervalMs?: number };
+type Given = DeadManOptions & Pick<PoolOptions<unknown>, 'min' | 'max' | 'idleTimeoutMs' | 'keepaliveIntervalMs'>;
 
 /** As an adapter for SQL calls it. */
 function settle(given: Given): SettledRuntime {
@@ -99,7 +100,7 @@ describe('a server with a timeout for silent sessions', () => {
   test('Infinity is never; what is no number of milliseconds is refused', () => {
     expect(settle({ runtime: 'server', sessionIdleTimeoutMs: Infinity }).sessionIdleTimeoutMs).toBe(0);
     for (const wrong of [-1, Number.NaN, '5s']) {
-      expect(() => settle({ sessionIdleTimeoutMs: wrong as never })).toThrow('sessionIdleTimeoutMs must be a number of milliseconds of at least 0');
+      expect(() => settle({ sessionIdleTimeoutMs: wrong as never })).toThrow('sessionIdleTimeoutMs must be a number of milliseconds of');
       expect(() => settle({ transactionIdleTimeoutMs: wrong as never })).toThrow('transactionIdleTimeoutMs must be');
     }
   });
