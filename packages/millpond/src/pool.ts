@@ -2,7 +2,7 @@
 // The face of a pool. It checks what callers hand in and leaves the rest to the driver and the engine.
 
 import type { Clock } from './clock.ts';
-import { close, evictAll, evictSome, leftOf, pause, quiet, resize, resume, wake } from './engine/control.ts';
+import { close, evictAll, evictSome, isOver, leftOf, pause, quiet, resize, resume, wake } from './engine/control.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Lane } from './engine/lanes.ts';
 import type { PoolState } from './engine/words.ts';
@@ -87,7 +87,7 @@ export class Pool<T> implements AsyncDisposable {
     const { engine } = driver;
     const plain = !engine.lanes.many && this.#nested === 'allow' && this.#stackShare === 0;
     this.#plainLane = plain ? engine.lanes.all[0] : undefined;
-    driver.onFreed = () => {
+    driver.onLess = () => {
       for (const look of this.#quiescing) look();
     };
     driver.onCreateEnd = (error, permanent) => this.#settleReady(error, permanent);
@@ -249,7 +249,7 @@ export class Pool<T> implements AsyncDisposable {
         resolve({ left: left.length, holders: this.holders().filter(({ id }) => left.includes(id)) });
       };
       const look = (): void => {
-        if (leftOf(engine, generation).length === 0) settle();
+        if (isOver(engine, generation)) settle();
       };
       const cancel = deadlineMs === Infinity ? undefined : this.#clock.schedule(now + deadlineMs, settle, true);
       this.#quiescing.add(look);
