@@ -290,7 +290,8 @@ test('wrong options are named', () => {
   const wrong: readonly (readonly [object, string])[] = [
     [{}, 'authority'], [{ authority: 'nowhere' }, 'authority'], [{ authority: 'ftp://host' }, 'authority'],
     [{ authority, host: 'x' }, 'host'], [{ authority, connect: 7 }, 'connect'], [{ authority, pingIntervalMs: -1 }, 'pingIntervalMs'],
-    [{ authority, pingTimeoutMs: 'x' }, 'pingTimeoutMs'], [{ authority, sharing: 0 }, 'sharing'], [{ authority, maxConcurrentStreams: 5 }, 'maxConcurrentStreams'],
+    [{ authority, pingTimeoutMs: 'x' }, 'pingTimeoutMs'], [{ authority, sharing: 0 }, 'sharing'],
+    [{ authority, maxConcurrentStreams: 5 }, 'maxConcurrentStreams'],
   ];
   for (const [options, option] of wrong) {
     expect(() => createH2Pool(options as never)).toThrow(expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option }));

@@ -394,8 +394,8 @@ export class Driver<T> implements Ports<T> {
   }
 
   /**
-   * The time at which a lease or a validation ends. It decides who is still in time, so with a deadline near it has to be exact. As for the others: what
-   * kept the loop busy for a second within one turn kept everybody from noticing.
+   * The time at which a lease or a validation ends. It decides who is still in time, so with a deadline near it has to be exact. As for
+   * the others: what kept the loop busy for a second within one turn kept everybody from noticing.
    */
   private endTime(): number {
     const now = this.coarse();
