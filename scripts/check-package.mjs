@@ -100,14 +100,27 @@ function bring(name, modules) {
   for (const each of Object.keys(read(join(from, 'package.json')).dependencies ?? {})) bring(each, modules);
 }
 
+/** As CommonJS, with the compiler of the house: `import` of ES modules from there is for TypeScript 5.8 and later. */
 async function compile(folder) {
-  const consumer = consumerOf(folder);
+  await compileIn(consumerOf(folder), 'typescript');
+}
+
+/** As an ES module, with the oldest compiler that understands the declarations. */
+async function compileWithOldest(folder) {
+  const place = join(consumerOf(folder), 'as-module');
+  mkdirSync(place);
+  cpSync(join(writtenFor(folder), 'by-types.ts'), join(place, 'by-types.ts'));
+  writeFileSync(join(place, 'package.json'), JSON.stringify({ type: 'module' }));
+  await compileIn(place, '../scripts/oldest-typescript/node_modules/typescript');
+}
+
+async function compileIn(place, compiler) {
   const compilerOptions = {
     target: 'es2022', lib: ['es2022'], module: 'nodenext', types: ['node'],
     strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true,
   };
-  writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['by-types.ts'] }));
-  await must(...tool('typescript/bin/tsc', '-p', consumer));
+  writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['by-types.ts'] }));
+  await must(...tool(`${compiler}/bin/tsc`, '-p', place));
 }
 
 async function publint(folder) {
@@ -135,6 +148,7 @@ const THEN = [
   ['use by import', use('by-import.mjs')],
   ['use by require()', use('by-require.cjs')],
   ['use by TypeScript', compile],
+  ['use by TypeScript 5.2, as an ES module', compileWithOldest],
 ];
 const OF_ALL = [['size', size], ['unused files, exports, dependencies (knip)', knip]];
 

@@ -28,7 +28,7 @@ export interface FactoryOptions<T> {
   acquireTimeoutMillis?: number;
   /** Accepted, and not needed: each idle resource goes when its time has come. */
   reapIntervalMillis?: number;
-  /** A function, or true for stderr. Default: silence. */
+  /** A function, or true for stdout. Default: silence. */
   log?: FactoryLogger | boolean;
   millpond?: EngineOptions;
 }

@@ -166,6 +166,6 @@ export class Pool<T> {
   #log(message: string, level: LogLevel): void {
     const { log, name = '' } = this.#options;
     if (typeof log === 'function') log(message, level);
-    else if (log === true) process.stderr.write(`${level.toUpperCase()} pool ${name} - ${message}\n`);
+    else if (log === true) process.stdout.write(`${level.toUpperCase()} pool ${name} - ${message}\n`);
   }
 }
