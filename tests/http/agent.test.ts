@@ -351,6 +351,35 @@ test('keepSocketAlive and reuseSocket of a derived class are asked', async () =>
   await agent.close();
 });
 
+test('methods and listeners that throw cost their own request at most, and never the process', async () => {
+  const { origin } = await serve((_, response) => response.end('fine'));
+  const warned: string[] = [];
+  const onWarning = ({ message }: Error): void => void warned.push(message);
+  process.on('warning', onWarning);
+  onTestFinished(() => void process.off('warning', onWarning));
+  let keepThrows = false;
+  class Broken extends HttpAgent {
+    override keepSocketAlive(): boolean {
+      if (keepThrows) throw new Error('in keepSocketAlive');
+      return true;
+    }
+
+    override reuseSocket(): void { throw new Error('in reuseSocket'); }
+  }
+  const agent = new Broken({ max: 1 });
+  agent.on('free', () => { throw new Error('in a listener'); });
+  await ask(agent, origin);
+  await expect(ask(agent, origin)).rejects.toThrow('in reuseSocket');
+  keepThrows = true;
+  // One that finds a new connection, and one that waits for it.
+  const [first, second] = await Promise.allSettled([ask(agent, origin), ask(agent, origin)]);
+  expect([first.status, second.status]).toEqual(['fulfilled', 'fulfilled']);
+  await until('all to be gone', () => agent.stats(), ({ size, waiting }) => size === 0 && waiting === 0);
+  await until('both to be reported', () => new Set(warned).size, (count) => count === 2);
+  expect(new Set(warned)).toEqual(new Set(['in a listener', 'in keepSocketAlive']));
+  await agent.close();
+});
+
 test('a Unix socket is an origin like any other', async () => {
   const path = join(tmpdir(), `millpond-http-${process.pid}.sock`);
   const server = http.createServer((_, response) => response.end('local'));

@@ -112,13 +112,15 @@ export class Pool<T> implements AsyncDisposable {
   /**
    * @internal An acquire for adapters that queue whole requests: `served` or `refused` is called once, in the middle of what serves or
    * refuses, and in whatever async context that is; a promise and its turn of the queue less. Returns how to leave, which is told
-   * to `refused`.
+   * to `refused`. `timeoutMs`: instead of acquireTimeoutMs.
    */
-  static queue<T>(pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void): (reason: unknown) => void {
+  static queue<T>(
+    pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void, timeoutMs?: number,
+  ): (reason: unknown) => void {
     const driver = pool.#driver;
     const now = pool.#clock.now();
     const meta = pool.#metaFor(undefined, Pool.queue);
-    const ticket = new Ticket(pool.#laneFor(undefined), now, pool.#timeoutMs, meta, served, refused);
+    const ticket = new Ticket(pool.#laneFor(undefined), now, timeoutMs ?? pool.#timeoutMs, meta, served, refused);
     driver.enqueue(ticket, now);
     return (reason) => driver.engine.abort(ticket, reason, pool.#clock.now());
   }
