@@ -138,9 +138,11 @@ async function knip() {
 
 const use = (file) => (folder) => must(process.execPath, [file], { cwd: consumerOf(folder) });
 
-/** Without these there is nothing to look at. */
+/** @typedef {[string, (folder: string) => Promise<unknown>]} Step */
+
+/** Without these there is nothing to look at. @type {Step[]} */
 const FIRST = [['build', build], ['pack', pack]];
-/** These run even if one of them failed: each is news. */
+/** These run even if one of them failed: each is news. @type {Step[]} */
 const THEN = [
   ['publint', publint],
   ['are the types wrong', areTheTypesWrong],
@@ -169,8 +171,8 @@ async function step(name, action) {
 async function look(folder, isAsked) {
   const { name } = read(join(root, folder, 'package.json'));
   let good = true;
-  for (const [what, action] of FIRST) good = good && await step(`${name}: ${String(what)}`, () => action(folder));
-  for (const [what, action] of good && isAsked ? THEN : []) good = await step(`${name}: ${String(what)}`, () => action(folder)) && good;
+  for (const [what, action] of FIRST) good = good && await step(`${name}: ${what}`, () => action(folder));
+  for (const [what, action] of good && isAsked ? THEN : []) good = await step(`${name}: ${what}`, () => action(folder)) && good;
   return good;
 }
 

@@ -66,9 +66,9 @@ describe('options', () => {
   });
 
   it('may be texts, as the environment has them', async () => {
-    FakeClient.onConnect = (_, callback) => callback(); // before any timer
     const pool = make({ max: '1', idleTimeoutMillis: '50', connectionTimeoutMillis: '20' } as unknown as Options);
-    const client = await pool.connect();
+    FakeClient.onConnect = (_, callback) => callback();
+    const client = await pool.connect({ timeoutMs: 60_000 });
     expect((await failureOf(pool.connect()))?.message).toBe('timeout exceeded when trying to connect');
     client.release();
     await pool.end();

@@ -70,19 +70,35 @@ export function factoryOf(host: Host): Factory<Member> {
 
 /** Connects; leaves nothing behind when it is not wanted any more. */
 function open(host: Host, signal: AbortSignal): Promise<Member> {
+  const { connectTimeoutMs } = host.settings;
+  let opening: Opening | undefined;
+  // Before the client is made, which may take a while: whoever waits for it has the same deadline, and is to hear of the connect.
+  const timer = connectTimeoutMs === undefined ? undefined
+    : setTimeout(() => opening?.onTimeout(), Math.min(connectTimeoutMs, LONGEST_TIMEOUT_MS));
+  try {
+    const member = newMember(host);
+    return new Promise<Member>((resolve, reject) => {
+      opening = new Opening(host, member, signal, timer, resolve, reject);
+      opening.start();
+    });
+  } catch (error) {
+    clearTimeout(timer);
+    throw error;
+  }
+}
+
+function newMember(host: Host): Member {
   const client = host.newClient();
   const member = new Member(client, host.options.verify !== undefined);
-  host.members.add(member);
   // Before it connects and for good: an 'error' that nobody listens to would end the process.
   client.on('error', (error: unknown) => onError(host, member, error));
+  client.on('end', () => member.lost(new Error('Connection terminated')));
   if (!(Symbol.dispose in client)) {
     const value = (): void => { (client.release as (() => void) | undefined)?.(); };
     Object.defineProperty(client, Symbol.dispose, { configurable: true, writable: true, value });
   }
-  client.on('end', () => member.lost(new Error('Connection terminated')));
-  return new Promise<Member>((resolve, reject) => {
-    new Opening(host, member, signal, resolve, reject).start();
-  });
+  host.members.add(member);
+  return member;
 }
 
 /** Which connect it was, counted from 1, that failed with this. */
@@ -97,29 +113,29 @@ export function isOfFirst(error: unknown, count: number): boolean {
 class Opening {
   private over = false;
   private readonly number: number;
-  private timer: NodeJS.Timeout | undefined = undefined;
   private readonly host: Host;
   private readonly member: Member;
   private readonly signal: AbortSignal;
+  private readonly timer: NodeJS.Timeout | undefined;
   private readonly resolve: (member: Member) => void;
   private readonly reject: (error: unknown) => void;
 
-  constructor(host: Host, member: Member, signal: AbortSignal, resolve: (member: Member) => void, reject: (error: unknown) => void) {
+  constructor(
+    host: Host, member: Member, signal: AbortSignal, timer: NodeJS.Timeout | undefined,
+    resolve: (member: Member) => void, reject: (error: unknown) => void,
+  ) {
     this.host = host;
     this.number = ++host.begun.count;
     this.member = member;
     this.signal = signal;
+    this.timer = timer;
     this.resolve = resolve;
     this.reject = reject;
   }
 
   start(): void {
     const { client } = this.member;
-    const { connectTimeoutMs } = this.host.settings;
     this.signal.addEventListener('abort', () => this.giveUp(this.signal.reason), { once: true });
-    if (connectTimeoutMs !== undefined) {
-      this.timer = setTimeout(() => this.onTimeout(), Math.min(connectTimeoutMs, LONGEST_TIMEOUT_MS));
-    }
     this.host.log('connecting new client');
     try {
       client.connect((error) => this.onConnected(error));
@@ -179,7 +195,7 @@ class Opening {
     this.reject(error);
   }
 
-  private onTimeout(): void {
+  onTimeout(): void {
     const { client } = this.member;
     // The native client cannot be cut; one that is connected, and has only not said so yet, is let be.
     if (client.connection === undefined && client.isConnected?.() === true) return;
