@@ -111,6 +111,28 @@ test('a create that somebody waits for goes on', async () => {
   expectStats(scene, { size: 0 });
 });
 
+test('for those who wait there is what they need, and nothing for min', async () => {
+  const scene = play({ min: 3, max: 4, maxCreating: 4 }, { prepare: manually });
+  const waits = scene.acquire();
+  await scene.step();
+  const { creates } = scene.factory;
+  void scene.pool.quiesce();
+  for (const call of [...scene.factory.pending]) call.ok();
+  await scene.step();
+  expect(waits.state).toBe('served');
+  expect(scene.factory.creates).toBe(creates);
+  expectStats(scene, { size: 1 });
+});
+
+test('a tryAcquire that finds nothing ends the quiet too', async () => {
+  const scene = play({ min: 2 });
+  await scene.step();
+  await scene.pool.quiesce();
+  expect(scene.pool.tryAcquire()).toBeUndefined();
+  await scene.step();
+  expectStats(scene, { idle: 2 });
+});
+
 test('an acquire ends the quiet: what comes back of it stays, what was there before goes', async () => {
   const scene = play({ max: 3 });
   const [old] = await scene.borrow(1);

@@ -136,7 +136,6 @@ export class Driver<T> implements Ports<T> {
 
   release(lease: LiveLease<T>): void {
     const now = this.endTime();
-    if (wall.leaps !== this.leapsSeen) this.noteLeap();
     this.noteEnd(lease, now);
     this.engine.release(lease, now);
   }
