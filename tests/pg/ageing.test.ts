@@ -19,7 +19,8 @@ onEachPostgres('timers of age', (stage) => {
     await stage.observer.query('SELECT pg_advisory_lock(20)');
     const slow = pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid FROM (SELECT pg_advisory_lock_shared(20)) AS waited');
     const { pid } = await stage.observer.running(name, 'pg_advisory_lock_shared');
-    await pool.query('SELECT 1');
+    // By a lease: behind the slow one, a statement in a pipeline would wait for it.
+    await pool.use((client) => client.query('SELECT 1'));
     await until('a younger connection to be retired', () => destroyed, (reasons) => reasons.length > 0);
     expect(destroyed).toEqual([reason]);
     expect((await stage.observer.backends(name)).map((backend) => backend.pid)).toEqual([pid]);
