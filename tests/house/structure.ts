@@ -126,14 +126,22 @@ function publicEntries(root: string): ReadonlySet<string> {
   return new Set(Object.keys(exports).map((name) => posix.join('millpond', name)));
 }
 
-/** A drop-in stands on the library's public names alone; what it stands in for, and its driver, it may load when they are needed. */
+/** Passes the types of another package on, and nothing else. */
+function passesTypesOn(text: string, line: number): boolean {
+  return /^export type \* from\b/.test(text.split('\n')[line - 1]!);
+}
+
+/**
+ * A drop-in stands on the library's public names alone; what it stands in for, and its driver, it may load when they are needed, and their
+ * types it may pass on.
+ */
 function checkDropIn({ file, text, code, report }: Source, entries: ReadonlySet<string>): void {
   const src = DROP_IN.exec(file)![1]!;
   for (const { specifier, line, dynamic } of importsOf(text, code)) {
     if (specifier === undefined) report('computedImport', line, 'an import whose target cannot be read');
     else if (specifier.startsWith('.')) {
       if (!posix.join(posix.dirname(file), specifier).startsWith(src)) report('insideOut', line, `${specifier} leaves ${src}`);
-    } else if (!specifier.startsWith('node:') && !entries.has(specifier) && !dynamic) {
+    } else if (!specifier.startsWith('node:') && !entries.has(specifier) && !dynamic && !passesTypesOn(text, line)) {
       report('bareImport', line, `${specifier}: a drop-in depends on millpond's public names alone`);
     }
   }

@@ -74,7 +74,8 @@ test('a request with a body fails, whatever its method and its headers say: the 
   const { origin } = await treacherous('ends');
   const agent = agentOf();
   const all: http.RequestOptions[] = [
-    { method: 'PUT' }, { method: 'PUT', headers: { 'Content-Length': '4' } }, { method: 'PUT', headers: { 'Transfer-Encoding': 'chunked' } },
+    { method: 'PUT' }, { method: 'PUT', headers: { 'Content-Length': '4' } },
+    { method: 'PUT', headers: { 'Transfer-Encoding': 'chunked' } },
     { method: 'DELETE', headers: { 'Content-Length': '4' } }, { method: 'GET' },
   ];
   for (const options of all) {

@@ -1,5 +1,5 @@
-// Idleness and lifetime end connections, never what runs on one: whoever asks for something slow gets its answer, however old the connection
-// has become meanwhile. A younger connection of the same pool that has been retired shows that the time of the older one is up.
+// Idleness and lifetime end connections, never what runs on one: whoever asks for something slow gets its answer, however old the
+// connection has become meanwhile. A younger connection of the same pool that has been retired shows that the time of the older one is up.
 
 import { createPgPool } from 'millpond/pg';
 import { expect, it } from 'vitest';

@@ -37,7 +37,10 @@ test('a function that throws synchronously does not leak what use has lent', asy
 
 test('what is being closed counts: there are never more than max', async () => {
   const gone: (() => void)[] = [];
-  const stage = play({ max: 2 }, { destroy: (thing) => new Promise<void>((resolve) => { gone.push(() => { thing.destroyed++; resolve(); }); }) });
+  const destroy = (thing: Thing): Promise<void> => new Promise((resolve) => {
+    gone.push(() => { thing.destroyed++; resolve(); });
+  });
+  const stage = play({ max: 2 }, { destroy });
   let peak = 0;
   for (let round = 0; round < 5; round++) {
     const things = [watch(stage.pool.acquire()), watch(stage.pool.acquire())];
@@ -121,7 +124,8 @@ test('no timer keeps the process alive once nobody waits', async () => {
 test('a create that comes after its time leaves nothing behind', async () => {
   const late: Thing = { id: 1, destroyed: 0 };
   let come: (thing: Thing) => void = () => undefined;
-  const stage = play({ max: 1 }, { create: () => new Promise<Thing>((resolve) => { come = resolve; }) }, { createTimeoutMs: 100, acquireTimeoutMs: 150 });
+  const create = (): Promise<Thing> => new Promise((resolve) => { come = resolve; });
+  const stage = play({ max: 1 }, { create }, { createTimeoutMs: 100, acquireTimeoutMs: 150 });
   const outcome = watch(stage.pool.acquire());
   const first = come;
   await stage.clock.advance(150);

@@ -48,7 +48,8 @@ test('an evictor of ones own sees each idle resource in its turn, so many a run,
     }
   }
   let made = 0;
-  const pool = new Pool<Thing>(Own, Deque, PriorityQueue, { create: async () => ({ id: ++made, destroyed: 0 }), destroy: (thing) => void thing.destroyed++ },
+  const factory = { create: async () => ({ id: ++made, destroyed: 0 }), destroy: (thing: Thing) => void thing.destroyed++ };
+  const pool = new Pool<Thing>(Own, Deque, PriorityQueue, factory,
     { max: 4, evictionRunIntervalMillis: 100, numTestsPerEvictionRun: 2, millpond: { clock, maxCreating: 4 } });
   const things = await Promise.all([1, 2, 3, 4].map(() => pool.acquire()));
   for (const thing of things.slice(0, 3)) void pool.release(thing);

@@ -8,7 +8,10 @@ test('the highest priority is served first, and within one whoever asked first',
   const { pool, clock } = play({ max: 1, priorityRange: 3 });
   const thing = await pool.acquire();
   const served: string[] = [];
-  const ask = (name: string, priority?: number): unknown => pool.acquire(priority).then((next) => { served.push(name); return pool.release(next); });
+  const ask = (name: string, priority?: number): unknown => pool.acquire(priority).then((next) => {
+    served.push(name);
+    return pool.release(next);
+  });
   ask('low 1', 2);
   ask('middle 1', 1);
   ask('low 2', 2);
@@ -70,5 +73,6 @@ test('a priority queue gives out the head of the first level that has one', () =
   queue.enqueue('c', 9);
   queue.enqueue('a');
   expect([queue.length, queue.head, queue.tail]).toEqual([3, 'a', 'c']);
-  expect([queue.dequeue(), queue.remove('c'), queue.remove('c'), queue.dequeue(), queue.dequeue()]).toEqual(['a', true, false, 'b', undefined]);
+  expect([queue.dequeue(), queue.remove('c'), queue.remove('c')]).toEqual(['a', true, false]);
+  expect([queue.dequeue(), queue.dequeue()]).toEqual(['b', undefined]);
 });

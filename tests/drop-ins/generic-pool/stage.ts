@@ -34,7 +34,8 @@ export function play(options: Options = {}, factory: Partial<Factory<Thing>> = {
 /** How a promise stands, without waiting for it. */
 export function watch(promise: Promise<unknown>): { state: 'pending' | 'resolved' | 'rejected'; value: unknown } {
   const seen: { state: 'pending' | 'resolved' | 'rejected'; value: unknown } = { state: 'pending', value: undefined };
-  promise.then((value) => Object.assign(seen, { state: 'resolved', value }), (value: unknown) => Object.assign(seen, { state: 'rejected', value }));
+  const is = (state: 'resolved' | 'rejected') => (value: unknown) => Object.assign(seen, { state, value });
+  promise.then(is('resolved'), is('rejected'));
   return seen;
 }
 

@@ -104,7 +104,8 @@ onMariadb("the faults of mysql2's pool", (stage) => {
     const clock = new VirtualClock();
     const pool = await poolOn(stage, 'deadline', { connectionLimit: 1, millpond: { acquireTimeoutMs: 60_000 } });
     const held = await get(pool);
-    const timed = createPool({ ...await stage.options('deadline2') as Options, connectionLimit: 1, millpond: { clock, createTimeoutMs: 0 } });
+    const options = { ...await stage.options('deadline2') as Options, connectionLimit: 1 };
+    const timed = createPool({ ...options, millpond: { clock, createTimeoutMs: 0 } });
     open.push(timed);
     const taken = await get(timed);
     const late = get(timed).catch((error: unknown) => error);

@@ -97,7 +97,9 @@ onMariadb('the pool of mysql2', (stage) => {
   test('the events tell what happens to connections', async () => {
     const pool = await poolOn(stage, 'events', { connectionLimit: 1 });
     const seen: unknown[] = [];
-    for (const name of ['connection', 'acquire', 'release', 'enqueue']) pool.on(name, (one?: PoolConnection) => seen.push([name, one?.threadId]));
+    for (const name of ['connection', 'acquire', 'release', 'enqueue']) {
+      pool.on(name, (one?: PoolConnection) => seen.push([name, one?.threadId]));
+    }
     const first = await get(pool);
     const id = first.threadId;
     const waiting = get(pool);
@@ -128,7 +130,8 @@ onMariadb('the pool of mysql2', (stage) => {
 
   test('numbers that people read off the inside of the pool are there', async () => {
     const pool = await poolOn(stage, 'numbers', { connectionLimit: 2 });
-    const inside = pool as unknown as Record<'_allConnections' | '_freeConnections' | '_connectionQueue', { length: number; get(at: number): unknown }>;
+    interface List { readonly length: number; get(at: number): unknown }
+    const inside = pool as unknown as Record<'_allConnections' | '_freeConnections' | '_connectionQueue', List>;
     const numbers = (): number[] => [inside._allConnections.length, inside._freeConnections.length, inside._connectionQueue.length];
     expect(numbers()).toEqual([0, 0, 0]);
     const connections = await Promise.all([get(pool), get(pool)]);
@@ -174,7 +177,8 @@ onMariadb('the pool of mysql2', (stage) => {
     const { threadId } = first;
     first.release();
     await stage.watcher.terminate(threadId);
-    await until('it to leave', () => Promise.resolve((pool as unknown as { stats(): { size: number } }).stats().size), (size) => size === 0);
+    const { stats } = pool as unknown as { stats(): { size: number } };
+    await until('it to leave', () => Promise.resolve(stats.call(pool).size), (size) => size === 0);
     expect((await query(pool, 'SELECT CONNECTION_ID() AS id'))[0]!['id']).not.toBe(threadId);
   });
 

@@ -20,7 +20,9 @@ test('options are checked in the words of tarn, and the engine says what is wron
 });
 
 test('a resource is made on demand, by promise or by callback, and lent again after its release', async () => {
-  for (const create of [async () => ({ id: 1, destroyed: 0 }), (done: (error: null, thing: Thing) => void) => done(null, { id: 1, destroyed: 0 })]) {
+  const promised = async (): Promise<Thing> => ({ id: 1, destroyed: 0 });
+  const calledBack = (done: (error: null, thing: Thing) => void): void => done(null, { id: 1, destroyed: 0 });
+  for (const create of [promised, calledBack]) {
     const { pool } = play({ create });
     const thing = await pool.acquire().promise;
     expect([pool.numUsed(), pool.numFree(), pool.numPendingCreates()]).toEqual([1, 0, 0]);

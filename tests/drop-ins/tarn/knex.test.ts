@@ -66,7 +66,9 @@ test.each([
 
 test.each([
   ['a pool of millpond', (pool: Pool<Line>) => knexPool(pool)],
-  ["tarn's options", () => knexPool<Line>({ create, destroy, min: 0, max: 2, acquireTimeoutMillis: 50, millpond: { min: 2, handles: false } })],
+  ["tarn's options", () => knexPool<Line>(
+    { create, destroy, min: 0, max: 2, acquireTimeoutMillis: 50, millpond: { min: 2, handles: false } },
+  )],
 ])('knex knows a time-out of %s, and says so in its own words', async (_, make) => {
   const engine = enginePool(50);
   engine.resize({ min: 2 });
@@ -100,6 +102,7 @@ test('a connection is taken back once, and an acquire can be aborted', async () 
 });
 
 test('what makes knex take it for a pool like tarn is there', () => {
-  const { isTarnPool } = createRequire(createRequire(import.meta.url).resolve('knex'))('./lib/pool.js') as { isTarnPool(pool: unknown): boolean };
+  const ofKnex = createRequire(createRequire(import.meta.url).resolve('knex'));
+  const { isTarnPool } = ofKnex('./lib/pool.js') as { isTarnPool(pool: unknown): boolean };
   expect(isTarnPool(knexPool(enginePool()))).toBe(true);
 });

@@ -51,8 +51,10 @@ test('every request has an event with a number, and its outcome has the same', a
   });
   const { pool } = stage;
   const seen: unknown[][] = [];
-  for (const name of ['acquireRequest', 'acquireSuccess', 'acquireFail', 'release', 'createRequest', 'createSuccess', 'createFail', 'destroyRequest',
-    'destroySuccess', 'poolDestroyRequest', 'poolDestroySuccess']) pool.on(name, (...values: unknown[]) => seen.push([name, ...values]));
+  for (const name of [
+    'acquireRequest', 'acquireSuccess', 'acquireFail', 'release', 'createRequest', 'createSuccess', 'createFail', 'destroyRequest',
+    'destroySuccess', 'poolDestroyRequest', 'poolDestroySuccess',
+  ]) pool.on(name, (...values: unknown[]) => seen.push([name, ...values]));
   await pool.acquire().promise.catch(() => undefined);
   const thing = await pool.acquire().promise;
   pool.release(thing);

@@ -42,6 +42,7 @@ export function play(options: Partial<PoolOptions<Thing>> = {}, better?: Millpon
 /** How a promise stands, without waiting for it. */
 export function watch(promise: Promise<unknown>): { state: 'pending' | 'resolved' | 'rejected'; value: unknown } {
   const seen: { state: 'pending' | 'resolved' | 'rejected'; value: unknown } = { state: 'pending', value: undefined };
-  promise.then((value) => Object.assign(seen, { state: 'resolved', value }), (value: unknown) => Object.assign(seen, { state: 'rejected', value }));
+  const is = (state: 'resolved' | 'rejected') => (value: unknown) => Object.assign(seen, { state, value });
+  promise.then(is('resolved'), is('rejected'));
   return seen;
 }

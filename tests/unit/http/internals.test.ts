@@ -1,4 +1,5 @@
-// What the agents rely on in node:http beyond what is documented, in a form that is quick enough to be run on every Node (`npm run matrix`).
+// What the agents rely on in node:http beyond what is documented, in a form that is quick enough to be run on every Node (`npm run
+// matrix`).
 
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';

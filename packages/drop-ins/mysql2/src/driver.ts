@@ -92,11 +92,12 @@ interface Packages {
 /** mysql2 is beside this package, or, where this package has taken its name, there under another. */
 function load(): Packages {
   try {
-    return (isMysql2(require('mysql2/package.json')) ? { main: require('mysql2'), promise: require('mysql2/promise') }
-      : { main: require('mysql2-original'), promise: require('mysql2-original/promise') }) as Packages;
+    const main: unknown = isMysql2(require('mysql2/package.json')) ? require('mysql2') : require('mysql2-original');
+    const promise: unknown = isMysql2(require('mysql2/package.json')) ? require('mysql2/promise') : require('mysql2-original/promise');
+    return { main, promise } as Packages;
   } catch (error) {
-    const message = '@millpond/mysql2 makes its connections with mysql2, which is not there: npm install mysql2. Where @millpond/mysql2 has its '
-      + 'name, install it under another: npm install mysql2-original@npm:mysql2';
+    const message = '@millpond/mysql2 makes its connections with mysql2, which is not there: npm install mysql2. Where @millpond/mysql2 '
+      + 'has its name, install it under another: npm install mysql2-original@npm:mysql2';
     throw new Error(message, { cause: error });
   }
 }

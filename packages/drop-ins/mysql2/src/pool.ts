@@ -52,7 +52,8 @@ export class Pool extends Base {
       return;
     }
     const { host = 'localhost', port = 3306, socketPath, database = '' } = this.config.connectionConfig;
-    const server = socketPath === undefined ? { serverAddress: host, serverPort: port } : { serverAddress: socketPath, serverPort: undefined };
+    const server = socketPath === undefined ? { serverAddress: host, serverPort: port }
+      : { serverAddress: socketPath, serverPort: undefined };
     connects.traceCallback((traced: Callback) => this.#get(traced), 0, { database, ...server }, undefined, callback);
   }
 

@@ -10,7 +10,7 @@ const factory = { create: async () => ({ id: 1 }), destroy: async () => undefine
 const pool = genericPool.createPool(factory, { max: 2, priorityRange: 2 });
 assert.ok(pool instanceof Pool && pool instanceof require('node:events'));
 assert.ok(new Pool(DefaultEvictor, Deque, PriorityQueue, factory, {}) instanceof Pool);
-pool.acquire(1).then(async (resource) => {
+void pool.acquire(1).then(async (resource) => {
   assert.equal(pool.borrowed, 1);
   await pool.release(resource);
   await pool.drain();

@@ -15,8 +15,9 @@ class Echo extends createKnex.Client {
 }
 Object.assign(Echo.prototype, { driverName: 'echo', dialect: 'echo' });
 const log = { warn: () => undefined };
-const knex = createKnex({ client: Echo, connection: {}, log, pool: { min: 0, max: 1, acquireTimeoutMillis: 50, millpond: { endDeadlineMs: 1000 } } });
-(async () => {
+const pool = { min: 0, max: 1, acquireTimeoutMillis: 50, millpond: { endDeadlineMs: 1000 } };
+const knex = createKnex({ client: Echo, connection: {}, log, pool });
+void (async () => {
   assert.ok(knex.client.pool instanceof tarn.Pool);
   assert.deepEqual(await knex.raw('select 1'), [{ line: 1 }]);
   const held = await knex.client.acquireConnection();

@@ -7,7 +7,8 @@ interface Line { send(text: string): Promise<string> }
 declare function open(): Promise<Line>;
 
 const options: PoolOptions<Line> = {
-  create: open, destroy: () => undefined, validate: async () => true, min: 0, max: 4, acquireTimeoutMillis: 1_000, propagateCreateError: true,
+  create: open, destroy: () => undefined, validate: async () => true, min: 0, max: 4, acquireTimeoutMillis: 1_000,
+  propagateCreateError: true,
   millpond: { endDeadlineMs: 1_000, leakThresholdMs: 5_000 },
 };
 export const pool = new Pool<Line>(options);
