@@ -49,10 +49,11 @@ export async function engine(): Promise<void> {
   same<string>()(await inferred.use(() => 'not a promise'));
   same<Lease<Map<string, number>> | undefined>()(inferred.tryAcquire());
   same<PoolStats>()(inferred.stats());
-  same<() => void>()(inferred.on('release', ({ resource, useMs }) => {
+  const unsubscribe = inferred.on('release', ({ resource, useMs }) => {
     same<Map<string, number>>()(resource);
     same<number>()(useMs);
-  }));
+  });
+  same<() => void>()(unsubscribe);
   // @ts-expect-error There is no such event.
   inferred.on('released', () => {});
   // @ts-expect-error A handle stands in for a resource of the same type.
