@@ -16,7 +16,9 @@ import type { TLSSocket } from 'node:tls';
 function same<Expected>(): <Actual>(value: Actual, ...differ: Equal<Actual, Expected> extends true ? [] : [never]) => void {
   return () => {};
 }
-type Equal<A, B> = (<X>() => X extends A ? 1 : 2) extends (<X>() => X extends B ? 1 : 2) ? true : false;
+type Exactly<T> = (value: T) => T;
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type Equal<A, B> = IsAny<A> extends true ? false : Exactly<A> extends Exactly<B> ? true : false;
 
 interface Line {
   readonly port: number;
@@ -47,10 +49,11 @@ export async function engine(): Promise<void> {
   same<string>()(await inferred.use(() => 'not a promise'));
   same<Lease<Map<string, number>> | undefined>()(inferred.tryAcquire());
   same<PoolStats>()(inferred.stats());
-  same<() => void>()(inferred.on('release', ({ resource, useMs }) => {
+  const unsubscribe = inferred.on('release', ({ resource, useMs }) => {
     same<Map<string, number>>()(resource);
     same<number>()(useMs);
-  }));
+  });
+  same<() => void>()(unsubscribe);
   // @ts-expect-error There is no such event.
   inferred.on('released', () => {});
   // @ts-expect-error A handle stands in for a resource of the same type.
@@ -129,5 +132,5 @@ export async function http(): Promise<void> {
   const h2 = createH2Pool({ authority: 'https://localhost' });
   same<H2Answer>()(await h2.call({ ':path': '/' }));
   // @ts-expect-error It is called max here.
-  new HttpAgent({ maxSockets: 3 });
+  void new HttpAgent({ maxSockets: 3 });
 }
