@@ -78,12 +78,13 @@ async function install(folder) {
   if (!existsSync(written)) throw new Error(`nobody uses it: ${written} is missing`);
   mkdirSync(consumer, { recursive: true });
   cpSync(written, consumer, { recursive: true });
-  const manifest = join(consumer, 'package.json');
-  const given = existsSync(manifest) ? read(manifest) : {};
-  const beside = Object.keys(given.dependencies ?? {});
+  const list = join(written, 'beside.json');
+  const beside = existsSync(list) ? read(list) : [];
   const dependencies = { millpond: `file:${tarballs.get(LIBRARY)}` };
-  if (folder !== LIBRARY) dependencies[given.name ?? basename(folder)] = `file:${tarballs.get(folder)}`;
-  writeFileSync(manifest, JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
+  // By the name of what it stands in for, unless it stands beside that.
+  const name = beside.includes(basename(folder)) ? read(join(root, folder, 'package.json')).name : basename(folder);
+  if (folder !== LIBRARY) dependencies[name] = `file:${tarballs.get(folder)}`;
+  writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
   await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'), { cwd: consumer });
   const { peerDependencies = {} } = read(join(root, folder, 'package.json'));
   const along = Object.keys(peerDependencies).filter((name) => existsSync(join(consumer, 'node_modules', name)));
@@ -99,14 +100,27 @@ function bring(name, modules) {
   for (const each of Object.keys(read(join(from, 'package.json')).dependencies ?? {})) bring(each, modules);
 }
 
+/** As CommonJS, with the compiler of the house: `import` of ES modules from there is for TypeScript 5.8 and later. */
 async function compile(folder) {
-  const consumer = consumerOf(folder);
+  await compileIn(consumerOf(folder), 'typescript');
+}
+
+/** As an ES module, with the oldest compiler that understands the declarations. */
+async function compileWithOldest(folder) {
+  const place = join(consumerOf(folder), 'as-module');
+  mkdirSync(place);
+  cpSync(join(writtenFor(folder), 'by-types.ts'), join(place, 'by-types.ts'));
+  writeFileSync(join(place, 'package.json'), JSON.stringify({ type: 'module' }));
+  await compileIn(place, '../scripts/oldest-typescript/node_modules/typescript');
+}
+
+async function compileIn(place, compiler) {
   const compilerOptions = {
     target: 'es2022', lib: ['es2022'], module: 'nodenext', types: ['node'],
     strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true,
   };
-  writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['by-types.ts'] }));
-  await must(...tool('typescript/bin/tsc', '-p', consumer));
+  writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['by-types.ts'] }));
+  await must(...tool(`${compiler}/bin/tsc`, '-p', place));
 }
 
 async function publint(folder) {
@@ -124,9 +138,11 @@ async function knip() {
 
 const use = (file) => (folder) => must(process.execPath, [file], { cwd: consumerOf(folder) });
 
-/** Without these there is nothing to look at. */
+/** @typedef {[string, (folder: string) => Promise<unknown>]} Step */
+
+/** Without these there is nothing to look at. @type {Step[]} */
 const FIRST = [['build', build], ['pack', pack]];
-/** These run even if one of them failed: each is news. */
+/** These run even if one of them failed: each is news. @type {Step[]} */
 const THEN = [
   ['publint', publint],
   ['are the types wrong', areTheTypesWrong],
@@ -134,6 +150,7 @@ const THEN = [
   ['use by import', use('by-import.mjs')],
   ['use by require()', use('by-require.cjs')],
   ['use by TypeScript', compile],
+  ['use by TypeScript 5.2, as an ES module', compileWithOldest],
 ];
 const OF_ALL = [['size', size], ['unused files, exports, dependencies (knip)', knip]];
 

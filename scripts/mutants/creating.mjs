@@ -89,8 +89,8 @@ export const CREATING = [
   {
     name: 'min is filled without regard to the backoff',
     file: 'engine/demand.ts',
-    find: 'settings.min > 0 && !early;',
-    replace: 'settings.min > 0;',
+    find: 'settings.min > 0 && !early &&',
+    replace: 'settings.min > 0 &&',
   },
   {
     name: 'a waiter is retried for without regard to the backoff',
@@ -146,8 +146,8 @@ export const CREATING = [
   {
     name: 'a success does not end the backoff',
     file: 'engine/backoff.ts',
-    find: '    this.#steps = 0;\n    this.retryAt = -Infinity;',
-    replace: '    this.retryAt = -Infinity;',
+    find: '    this.#steps = 0;\n    this.retryAt = this',
+    replace: '    this.retryAt = this',
   },
   {
     name: 'a success does not forget the failures before it',

@@ -16,14 +16,14 @@ export const ENDING = [
   {
     name: 'after a freeze beyond the idle limit everything is taken on trust',
     file: 'engine/dispatch.ts',
-    find: ' && slot.aliveAt >= engine.distrustBefore;',
+    find: ' && !slot.suspect;',
     replace: ';',
   },
   {
     name: 'after a freeze whoever asks before the timer runs gets what has expired meanwhile',
     file: 'engine/engine.ts',
-    find: '    if (now - this.wakeAt > STALL_MS) this.tick(now);\n',
-    replace: '',
+    find: '    if (now - this.wakeAt > STALL_MS) this.tick(now);\n    if (this.closing',
+    replace: '    if (this.closing',
   },
   {
     name: 'one waiter has every idle resource validated',
@@ -34,20 +34,20 @@ export const ENDING = [
   {
     name: 'flushOnStale is ignored',
     file: 'engine/engine.ts',
-    find: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n',
+    find: '        if (this.settings.flushOnStale) flushStale(this, slot, now);\n',
     replace: '',
   },
   {
     name: 'a stale resource takes those along that were used after it',
-    file: 'engine/engine.ts',
-    find: "slot.state === 'idle' && slot.aliveAt <= satSince",
-    replace: "slot.state === 'idle' && slot.aliveAt <= now",
+    file: 'engine/maintenance.ts',
+    find: 'slot.aliveAt <= dead.aliveAt',
+    replace: 'slot.aliveAt <= now',
   },
   {
     name: 'a stale resource spares those that sat exactly as long',
-    file: 'engine/engine.ts',
-    find: "slot.state === 'idle' && slot.aliveAt <= satSince",
-    replace: "slot.state === 'idle' && slot.aliveAt < satSince",
+    file: 'engine/maintenance.ts',
+    find: 'slot.aliveAt <= dead.aliveAt',
+    replace: 'slot.aliveAt < dead.aliveAt',
   },
   {
     name: 'what was evicted during its validation stays',
@@ -57,9 +57,9 @@ export const ENDING = [
   },
   {
     name: 'a good validation is not remembered',
-    file: 'engine/engine.ts',
-    find: "        slot.aliveAt = now;\n        this.#settleHook(slot, 'validating',",
-    replace: "        this.#settleHook(slot, 'validating',",
+    file: 'engine/slot.ts',
+    find: '  slot.aliveAt = now;\n  slot.suspect',
+    replace: '  slot.suspect',
   },
   {
     name: 'a resource that fails its validation goes back to the pool',
@@ -76,8 +76,8 @@ export const ENDING = [
   {
     name: 'a keepalive makes a resource look used',
     file: 'engine/engine.ts',
-    find: "        slot.aliveAt = now;\n        this.#settleHook(slot, 'validating',",
-    replace: "        slot.aliveAt = now;\n        slot.idleSince = now;\n        this.#settleHook(slot, 'validating',",
+    find: '        answered(slot, now);\n',
+    replace: '        answered(slot, now);\n        slot.idleSince = now;\n',
   },
   {
     name: 'a pinged resource loses its place among the idle',

@@ -9,9 +9,9 @@ export const ORDERS = [
   },
   {
     name: 'a pause creates on',
-    file: 'engine/dispatch.ts',
-    find: 'function replenish<T>(engine: Engine<T>, now: number): void {\n  if (engine.paused !== false) return;',
-    replace: 'function replenish<T>(engine: Engine<T>, now: number): void {',
+    file: 'engine/demand.ts',
+    find: 'return engine.paused !== false || (engine.quiet',
+    replace: 'return (engine.quiet',
   },
   {
     name: 'a pause lends what is idle to whoever does not wait',
@@ -70,8 +70,8 @@ export const ORDERS = [
   {
     name: 'evict begins no new generation',
     file: 'engine/control.ts',
-    find: '  engine.generation++;\n',
-    replace: '',
+    find: '  engine.generation++;\n  const { slots } = engine;\n',
+    replace: '  const { slots } = engine;\n',
   },
   {
     name: 'what was borrowed during an evict comes back into the pool',
@@ -142,8 +142,8 @@ export const ORDERS = [
   {
     name: 'what waits for its replacement is not replaced',
     file: 'engine/demand.ts',
-    find: ' - slots.alive + overdue(engine, now);',
-    replace: ' - slots.alive;',
+    find: ' - slots.alive + overdue(engine, now) :',
+    replace: ' - slots.alive :',
   },
   {
     name: 'close leaves waiters waiting',

@@ -49,8 +49,8 @@ export const SHARES = [
   {
     name: 'a shared resource is lent beyond maxUses',
     file: 'engine/dispatch.ts',
-    find: 'unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses) return slot;',
-    replace: 'unfit(engine, slot, now) === undefined) return slot;',
+    find: 'unfit(engine, slot, now) === undefined && slot.uses < engine.settings.maxUses && !slot.suspect) return slot;',
+    replace: 'unfit(engine, slot, now) === undefined && !slot.suspect) return slot;',
   },
   {
     name: 'a shared resource that died is lent on',

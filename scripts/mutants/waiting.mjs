@@ -35,7 +35,7 @@ export const WAITING = [
   {
     name: 'what is passed on goes to the first lane, whoever is entitled',
     file: 'engine/engine.ts',
-    find: 'this.plain = !this.lanes.many;',
+    find: 'this.plain = !this.lanes.many && !(settings.validateOnAcquire && settings.canValidate);',
     replace: 'this.plain = true;',
   },
   {
@@ -169,8 +169,8 @@ export const WAITING = [
   {
     name: 'the end of a validation wakes nobody',
     file: 'engine/engine.ts',
-    find: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n      }\n    }\n    dispatch(this, now);',
-    replace: '        if (this.settings.flushOnStale) this.#flush(sat, now);\n      }\n    }',
+    find: '        if (this.settings.flushOnStale) flushStale(this, slot, now);\n      }\n    }\n    dispatch(this, now);',
+    replace: '        if (this.settings.flushOnStale) flushStale(this, slot, now);\n      }\n    }',
   },
   {
     name: 'an abort leaves the wake-up standing',

@@ -67,6 +67,8 @@ describe('the documentation', () => {
   });
 });
 
+const parts = (last: string): string => `1. / 2. / 3. / Options, old and new / What behaves differently / ${last}`;
+
 describe('the check of the documentation bites', () => {
   it('when a default is not true', () => {
     const stated = swap('| Default | `10` |', '| Default | `12` |');
@@ -134,6 +136,15 @@ describe('the check of the documentation bites', () => {
     expect(said({ page: MAX, text: swap('# `max`', '# max') })).toEqual([`${MAX}: does not begin with "# \`max\`"`]);
     const wide = `${'x'.repeat(141)}\n| ${'y'.repeat(141)} |\n`;
     expect(said({ page: 'docs/new.md', text: () => wide })).toEqual(['docs/new.md:1: 141 characters; at most 140']);
+  });
+
+  it('when a page about moving from another pool has other headings than its like', () => {
+    const moving = 'docs/guide/moving-from-tarn.md';
+    expect(said({ page: moving, text: swap('## How to go back', '## And back') })).toEqual([
+      `${moving}: has the headings ${parts('And back')}, not ${parts('How to go back')}`,
+    ]);
+    const nothingBefore = said({ page: moving, text: swap(/Before/g, 'Then') });
+    expect(nothingBefore).toEqual([`${moving}: does not show code before and after`]);
   });
 
   it('when an example does not type-check, with the line of the page', async () => {

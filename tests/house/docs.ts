@@ -46,6 +46,7 @@ export function checkDocs(docs: Docs, code: Code, isThere: (path: string) => boo
   checkHeadings(docs, 'docs/reference/destroy-reasons.md', /^### `(.+)`$/gm, code.reasons, say);
   checkEvents(docs, code, say);
   checkStats(docs, code, say);
+  checkMoving(docs, say);
   checkLinks(docs, isThere, say);
   checkLines(docs, say);
   return said;
@@ -154,6 +155,17 @@ function cell(text: string, name: string): string | undefined {
 function value(content: string | undefined): string | undefined {
   const match = content?.match(/^`([^`]+)`|^(\w+)/);
   return match === null || match === undefined ? undefined : plain(match[1] ?? match[2]!);
+}
+
+/** Whoever moves from one pool after another finds the same questions answered in the same order. */
+function checkMoving(docs: Docs, say: Say): void {
+  const wanted = ['1.', '2.', '3.', 'Options, old and new', 'What behaves differently', 'How to go back'];
+  for (const [file, text] of docs) {
+    if (!file.startsWith('docs/guide/moving-from-')) continue;
+    const found = [...withoutCode(text).matchAll(/^## (\d\.|.+$)/gm)].map((match) => match[1]!);
+    if (found.join() !== wanted.join()) say(file, `has the headings ${found.join(' / ')}, not ${wanted.join(' / ')}`);
+    if (!text.includes('Before') || !text.includes('After')) say(file, 'does not show code before and after');
+  }
 }
 
 /** Links within the repository: the file must be there, and the heading in it. */

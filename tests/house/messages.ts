@@ -3,6 +3,7 @@
 
 import { createClient } from '@redis/client';
 import { Pool, type PoolOptions } from 'millpond';
+import * as http from 'millpond/http';
 import { ConnectionLostError, QueryTimeoutError, ResetFailedError, TransactionFailedError } from 'millpond/pg';
 import { CommandTimeoutError, ConnectionLostError as RedisConnectionLostError, createRedisPool } from 'millpond/redis';
 import * as tcp from 'millpond/tcp';
@@ -174,6 +175,9 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
   ERR_POOL_EXCHANGE_TIMEOUT: () => [new tcp.ExchangeTimeoutError('orders', 500).message],
   ERR_POOL_UNEXPECTED_DATA: () => [new tcp.UnexpectedDataError('orders', 19).message],
   ERR_POOL_ALPN_MISMATCH: () => [new tcp.AlpnMismatchError('orders', ['line/2', 'line/1']).message],
+  ERR_POOL_SESSION_LOST: () => [new http.SessionLostError('greeter', 'the peer gave no sign of life within 5000 ms').message],
+  ERR_POOL_CALL_TIMEOUT: () => [new http.CallTimeoutError('greeter', 500).message],
+  ERR_POOL_RESPONSE_TOO_LARGE: () => [new http.ResponseTooLargeError('greeter', 16 * 1024 * 1024).message],
   ERR_POOL_COMMAND_TIMEOUT: () => [new CommandTimeoutError(200, 'cache').message],
   async ERR_POOL_NOT_SHARED() {
     const { shared } = createRedisPool({ name: 'cache', client: () => createClient() });

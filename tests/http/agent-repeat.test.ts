@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { VirtualClock } from 'millpond/testing';
 import { expect, test } from 'vitest';
 import { until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
@@ -56,26 +57,33 @@ for (const how of ['ends', 'resets'] as const) {
     expect(agent.stats().retries).toBe(5);
   });
 
-  test(`a POST fails, and is not sent twice, where the server ${how} the connection`, async () => {
-    const { origin, seen } = await treacherous(how);
-    const agent = agentOf();
-    await ask(agent, origin);
-    await idle(agent);
-    await expect(ask(agent, `${origin}/pay`, { method: 'POST', body: 'money' })).rejects.toMatchObject({ code: 'ECONNRESET' });
-    expect(seen).toEqual(['GET /', 'POST /pay']);
-    expect(agent.stats().retries).toBe(0);
+  test(`a POST fails, and is not sent twice, with a body or without, where the server ${how} the connection`, async () => {
+    for (const more of [{ body: 'money' }, {}]) {
+      const { origin, seen } = await treacherous(how);
+      const agent = agentOf();
+      await ask(agent, origin);
+      await idle(agent);
+      await expect(ask(agent, `${origin}/pay`, { method: 'POST', ...more })).rejects.toMatchObject({ code: 'ECONNRESET' });
+      expect(seen).toEqual(['GET /', 'POST /pay']);
+      expect(agent.stats().retries).toBe(0);
+    }
   });
 }
 
-test('a PUT with a body fails: the body is gone', async () => {
+test('a request with a body fails, whatever its method and its headers say: the body is gone', async () => {
   const { origin } = await treacherous('ends');
   const agent = agentOf();
-  for (const headers of [{ 'Content-Length': '4' }, { 'Transfer-Encoding': 'chunked' }]) {
+  const all: http.RequestOptions[] = [
+    { method: 'PUT' }, { method: 'PUT', headers: { 'Content-Length': '4' } },
+    { method: 'PUT', headers: { 'Transfer-Encoding': 'chunked' } },
+    { method: 'DELETE', headers: { 'Content-Length': '4' } }, { method: 'GET' },
+  ];
+  for (const options of all) {
     agent.destroy();
     await until('none to be left', () => agent.stats().size, (size) => size === 0);
     await ask(agent, origin);
     await idle(agent);
-    await expect(ask(agent, origin, { method: 'PUT', headers, body: 'text' })).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await expect(ask(agent, origin, { ...options, body: 'text' })).rejects.toMatchObject({ code: 'ECONNRESET' });
   }
   expect(agent.stats().retries).toBe(0);
 });
@@ -98,6 +106,27 @@ test('a GET whose answer has begun fails: what has been read cannot be unread', 
   await idle(agent);
   expect((await failure(http.get({ port, host: '127.0.0.1', agent }))).code).toBe('ECONNRESET');
   expect(agent.stats().retries).toBe(0);
+});
+
+test('a request that has been out for as long as it may wait fails: nobody expects its answer any more', async () => {
+  for (const lastsMs of [999, 1_000]) {
+    const clock = new VirtualClock();
+    const gate = new Gate();
+    const used = new WeakSet<Socket>();
+    const { origin } = await serve(({ socket }, response) => {
+      if (used.has(socket)) gate.pass(() => socket.destroy());
+      else response.end('answered');
+      used.add(socket);
+    });
+    const agent = agentOf({ clock, acquireTimeoutMs: 1_000 });
+    await ask(agent, origin);
+    await idle(agent);
+    const slow = ask(agent, origin).then(({ body }) => body, String);
+    await until('it to be there', () => gate.held, (held) => held === 1);
+    await clock.advance(lastsMs);
+    gate.open();
+    expect(await slow).toBe(lastsMs < 1_000 ? 'answered' : 'Error: socket hang up');
+  }
 });
 
 test('with retry off the end reaches the request, as with the agent of Node', async () => {

@@ -30,6 +30,11 @@ async function rawServer(answers: readonly string[], after: (socket: Socket, nth
   return (server.address() as AddressInfo).port;
 }
 
+/** What Node's agents have, and the types of Node do not. */
+function removing(agent: HttpAgent): { removeSocket(socket: Socket): void } {
+  return agent as unknown as { removeSocket(socket: Socket): void };
+}
+
 const answer = (body: string, headers = ''): string => `HTTP/1.1 200 OK\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 
 test('is an agent of Node by type and by the properties that others read', () => {
@@ -203,6 +208,25 @@ test('an upgraded connection leaves the pool for good and can be talked over', a
   socket.destroy();
 });
 
+test('an idle connection that is taken out stays open, and belongs to whoever took it', async () => {
+  const { origin } = await serve((_, response) => response.end('fine'));
+  const agent = agentOf({ max: 1 });
+  for (const take of [(socket: Socket) => socket.emit('agentRemove'), (socket: Socket) => removing(agent).removeSocket(socket)]) {
+    await ask(agent, origin);
+    await until('it to be idle', () => agent.stats().idle, (idle) => idle === 1);
+    const [socket] = Object.values(agent.freeSockets).flat() as [Socket];
+    take(socket);
+    await until('the pool to be without it', () => agent.stats().size, (size) => size === 0);
+    expect(await ask(agent, origin)).toMatchObject({ body: 'fine', reused: false });
+    expect(socket.destroyed).toBe(false);
+    socket.write('GET / HTTP/1.1\r\nHost: me\r\n\r\n');
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 OK/);
+    socket.destroy();
+    agent.destroy();
+    await until('none to be left', () => agent.stats().size, (size) => size === 0);
+  }
+});
+
 test('a tunnel by CONNECT leaves the pool in the same way', async () => {
   const { port, server } = await serve((_, response) => response.end());
   server.on('connect', (_, socket) => {
@@ -324,6 +348,35 @@ test('keepSocketAlive and reuseSocket of a derived class are asked', async () =>
   await ask(agent, origin);
   await until('it to be gone', () => agent.stats().size, (size) => size === 0);
   expect(sockets.length).toBe(1);
+  await agent.close();
+});
+
+test('methods and listeners that throw cost their own request at most, and never the process', async () => {
+  const { origin } = await serve((_, response) => response.end('fine'));
+  const warned: string[] = [];
+  const onWarning = ({ message }: Error): void => void warned.push(message);
+  process.on('warning', onWarning);
+  onTestFinished(() => void process.off('warning', onWarning));
+  let keepThrows = false;
+  class Broken extends HttpAgent {
+    override keepSocketAlive(): boolean {
+      if (keepThrows) throw new Error('in keepSocketAlive');
+      return true;
+    }
+
+    override reuseSocket(): void { throw new Error('in reuseSocket'); }
+  }
+  const agent = new Broken({ max: 1 });
+  agent.on('free', () => { throw new Error('in a listener'); });
+  await ask(agent, origin);
+  await expect(ask(agent, origin)).rejects.toThrow('in reuseSocket');
+  keepThrows = true;
+  // One that finds a new connection, and one that waits for it.
+  const [first, second] = await Promise.allSettled([ask(agent, origin), ask(agent, origin)]);
+  expect([first.status, second.status]).toEqual(['fulfilled', 'fulfilled']);
+  await until('all to be gone', () => agent.stats(), ({ size, waiting }) => size === 0 && waiting === 0);
+  await until('both to be reported', () => new Set(warned).size, (count) => count === 2);
+  expect(new Set(warned)).toEqual(new Set(['in a listener', 'in keepSocketAlive']));
   await agent.close();
 });
 

@@ -1,5 +1,7 @@
 // The dispatcher by undici's contract, and what the pools behind it promise.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { Readable, Writable } from 'node:stream';
@@ -170,6 +172,21 @@ test('an abort while waiting leaves the queue at once, whoever asked', async () 
   gate.open();
   expect(await running).toBe('passed');
   expect(seen).toHaveLength(1);
+});
+
+test('a request that had to wait is sent in the async context of whoever asked', async () => {
+  const gate = new Gate();
+  const { origin } = await serve(gated(gate));
+  const dispatcher = dispatcherOf({ max: 1, acquireTimeoutMs: 60_000 });
+  const user = new AsyncLocalStorage<string>();
+  const senders: unknown[] = [];
+  const onCreate = (): void => void senders.push(user.getStore());
+  subscribe('undici:request:create', onCreate);
+  onTestFinished(() => void unsubscribe('undici:request:create', onCreate));
+  const all = ['one', 'two', 'three'].map((name) => user.run(name, () => get(dispatcher, origin)));
+  gate.open();
+  await Promise.all(all);
+  expect(senders).toEqual(['one', 'two', 'three']);
 });
 
 test('an abort in the middle of an answer costs that connection and no other', async () => {

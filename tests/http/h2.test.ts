@@ -167,6 +167,8 @@ test('a session that is told to go away answers what it has, and new streams go 
   const hold = held();
   const stage = await serveH2((stream, headers) => headers[':path'] === '/old' ? hold.onStream(stream) : reply(stream, headers));
   const pool = h2PoolOf({ authority: stage.authority, max: 2 });
+  const ends: unknown[] = [];
+  pool.on('destroy', ({ error }) => ends.push(error));
   const old = pool.call(post('/old'), 'x');
   await until('it', () => stage.open, (open) => open === 1);
   stage.sessions[0]!.goaway(http2.constants.NGHTTP2_NO_ERROR);
@@ -178,6 +180,7 @@ test('a session that is told to go away answers what it has, and new streams go 
   hold.end();
   expect(String((await old).body)).toBe('begun');
   await until('the end of the old one', () => pool.stats(), ({ size }) => size === 1);
+  expect(ends).toEqual([expect.objectContaining({ code: 'ERR_POOL_SESSION_LOST', message: expect.stringContaining('GOAWAY') })]);
 });
 
 test('what the peer refused unseen is sent again, POST included, and what it has looked at is not', async () => {
@@ -290,7 +293,8 @@ test('wrong options are named', () => {
   const wrong: readonly (readonly [object, string])[] = [
     [{}, 'authority'], [{ authority: 'nowhere' }, 'authority'], [{ authority: 'ftp://host' }, 'authority'],
     [{ authority, host: 'x' }, 'host'], [{ authority, connect: 7 }, 'connect'], [{ authority, pingIntervalMs: -1 }, 'pingIntervalMs'],
-    [{ authority, pingTimeoutMs: 'x' }, 'pingTimeoutMs'], [{ authority, sharing: 0 }, 'sharing'], [{ authority, maxConcurrentStreams: 5 }, 'maxConcurrentStreams'],
+    [{ authority, pingTimeoutMs: 'x' }, 'pingTimeoutMs'], [{ authority, sharing: 0 }, 'sharing'],
+    [{ authority, maxConcurrentStreams: 5 }, 'maxConcurrentStreams'],
   ];
   for (const [options, option] of wrong) {
     expect(() => createH2Pool(options as never)).toThrow(expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option }));

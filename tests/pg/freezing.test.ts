@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { attachDatabasePool } from '@vercel/functions';
 import { createPgPool } from 'millpond/pg';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { compiledLibrary } from '../support/compiled.ts';
 import { until } from '../support/postgres.ts';
 import { Specimen } from '../support/specimen.ts';
@@ -44,7 +45,8 @@ const pool = createPgPool({ ...${connection}, Client: pg.Client, ...${options} }
     return pool.stats().idle;`;
 
   it('what a frozen function holds is taken back by the server, and after it wakes nobody meets a dead connection', async () => {
-    await using frozen = await processWith('function', "{ runtime: 'function', max: 5, idleTimeoutMs: 4_000, sessionIdleTimeoutMs: 5_000 }");
+    const options = "{ runtime: 'function', max: 5, idleTimeoutMs: 4_000, sessionIdleTimeoutMs: 5_000 }";
+    await using frozen = await processWith('function', options);
     await using beside = await processWith('server', '{ max: 5 }');
     expect(await Promise.all([frozen.ask(FILL), beside.ask(FILL)])).toEqual([5, 5]);
     await Promise.all([frozen.freeze(), beside.freeze()]);
@@ -120,6 +122,29 @@ const pool = createPgPool({ ...${connection}, Client: pg.Client, ...${options} }
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
+  describe('on Vercel', () => {
+    const requestContext = Symbol.for('@vercel/request-context');
+    const globals = globalThis as { [requestContext]?: unknown };
+    afterEach(() => {
+      vi.unstubAllEnvs();
+      delete globals[requestContext];
+    });
+
+    it('attachDatabasePool has the platform wait until the idle connections are gone', async () => {
+      vi.stubEnv('VERCEL_URL', 'example.vercel.app');
+      vi.stubEnv('VERCEL_REGION', 'fra1');
+      const waitedFor: Promise<unknown>[] = [];
+      globals[requestContext] = { get: () => ({ waitUntil: (promise: Promise<unknown>) => waitedFor.push(promise) }) };
+      await using pool = createPgPool({ ...stage.options('vercel'), idleTimeoutMs: 300 });
+      expect(pool.options.idleTimeoutMillis).toBe(300);
+      attachDatabasePool(pool);
+      await pool.query('SELECT 1');
+      expect(waitedFor).toHaveLength(1);
+      await waitedFor[0];
+      await gone('vercel');
+    });
+  });
+
   describe('a session that the server ended for its silence, unseen', () => {
     /** Nothing of this process runs until the server has no such session any more: as in a freeze in the middle of a turn. */
     const standStill = (application: string): void => {
@@ -128,7 +153,8 @@ const pool = createPgPool({ ...${connection}, Client: pg.Client, ...${options} }
         const look = new Client({ connectionString: ${JSON.stringify(connectionString)} });
         look.connect().then(async () => {
           const sql = 'SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1';
-          while ((await look.query(sql, [${JSON.stringify(application)}])).rows[0].n > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+          const count = async () => (await look.query(sql, [${JSON.stringify(application)}])).rows[0].n;
+          while (await count() > 0) await new Promise((resolve) => setTimeout(resolve, 20));
           await look.end();
         });`;
       expect(spawnSync(process.execPath, ['-e', source], { timeout: 30_000 }).status).toBe(0);

@@ -6,6 +6,7 @@ import { AcquireTimeoutError, PoolClosedError, QueueFullError } from 'millpond';
 import {
   CommandTimeoutError, ConnectionLostError, createRedisPool, NotSharedError, type RedisClient, type RedisPool,
 } from 'millpond/redis';
+import { VirtualClock } from 'millpond/testing';
 import type { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { TcpProxy } from '../support/proxy.ts';
@@ -185,7 +186,8 @@ onRedisWithEach('shared connections', (stage, driver) => {
 
   it('a connection that has stalled takes no new commands while another may', async () => {
     await using proxy = await TcpProxy.start({ port: stage.server.port, record: false });
-    await using pool = poolOf({ max: 2, stallMs: 20 }, proxy.port);
+    // For this pool no time passes, so that nothing else can be why there is another.
+    await using pool = poolOf({ max: 2, stallMs: 20, sharedDepth: 100_000, clock: new VirtualClock() }, proxy.port);
     await call(pool.shared, 'PING');
     const stuck = new Set(proxy.open);
     proxy.silence();

@@ -108,6 +108,27 @@ test('a create that hangs does not hold close for ever, and is told to stop', as
   expect(scene.clock.pending).toBe(0);
 });
 
+test.each(['for min', 'for nobody'])('a create %s that hangs does not hold close either, and is destroyed if it comes', async (what) => {
+  const scene = play({ max: 2, min: what === 'for min' ? 1 : 0 }, { prepare: manually });
+  if (what !== 'for min') {
+    const leaving = new AbortController();
+    scene.acquire({ signal: leaving.signal });
+    leaving.abort();
+  }
+  await scene.step();
+  expectStats(scene, { creating: 1, waiting: 0 });
+  const done = results(scene, { deadlineMs: 500 });
+  expect(scene.factory.pending[0]!.context.signal.aborted).toBe(true);
+  await scene.adv(499);
+  expect(done).toEqual([]);
+  await scene.adv(1);
+  expect(done).toEqual([{ abandoned: [] }]);
+  scene.factory.pending[0]!.ok();
+  await scene.step();
+  expect(scene.factory.live).toBe(0);
+  expect(scene.clock.pending).toBe(0);
+});
+
 test('a create that comes during the close is destroyed, and close waits for that', async () => {
   const scene = play({ max: 2 }, { prepare: manually });
   scene.acquire();

@@ -43,9 +43,9 @@ export interface Factory<T> {
   /** Tells the pool that a resource died while nobody was looking. Returns the unsubscribe function. */
   onLost?(resource: T, listener: (cause?: unknown) => void): () => void;
   /**
-   * Tells how many leases a resource with `sharing` can carry, which is at most `sharing`: at once, if that is known, and whenever it changes.
-   * One that carries more than that at the moment keeps them, and takes no other until they are fewer. Less than 1 counts as 1. Returns
-   * the unsubscribe function.
+   * Tells how many leases a resource with `sharing` can carry, which is at most `sharing`: at once, if that is known, and whenever it
+   * changes. One that carries more than that at the moment keeps them, and takes no other until they are fewer. Less than 1 counts as 1.
+   * Returns the unsubscribe function.
    */
   onCapacity?(resource: T, listener: (leases: number) => void): () => void;
   /** May a failed create be tried again? Default: transient. */

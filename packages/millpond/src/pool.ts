@@ -2,7 +2,7 @@
 // The face of a pool. It checks what callers hand in and leaves the rest to the driver and the engine.
 
 import type { Clock } from './clock.ts';
-import { close, evictAll, evictSome, leftOf, pause, quiet, resize, resume, wake } from './engine/control.ts';
+import { close, evictAll, evictSome, isOver, leftOf, pause, quiet, resize, resume, wake } from './engine/control.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Lane } from './engine/lanes.ts';
 import type { PoolState } from './engine/words.ts';
@@ -87,7 +87,7 @@ export class Pool<T> implements AsyncDisposable {
     const { engine } = driver;
     const plain = !engine.lanes.many && this.#nested === 'allow' && this.#stackShare === 0;
     this.#plainLane = plain ? engine.lanes.all[0] : undefined;
-    driver.onFreed = () => {
+    driver.onLess = () => {
       for (const look of this.#quiescing) look();
     };
     driver.onCreateEnd = (error, permanent) => this.#settleReady(error, permanent);
@@ -112,13 +112,15 @@ export class Pool<T> implements AsyncDisposable {
   /**
    * @internal An acquire for adapters that queue whole requests: `served` or `refused` is called once, in the middle of what serves or
    * refuses, and in whatever async context that is; a promise and its turn of the queue less. Returns how to leave, which is told
-   * to `refused`.
+   * to `refused`. `timeoutMs`: instead of acquireTimeoutMs.
    */
-  static queue<T>(pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void): (reason: unknown) => void {
+  static queue<T>(
+    pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void, timeoutMs?: number,
+  ): (reason: unknown) => void {
     const driver = pool.#driver;
     const now = pool.#clock.now();
     const meta = pool.#metaFor(undefined, Pool.queue);
-    const ticket = new Ticket(pool.#laneFor(undefined), now, pool.#timeoutMs, meta, served, refused);
+    const ticket = new Ticket(pool.#laneFor(undefined), now, timeoutMs ?? pool.#timeoutMs, meta, served, refused);
     driver.enqueue(ticket, now);
     return (reason) => driver.engine.abort(ticket, reason, pool.#clock.now());
   }
@@ -249,7 +251,7 @@ export class Pool<T> implements AsyncDisposable {
         resolve({ left: left.length, holders: this.holders().filter(({ id }) => left.includes(id)) });
       };
       const look = (): void => {
-        if (leftOf(engine, generation).length === 0) settle();
+        if (isOver(engine, generation)) settle();
       };
       const cancel = deadlineMs === Infinity ? undefined : this.#clock.schedule(now + deadlineMs, settle, true);
       this.#quiescing.add(look);

@@ -118,6 +118,16 @@ describe('release', () => {
     expect(await next).toBe(client);
   });
 
+  it('with a statement still running is over for its borrower, and does not hold up the end of the pool', async () => {
+    const pool = make({ max: 1 });
+    const client = await pool.connect();
+    client._activeQuery = {};
+    client.release();
+    expect(() => client.release()).toThrow('already been released');
+    await pool.end();
+    expect(client.closed).toBe(true);
+  });
+
   it('with a statement still running closes the client with millpond (fault 14)', async () => {
     const pool = make({ max: 1, millpond: true });
     const client = await pool.connect();
@@ -188,13 +198,14 @@ describe('a client that fails (fault 6)', () => {
     const pool = make();
     const client = await pool.connect();
     client.release();
-    const told = new Promise<unknown[]>((resolve) => { pool.on('error', (...args) => resolve(args)); });
+    const told: unknown[][] = [];
+    pool.on('error', (...args) => void told.push(args));
     const error = new Error('gone') as Error & { client?: unknown };
     client.die(error);
     expect([pool.totalCount, pool.idleCount]).toEqual([0, 0]);
-    expect(await told).toEqual([error, client]);
-    expect(error.client).toBe(client);
     client.emit('error', new Error('once more'));
+    expect(told).toEqual([[error, client]]);
+    expect(error.client).toBe(client);
     await pool.end();
   });
 

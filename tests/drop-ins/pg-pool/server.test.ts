@@ -1,5 +1,6 @@
 // The drop-in with node-postgres' own clients on a real server.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Pool } from '@millpond/pg-pool';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
@@ -68,6 +69,16 @@ onEachPostgres('pg-pool', (stage) => {
       for (let i = 0; i < 5; i++) expect(await failureOf(better.query('SELECT nonsense'))).toMatchObject({ code: '42703' });
       expect(await pidOf(better)).toBe(kept);
       await Promise.all([plain.end(), better.end()]);
+    });
+
+    it('calls back in the context of who asked, whoever the connection was opened for (fault 13)', async () => {
+      const storage = new AsyncLocalStorage<number>();
+      const pool = new BoundPool({ ...stage.options('contexts'), max: 1 });
+      const seen = await Promise.all([1, 2, 3].map((n) => storage.run(n, () => new Promise((resolve) => {
+        pool.query('SELECT 1', () => resolve(storage.getStore()));
+      }))));
+      expect(seen).toEqual([1, 2, 3]);
+      await pool.end();
     });
 
     it('has a stack that leads to who asked', async () => {

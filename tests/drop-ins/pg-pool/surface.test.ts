@@ -67,7 +67,8 @@ describe('options', () => {
 
   it('may be texts, as the environment has them', async () => {
     const pool = make({ max: '1', idleTimeoutMillis: '50', connectionTimeoutMillis: '20' } as unknown as Options);
-    const client = await pool.connect();
+    FakeClient.onConnect = (_, callback) => callback();
+    const client = await pool.connect({ timeoutMs: 60_000 });
     expect((await failureOf(pool.connect()))?.message).toBe('timeout exceeded when trying to connect');
     client.release();
     await pool.end();
@@ -304,7 +305,8 @@ describe('connect', () => {
       seen = storage.getStore();
       process.nextTick(callback);
     };
-    await storage.run('asker', () => make().query('x'));
+    const pool = make();
+    await storage.run('asker', () => pool.query('x'));
     expect(seen).toBe('asker');
   });
 });

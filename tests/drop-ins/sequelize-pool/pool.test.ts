@@ -126,6 +126,22 @@ describe('sequelize-pool on the engine', () => {
     expect(pool.available).toBe(1);
   });
 
+  it('with handles, does not take a resource from its new borrower when the old one releases it again', async () => {
+    const said: string[] = [];
+    const { pool, books } = poolOf({ max: 1, log: (message) => said.push(message), millpond: { handles: true } });
+    const old = await pool.acquire();
+    pool.release(old);
+    const mine = await pool.acquire();
+    expect(mine).not.toBe(old);
+    pool.release(old);
+    expect([pool.using, said]).toEqual([1, ['release of a resource that is not in use']]);
+    await pool.destroyAllNow();
+    expect(books.unmade).toEqual([]);
+    await pool.destroy(mine);
+    expect(books.unmade).toEqual(books.made);
+    expect(pool.size).toBe(0);
+  });
+
   it('rejects a destroy as the factory does, and several as one', async () => {
     const stuck = new Error('stuck');
     const { pool } = poolOf({ destroy: () => Promise.reject(stuck) });

@@ -4,11 +4,14 @@ import { createRequire } from 'node:module';
 import { Pool, PoolClosedError, PoolError } from 'millpond';
 import * as mysql from 'millpond/mysql';
 import * as pg from 'millpond/pg';
+import { createRedisPool } from 'millpond/redis';
 import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
 
 assert.equal(typeof pg.createPgPool, 'function');
 assert.equal(typeof createTcpPool, 'function');
+// Neither driver is here, and none is needed until somebody makes a client.
+assert.throws(() => createRedisPool({}), { code: 'ERR_POOL_INVALID_OPTION', option: 'client' });
 assert.equal(typeof mysql.createMysqlPool, 'function');
 assert.equal(mysql.ConnectionLostError, pg.ConnectionLostError);
 assert.equal(typeof VirtualClock, 'function');

@@ -7,7 +7,7 @@ import { cut, isDead } from './driver.ts';
 import { connectTimeoutError } from './errors.ts';
 import { Member } from './member.ts';
 import type { Settings } from './options.ts';
-import { cleanSession, ping, waitForStatement } from './session.ts';
+import { cleanSession, ping } from './session.ts';
 import type { DriverClient } from './driver.ts';
 import type { ResolvedConfig } from './types.ts';
 
@@ -16,6 +16,8 @@ export interface Host {
   readonly options: ResolvedConfig<never>;
   readonly settings: Settings;
   readonly members: Set<Member>;
+  /** How many connects have begun. */
+  readonly begun: { count: number };
   newClient(): DriverClient;
   log(...words: unknown[]): void;
   tell(event: 'connect' | 'remove', client: DriverClient): void;
@@ -61,65 +63,79 @@ export function factoryOf(host: Host): Factory<Member> {
         member.lost = () => {};
       };
     },
-
-    // Without a reset of its own a pool still must not lend a client on whose connection a statement runs: whoever gets it would wait
-    // behind that.
-    reset: ({ client }) => reset === undefined ? waitForStatement(client) : cleanSession(client, reset),
   };
-  return settings.better ? { ...common, validate: ({ client }) => ping(client), classify } : common;
+  if (reset === undefined) return common;
+  return { ...common, classify, validate: ({ client }) => ping(client), reset: ({ client }) => cleanSession(client, reset) };
 }
 
 /** Connects; leaves nothing behind when it is not wanted any more. */
 function open(host: Host, signal: AbortSignal): Promise<Member> {
+  const { connectTimeoutMs } = host.settings;
+  let opening: Opening | undefined;
+  // Before the client is made, which may take a while: whoever waits for it has the same deadline, and is to hear of the connect.
+  const timer = connectTimeoutMs === undefined ? undefined
+    : setTimeout(() => opening?.onTimeout(), Math.min(connectTimeoutMs, LONGEST_TIMEOUT_MS));
+  try {
+    const member = newMember(host);
+    return new Promise<Member>((resolve, reject) => {
+      opening = new Opening(host, member, signal, timer, resolve, reject);
+      opening.start();
+    });
+  } catch (error) {
+    clearTimeout(timer);
+    throw error;
+  }
+}
+
+function newMember(host: Host): Member {
   const client = host.newClient();
   const member = new Member(client, host.options.verify !== undefined);
-  host.members.add(member);
   // Before it connects and for good: an 'error' that nobody listens to would end the process.
   client.on('error', (error: unknown) => onError(host, member, error));
+  client.on('end', () => member.lost(new Error('Connection terminated')));
   if (!(Symbol.dispose in client)) {
     const value = (): void => { (client.release as (() => void) | undefined)?.(); };
     Object.defineProperty(client, Symbol.dispose, { configurable: true, writable: true, value });
   }
-  client.on('end', () => member.lost(new Error('Connection terminated')));
-  return new Promise<Member>((resolve, reject) => {
-    new Opening(host, member, signal, resolve, reject).start();
-  });
+  host.members.add(member);
+  return member;
 }
 
-/** When the connect began that failed with this. */
-const began = new WeakMap<object, number>();
+/** Which connect it was, counted from 1, that failed with this. */
+const failures = new WeakMap<object, number>();
 
-/** Whether an error is that of a connect which was under way at that time already. */
-export function isOlder(error: unknown, thanMs: number): boolean {
-  return typeof error === 'object' && error !== null && (began.get(error) ?? Infinity) < thanMs;
+/** Whether an error is that of one of the first connects. */
+export function isOfFirst(error: unknown, count: number): boolean {
+  return typeof error === 'object' && error !== null && (failures.get(error) ?? Infinity) <= count;
 }
 
 /** One connect: by whichever comes first it is a member, or failed, or given up. What comes after that is cleared away. */
 class Opening {
   private over = false;
-  private readonly since = performance.now();
-  private timer: NodeJS.Timeout | undefined = undefined;
+  private readonly number: number;
   private readonly host: Host;
   private readonly member: Member;
   private readonly signal: AbortSignal;
+  private readonly timer: NodeJS.Timeout | undefined;
   private readonly resolve: (member: Member) => void;
   private readonly reject: (error: unknown) => void;
 
-  constructor(host: Host, member: Member, signal: AbortSignal, resolve: (member: Member) => void, reject: (error: unknown) => void) {
+  constructor(
+    host: Host, member: Member, signal: AbortSignal, timer: NodeJS.Timeout | undefined,
+    resolve: (member: Member) => void, reject: (error: unknown) => void,
+  ) {
     this.host = host;
+    this.number = ++host.begun.count;
     this.member = member;
     this.signal = signal;
+    this.timer = timer;
     this.resolve = resolve;
     this.reject = reject;
   }
 
   start(): void {
     const { client } = this.member;
-    const { connectTimeoutMs } = this.host.settings;
     this.signal.addEventListener('abort', () => this.giveUp(this.signal.reason), { once: true });
-    if (connectTimeoutMs !== undefined) {
-      this.timer = setTimeout(() => this.onTimeout(), Math.min(connectTimeoutMs, LONGEST_TIMEOUT_MS));
-    }
     this.host.log('connecting new client');
     try {
       client.connect((error) => this.onConnected(error));
@@ -175,11 +191,11 @@ class Opening {
     this.over = true;
     clearTimeout(this.timer);
     this.host.members.delete(this.member);
-    if (typeof error === 'object' && error !== null) began.set(error, this.since);
+    if (typeof error === 'object' && error !== null) failures.set(error, this.number);
     this.reject(error);
   }
 
-  private onTimeout(): void {
+  onTimeout(): void {
     const { client } = this.member;
     // The native client cannot be cut; one that is connected, and has only not said so yet, is let be.
     if (client.connection === undefined && client.isConnected?.() === true) return;

@@ -9,8 +9,8 @@ export class Member {
   lease: Lease<Member> | undefined = undefined;
   /** Connected, and through `onConnect`. */
   connected = false;
-  /** When it was given back, where anybody wants to know. */
-  idleSince = 0;
+  /** When it was given back, where anybody wants to know; Infinity until the event loop has come round once since. */
+  idleSince: number = Infinity;
   /** The pool has let it go. */
   gone = false;
   /** Nobody has had it yet, and `verify` is to look at it before. */

@@ -85,7 +85,6 @@ function faithful(options: ResolvedConfig<never>, waitMs: number | undefined): P
     maxUses: Math.ceil(number('maxUses', options.maxUses)),
     acquireTimeoutMs: waitMs ?? Infinity,
     createTimeoutMs: Infinity,
-    resetTimeoutMs: Infinity, // the statement that a client was given back with may take its time
     idleTimeoutMs: duration('idleTimeoutMillis', options.idleTimeoutMillis) ?? Infinity,
     maxLifetimeMs: duration('maxLifetimeSeconds', options.maxLifetimeSeconds, 1_000) ?? Infinity,
     lifetimeJitter: 0,

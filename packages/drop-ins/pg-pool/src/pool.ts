@@ -5,14 +5,15 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
-import { Pool as Engine, type Lease } from 'millpond';
+import { CreateError, Pool as Engine, type Lease } from 'millpond';
 import { handleOf } from 'millpond/handle';
-import { loadClientClass, type DriverClient } from './driver.ts';
+import { isBusy, loadClientClass, type DriverClient } from './driver.ts';
 import { endedError, endedTwiceError, functionAsQueryError, releasedTwiceError, translated } from './errors.ts';
-import { factoryOf, isOlder, type Host } from './factory.ts';
+import { factoryOf, isOfFirst, type Host } from './factory.ts';
 import type { Member } from './member.ts';
 import { resolveConfig, settingsOf, sizes, type Settings } from './options.ts';
 import { execute, type Settle } from './query.ts';
+import { drained } from './session.ts';
 import type {
   AnyRow, ClientClass, ClientLike, ConnectCallback, ConnectOptions, Done, PoolClient, PoolConfig, QueryArrayConfig, QueryArrayResult,
   QueryCallback, QueryConfig, QueryResult, QueryResultRow, ResolvedConfig, Submittable, ValuesOf, Values,
@@ -52,6 +53,10 @@ export class Pool<C = ClientLike> extends EventEmitter {
   readonly #engine: Engine<Member>;
   readonly #members = new Set<Member>();
   readonly #waiters = new Set<Waiter>();
+  /** How many connects have begun. */
+  readonly #begun: { count: number } = { count: 0 };
+  /** Given back with a statement still running. */
+  readonly #draining = new Set<Lease<Member>>();
   /** The async context of whoever is asking the engine at this moment. */
   #asker: AsyncResource | undefined = undefined;
   /** Its idle timeout is of the size of a timer's error. */
@@ -213,6 +218,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
       options: this.options as ResolvedConfig<never>,
       settings: this.#settings,
       members: this.#members,
+      begun: this.#begun,
       newClient: () => new this.Client(this.options) as unknown as DriverClient,
       log: (...words) => this.log(...words),
       tell: (event: string, ...args: unknown[]) => this.#tell(event, args),
@@ -222,6 +228,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
 
   /** A listener that throws must not leave a client in nobody's hands. What it threw is thrown, by itself. */
   #tell(event: string, args: readonly unknown[]): void {
+    if (this.emit === ownEmit && event !== 'error' && this.listenerCount(event) === 0) return;
     try {
       this.emit(event, ...args);
     } catch (error) {
@@ -240,12 +247,13 @@ export class Pool<C = ClientLike> extends EventEmitter {
     this.#followOptions();
     const waiter: Waiter = { told: false, settle, answered: NativePromise.resolve() };
     this.#waiters.add(waiter);
-    this.#ask(waiter, away, options, performance.now());
+    this.#ask(waiter, away, options, this.#begun.count);
   }
 
-  #ask(waiter: Waiter, away: boolean, options: ConnectOptions | undefined, since: number): void {
+  #ask(waiter: Waiter, away: boolean, options: ConnectOptions | undefined, begun: number): void {
     const outer = this.#asker;
-    this.#asker = new AsyncResource('pg-pool.connect');
+    // A pool that is full opens nothing for whoever asks now.
+    this.#asker = this.#members.size < this.options.max ? new AsyncResource('pg-pool.connect') : undefined;
     const acquired = this.#engine.acquire(options);
     this.#asker = outer;
     waiter.answered = acquired.then(
@@ -256,10 +264,9 @@ export class Pool<C = ClientLike> extends EventEmitter {
       },
       (refusal: unknown) => {
         const error = translated(refusal);
-        if (!waiter.told && !this.ending && this.#isOthers(error, since)) {
+        if (refusal instanceof CreateError && !waiter.told && !this.ending && this.#isOthers(error, begun)) {
           const waitMs = options?.timeoutMs ?? this.#settings.engine.acquireTimeoutMs ?? Infinity;
-          const leftMs = Math.max(1, since + waitMs - performance.now());
-          this.#ask(waiter, away, { ...options, timeoutMs: leftMs }, -Infinity);
+          this.#ask(waiter, away, { ...options, timeoutMs: Math.max(1, waitMs - refusal.waitedMs) }, begun);
           return waiter.answered;
         }
         this.#waiters.delete(waiter);
@@ -273,8 +280,8 @@ export class Pool<C = ClientLike> extends EventEmitter {
    * A connect that fails is the failure of whoever it was opened for. That one may have gone since, and the engine, which has no such
    * bond, told somebody who came later: for them a connect of their own is due.
    */
-  #isOthers(error: unknown, since: number): boolean {
-    return !this.#settings.better && isOlder(error, since);
+  #isOthers(error: unknown, begun: number): boolean {
+    return !this.#settings.better && isOfFirst(error, begun);
   }
 
   /** `pool.options.max` may be changed while the pool runs, and counts from the next time that somebody waits. */
@@ -320,7 +327,15 @@ export class Pool<C = ClientLike> extends EventEmitter {
     const { client } = member;
     member.lease = lease;
     if (this.options.allowExitOnIdle) client.ref?.();
-    const release: Done = (error: unknown) => this.#release(member, lease, error);
+    let isReleased = false;
+    const release: Done = (error: unknown) => {
+      if (isReleased || lease.ended) {
+        this.#releasedTwice(lease);
+        return;
+      }
+      isReleased = true;
+      this.#release(member, lease, error);
+    };
     client.release = release;
     this.#tell('acquire', [client]);
     return away && this.#settings.handles ? handleFor(lease, release) : client;
@@ -328,22 +343,15 @@ export class Pool<C = ClientLike> extends EventEmitter {
 
   #release(member: Member, lease: Lease<Member>, error: unknown): void {
     const { client } = member;
-    if (lease.ended) {
-      // The engine counts it and tells its listeners; pg-pool throws.
-      lease.release();
-      if (!this.#settings.better) throw releasedTwiceError();
-      this.log('client was released twice');
-      return;
-    }
     client._poolUseCount = (client._poolUseCount ?? 0) + 1;
     this.#tell('release', [error, client]);
-    if (lease.ended) return; // a listener has done it
     if (error) lease.destroy(error);
     else if (!client._queryable) lease.destroy();
+    else if (!this.#settings.better && isBusy(client)) this.#drain(lease, client);
     else {
       if (this.options.allowExitOnIdle) client.unref?.();
-      if (this.#isExact) member.idleSince = performance.now();
       lease.release();
+      if (this.#isExact) noteIdle(member);
     }
   }
 
@@ -355,11 +363,28 @@ export class Pool<C = ClientLike> extends EventEmitter {
     const { idleTimeoutMs = Infinity, min = 0 } = this.#settings.engine;
     if (!this.#isExact) return;
     const dueBefore = performance.now() - idleTimeoutMs;
-    const idle = [...this.#members].filter((each) => each.connected && !each.isLent && each.idleSince > 0 && each.idleSince <= dueBefore);
+    const idle = [...this.#members].filter((each) => each.connected && !each.isLent && each.idleSince <= dueBefore);
     if (idle.length === 0) return;
     idle.sort((a, b) => a.idleSince - b.idleSince);
     const overdue = new Set(idle.slice(0, Math.max(0, this.#members.size - min)));
     this.#engine.evict({ where: (member, { idleMs }) => overdue.has(member) && idleMs >= idleTimeoutMs });
+  }
+
+  /** Whoever got it now would wait behind a statement that is not theirs. It counts as lent until that has ended. */
+  #drain(lease: Lease<Member>, client: DriverClient): void {
+    if (this.ending) {
+      lease.destroy();
+      return;
+    }
+    this.#draining.add(lease);
+    drained(client).then(() => lease.release(), (error: unknown) => lease.destroy(error)).finally(() => this.#draining.delete(lease));
+  }
+
+  /** The engine counts it and tells its listeners; pg-pool throws. */
+  #releasedTwice(lease: Lease<Member>): void {
+    if (lease.ended) lease.release();
+    if (!this.#settings.better) throw releasedTwiceError();
+    this.log('client was released twice');
   }
 
   #run(text: unknown, values: unknown, settle: Settle): void {
@@ -385,6 +410,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
 
   async #finish(): Promise<void> {
     // Whoever has a connect under way gets its client, as in pg-pool. Those who wait for somebody else's learn that none will come.
+    for (const lease of this.#draining) lease.destroy();
     const { creating } = this.#engine.stats();
     const waiters = [...this.#waiters];
     for (const waiter of waiters.slice(creating)) {
@@ -413,6 +439,17 @@ export class Pool<C = ClientLike> extends EventEmitter {
 }
 
 const ownConnect: unknown = Pool.prototype.connect;
+const ownEmit: unknown = Pool.prototype.emit;
+
+/** A timer that was set at the release could not fire before the loop has come round: until then nobody may find that its time is over. */
+function noteIdle(member: Member): void {
+  const since = performance.now();
+  const { lease } = member;
+  member.idleSince = Infinity;
+  setImmediate(() => {
+    if (member.lease === lease) member.idleSince = since;
+  });
+}
 
 /** The client for one lease: a second `release()` of it can do no harm to whoever has the client then. */
 function handleFor(lease: Lease<Member>, release: Done): DriverClient {

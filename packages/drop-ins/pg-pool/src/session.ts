@@ -4,11 +4,6 @@
 import { isBusy, type DriverClient } from './driver.ts';
 import type { Reset } from './types.ts';
 
-/** Undefined: there is none. */
-export function waitForStatement(client: DriverClient): Promise<void> | undefined {
-  return isBusy(client) ? drained(client) : undefined;
-}
-
 /** Undefined: it is clean. Rejects or throws when it must not be lent again. */
 export function cleanSession(client: DriverClient, reset: Reset): Promise<void> | undefined {
   if (isBusy(client)) throw new Error('it was given back while a statement was running, or queued');
@@ -38,7 +33,7 @@ export async function ping(client: DriverClient): Promise<boolean> {
 }
 
 /** The server is through with everything that was sent to it. */
-function drained(client: DriverClient): Promise<void> {
+export function drained(client: DriverClient): Promise<void> {
   return new Promise((resolve, reject) => {
     const onDrain = (): void => {
       client.removeListener('end', onEnd);

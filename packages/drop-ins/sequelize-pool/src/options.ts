@@ -9,6 +9,11 @@ export type FactoryLogger = (message: string, level: LogLevel) => void;
 export interface EngineOptions extends Omit<PoolOptions<unknown>, 'factory'> {
   /** How long `drain()` waits for what is in use; then that is destroyed. Default Infinity, as sequelize-pool waits. */
   readonly drainDeadlineMs?: number;
+  /**
+   * Lend a handle for each acquire, another object each time, so that a second release by an old borrower does no harm to the new one.
+   * Default false: the resource itself is lent, and whoever gives it back gives it back.
+   */
+  readonly handles?: boolean;
 }
 
 export interface FactoryOptions<T> {
@@ -28,7 +33,7 @@ export interface FactoryOptions<T> {
   acquireTimeoutMillis?: number;
   /** Accepted, and not needed: each idle resource goes when its time has come. */
   reapIntervalMillis?: number;
-  /** A function, or true for the console. Default: silence. */
+  /** A function, or true for stdout. Default: silence. */
   log?: FactoryLogger | boolean;
   millpond?: EngineOptions;
 }
@@ -44,7 +49,7 @@ export function checkOptions<T>({ create, destroy, validate, min, max, maxUses }
 
 /** The same in the engine's words, without the factory. */
 export function engineOptions<T>(options: FactoryOptions<T>): Omit<PoolOptions<T>, 'factory'> {
-  const { drainDeadlineMs: _, ...chosen } = options.millpond ?? {};
+  const { drainDeadlineMs: _, handles: __, ...chosen } = options.millpond ?? {};
   return {
     ...(options.name === undefined ? {} : { name: options.name }),
     min: options.min,

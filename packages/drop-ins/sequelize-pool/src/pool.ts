@@ -2,6 +2,7 @@
 // told in sequelize-pool's words.
 
 import { Pool as EnginePool, type Lease, type PoolStats } from 'millpond';
+import { handleOf } from 'millpond/handle';
 import { AggregateError, draining, translated } from './errors.ts';
 import { checkOptions, engineOptions, type FactoryOptions, type LogLevel } from './options.ts';
 
@@ -10,10 +11,16 @@ interface Ending {
   readonly reject: (error: unknown) => void;
 }
 
+/** What is in use, by what its borrower has: the resource itself, or a handle for it. */
+interface Loan<T> {
+  readonly lease: Lease<T>;
+  readonly resource: T;
+}
+
 export class Pool<T> {
   readonly #options: FactoryOptions<T>;
   readonly #engine: EnginePool<T>;
-  readonly #leases = new Map<T, Lease<T>>();
+  readonly #loans = new Map<T, Loan<T>>();
   /** Who waits for the end of which resource. */
   readonly #endings = new Map<T, Ending>();
   #draining = false;
@@ -77,14 +84,15 @@ export class Pool<T> {
 
   /** A resource that is not in use is left alone, and reported to the log. */
   release(resource: T): void {
-    if (!this.#take(resource)?.release()) this.#log('release of a resource that is not in use', 'error');
+    if (!this.#take(resource)?.lease.release()) this.#log('release of a resource that is not in use', 'error');
   }
 
   /** Ends a resource, in use or not; resolves when that is done, and rejects as the factory's `destroy` does. */
-  async destroy(resource: T): Promise<void> {
-    const lease = this.#take(resource);
+  async destroy(handed: T): Promise<void> {
+    const loan = this.#take(handed);
+    const resource = loan?.resource ?? handed;
     const done = this.#ended(resource);
-    const ends = lease === undefined ? this.#engine.evict({ where: (each) => each === resource }) > 0 : lease.destroy();
+    const ends = loan === undefined ? this.#engine.evict({ where: (each) => each === resource }) > 0 : loan.lease.destroy();
     if (!ends) {
       this.#endings.get(resource)?.resolve(); // it was none of ours
       this.#endings.delete(resource);
@@ -111,8 +119,8 @@ export class Pool<T> {
       const events = ['create', 'createError', 'acquireError', 'release', 'destroy'] as const;
       const listening = events.map((name) => engine.on(name, soon));
       const timer = deadlineMs === Infinity ? undefined : setTimeout(() => {
-        for (const lease of this.#leases.values()) lease.destroy();
-        this.#leases.clear();
+        for (const { lease } of this.#loans.values()) lease.destroy();
+        this.#loans.clear();
         soon();
       }, deadlineMs);
       look();
@@ -122,8 +130,9 @@ export class Pool<T> {
   /** Destroys what is not in use. Rejects with an {@link AggregateError} when some of it could not be destroyed. */
   async destroyAllNow(): Promise<void> {
     const endings: Promise<void>[] = [];
+    const lent = new Set([...this.#loans.values()].map(({ resource }) => resource));
     this.#engine.evict({ where: (resource) => {
-      if (this.#leases.has(resource)) return false;
+      if (lent.has(resource)) return false;
       endings.push(this.#ended(resource));
       return true;
     } });
@@ -134,14 +143,16 @@ export class Pool<T> {
 
   #lend(lease: Lease<T>): T {
     const { resource } = lease;
-    this.#leases.set(resource, lease);
-    return resource;
+    const isHandled = this.#options.millpond?.handles === true && typeof resource === 'object' && resource !== null;
+    const handed = isHandled ? handleOf(lease as Lease<T & object>) : resource;
+    this.#loans.set(handed, { lease, resource });
+    return handed;
   }
 
-  #take(resource: T): Lease<T> | undefined {
-    const lease = this.#leases.get(resource);
-    this.#leases.delete(resource);
-    return lease;
+  #take(handed: T): Loan<T> | undefined {
+    const loan = this.#loans.get(handed);
+    this.#loans.delete(handed);
+    return loan;
   }
 
   #ended(resource: T): Promise<void> {
@@ -166,6 +177,6 @@ export class Pool<T> {
   #log(message: string, level: LogLevel): void {
     const { log, name = '' } = this.#options;
     if (typeof log === 'function') log(message, level);
-    else if (log === true) console.log(`${level.toUpperCase()} pool ${name} - ${message}`);
+    else if (log === true) process.stdout.write(`${level.toUpperCase()} pool ${name} - ${message}\n`);
   }
 }

@@ -78,6 +78,11 @@ export function leftOf<T>({ quiet, slots }: Engine<T>, generation: number): Slot
   return [...slots.present()].filter((slot) => quiet || slot.generation < generation);
 }
 
+/** Is a {@link quiet} at its end? Not while those wait who did so before it: for them there will be something once more. */
+export function isOver<T>(engine: Engine<T>, generation: number): boolean {
+  return leftOf(engine, generation).length === 0 && (!engine.quiet || engine.waiting === 0 || engine.closing);
+}
+
 /** Evicts the chosen resources; the generation stays. */
 export function evictSome<T>(engine: Engine<T>, chosen: readonly Slot<T>[], spreadMs: number, now: number): number {
   if (spreadMs > 0) {

@@ -38,7 +38,8 @@ export function dispatch<T>(engine: Engine<T>, now: number): void {
   announce(engine);
   if (engine.waiting === 0) engine.expiryAt = Infinity;
   watch(engine, now);
-  const due = nextDue(engine, now);
+  // What is overdue is due now: a wake-up that was asked for in the past would pass for one that comes late.
+  const due = Math.max(nextDue(engine, now), now);
   if (due !== engine.wakeAt) {
     engine.wakeAt = due;
     engine.ports.wakeAt(due);

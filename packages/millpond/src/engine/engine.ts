@@ -132,14 +132,14 @@ export class Engine<T> {
    * else can run, and then calls {@link lookAfter}.
    */
   tryLend(lane: Lane, now: number): Slot<T> | undefined {
-    if (this.quiet) wake(this, now);
     if (lane.queue.size > 0) return undefined;
     // The wake-up is overdue: the process was frozen, and this call, or a release, comes before the timer. What has expired goes first.
     if (now - this.wakeAt > STALL_MS) this.tick(now);
     if (this.closing || this.paused !== false || (!this.plain && !this.mayTake(lane, now))) return undefined;
     const slot = pickIdle(this, now, false);
     if (slot === undefined) {
-      this.lookAfter(now);
+      if (this.quiet) wake(this, now); // it has nothing idle, so every acquire comes by here or has to wait
+      else this.lookAfter(now);
       return undefined;
     }
     if (this.learns) this.shedding?.foundIdle(now);
@@ -187,6 +187,7 @@ export class Engine<T> {
   /** An acquire that could not be served at once. Serves it all the same if dispatching finds a way; refuses it, or lets it wait. */
   enqueue(waiter: Waiter, now: number): void {
     this.totals.acquires++;
+    if (this.quiet) wake(this, now);
     const refusal = refusalAtDoor(this, waiter, now);
     if (refusal !== undefined) {
       this.settle(waiter, refusal, now);

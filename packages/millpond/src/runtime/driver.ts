@@ -59,8 +59,8 @@ export class Driver<T> implements Ports<T> {
   onState: ((to: PoolState) => void) | undefined = undefined;
   /** Called after every create that ended well, or badly with nobody having given it up. */
   onCreateEnd: ((error: unknown, permanent: boolean) => void) | undefined = undefined;
-  /** Called when the pool holds fewer resources than before. */
-  onFreed: (() => void) | undefined = undefined;
+  /** Called when the pool holds fewer resources than before, or nobody waits any more. */
+  onLess: (() => void) | undefined = undefined;
   /** Called for a lease that the pool ends itself. */
   onRevoke: ((holder: Holder) => void) | undefined = undefined;
   readonly #factory: Factory<T>;
@@ -136,7 +136,6 @@ export class Driver<T> implements Ports<T> {
 
   release(lease: LiveLease<T>): void {
     const now = this.endTime();
-    if (wall.leaps !== this.leapsSeen) this.noteLeap();
     this.noteEnd(lease, now);
     this.engine.release(lease, now);
   }
@@ -361,7 +360,7 @@ export class Driver<T> implements Ports<T> {
       this.alarm.keepAlive(false);
       this.alarm.stop();
       this.#budget.leave();
-      this.onFreed?.();
+      this.onLess?.();
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
@@ -377,7 +376,7 @@ export class Driver<T> implements Ports<T> {
 
   freed(): void {
     this.#budget.freed();
-    this.onFreed?.();
+    this.onLess?.();
   }
 
   wakeAt(atMs: number): void {
@@ -434,7 +433,9 @@ export class Driver<T> implements Ports<T> {
 
   private forget(ticket: Ticket): void {
     if (ticket.signal !== undefined) this.#aborts.remove(ticket.signal, ticket);
-    if (this.engine.waiting === 0 && !this.engine.closing) this.alarm.keepAlive(false);
+    if (this.engine.waiting > 0 || this.engine.closing) return;
+    this.alarm.keepAlive(false);
+    this.onLess?.();
   }
 
   /** A hook has its time from here on. What the engine took for the time may be as old as this turn of the loop. */

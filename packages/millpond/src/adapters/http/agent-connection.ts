@@ -140,10 +140,11 @@ export class Connection {
     this.request = undefined;
     const now = owner.now();
     // A request that was destroyed before its turn has sent nothing: for the server the connection has been idle all the time.
-    if (socket._httpMessage === request) {
+    const used = request.socket === socket;
+    socket._httpMessage = null;
+    if (used) {
       this.carriedOne = true;
       const restMs = request.shouldKeepAlive && owner.keeps(socket) ? this.restMs(request) : 0;
-      socket._httpMessage = null;
       if (restMs <= 0) {
         lease.destroy();
         return;
@@ -211,7 +212,7 @@ export class Connection {
   /** Takes the request off, if it may be sent again, and asks for another connection for it. */
   private takeOff(): boolean {
     const { request, socket, owner } = this;
-    if (request === undefined || !owner.retry || !this.carriedOne || this.answering || socket._httpMessage !== request) return false;
+    if (request === undefined || !owner.retry || !this.carriedOne || this.answering || request.socket !== socket) return false;
     if (!isRepeatable(request) || owner.now() >= this.deadline) return false;
     this.request = undefined;
     takeOff(request, socket);

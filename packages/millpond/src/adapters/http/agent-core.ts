@@ -88,22 +88,22 @@ export class AgentCore implements Owner {
       return;
     }
     origin.options = options;
-    this.wait(request, origin, this.acquireTimeoutMs);
+    this.wait(request, origin, Math.ceil(this.acquireTimeoutMs));
   }
 
   private give(lease: Lease<AgentSocket>, request: AgentRequest, deadline: number | undefined): void {
-    connectionOf(lease.resource).carry(lease, request, deadline);
+    try {
+      connectionOf(lease.resource).carry(lease, request, deadline);
+    } catch (error) {
+      // Of a method of a derived class: the request is told, and not whoever has just given the connection back.
+      lease.destroy(error);
+      request.onSocket(null, error as Error);
+    }
   }
 
   private wait(request: AgentRequest, origin: Origin, timeoutMs: number, deadline?: number): void {
-    const waiting = new Waiting(request, origin);
-    this.pools.acquire(origin, { signal: waiting.signal, timeoutMs }).then(
-      (lease) => {
-        if (waiting.end(lease)) this.give(lease, request, deadline);
-      },
-      (error: unknown) => waiting.refused(error),
-    );
-    origin.pool = this.pools.get(origin);
+    origin.pool = this.pools.open(origin);
+    new Waiting(request, origin, (lease) => this.give(lease, request, deadline)).queue(origin.pool, timeoutMs);
   }
 
   /**
@@ -182,7 +182,12 @@ export class AgentCore implements Owner {
   }
 
   keeps(socket: AgentSocket): boolean {
-    return this.agent.keepSocketAlive(socket) !== false;
+    try {
+      return this.agent.keepSocketAlive(socket) !== false;
+    } catch (error) {
+      process.emitWarning(error as Error);
+      return false;
+    }
   }
 
   reuses(socket: AgentSocket, request: AgentRequest): void {
@@ -191,13 +196,13 @@ export class AgentCore implements Owner {
 
   repeat(request: AgentRequest, { origin, deadline }: Connection): void {
     this.retries++;
-    this.wait(request, origin, Math.max(1, deadline - this.now()), deadline);
+    this.wait(request, origin, Math.max(1, Math.ceil(deadline - this.now())), deadline);
   }
 
   rests(connection: Connection, until: number): void {
     if (connection.referenced) this.unreference.add(connection);
     const { agent, expiry } = this;
-    if (agent.listenerCount('free') > 0) agent.emit('free', connection.socket, connection.origin.options);
+    if (agent.listenerCount('free') > 0) tellFree(agent, connection);
     if (until < (expiry?.at ?? Infinity)) this.expireAt(until);
   }
 
@@ -284,6 +289,15 @@ export class AgentCore implements Owner {
       if (found.length > 0) all[origin.name] = found;
     }
     return all;
+  }
+}
+
+/** A listener that throws is reported, and does no other harm: this may be in the middle of a connect. */
+function tellFree(agent: AgentFace, { socket, origin }: Connection): void {
+  try {
+    agent.emit('free', socket, origin.options);
+  } catch (error) {
+    process.emitWarning(error as Error);
   }
 }
 

@@ -10,7 +10,10 @@ export interface AgentRequest {
   readonly aborted: boolean;
   readonly shouldKeepAlive: boolean;
   /** `end()` was called. */
-  readonly finished: boolean;
+  finished: boolean;
+  /** All of it was sent, and `finish` told. */
+  readonly writableFinished: boolean;
+  _headerSent?: boolean;
   /** Its own `timeout` option: how long its connection may be silent. */
   readonly timeout?: number;
   destroyed: boolean;
@@ -28,6 +31,7 @@ export interface AgentRequest {
   outputData?: { data: string | Buffer; encoding?: string; callback?: unknown }[];
   outputSize?: number;
   destroy(error?: Error): unknown;
+  end(): unknown;
   setTimeout(ms: number): unknown;
   /** Takes a connection, or an error, in the next tick. With neither it looks whether it was destroyed. */
   onSocket(socket: AgentSocket | null, error?: Error): void;

@@ -29,14 +29,25 @@ export function takeOff(request: AgentRequest, socket: AgentSocket): void {
   request.socket = null;
   request.parser = null;
   request.reusedSocket = false;
-  // What was not sent yet is still there. Otherwise the head goes out again; that the request is finished has been told already.
-  if (request.outputData!.length === 0) {
-    request.outputData!.push({ data: request._header!, encoding: 'latin1' });
-    request.outputSize = request._header!.length;
-  }
+  queueAgain(request);
   if (timeoutCb === null) return;
   // How long it bears silence goes along to the next connection.
   socket.removeListener('timeout', timeoutCb);
   request.timeoutCb = null;
   if (socket.timeout) request.setTimeout(socket.timeout);
+}
+
+/** The head is to go out again, and that it has gone out is to be told once. */
+function queueAgain(request: AgentRequest): void {
+  // Not sent yet: it is still there.
+  if (request.outputData!.length > 0) return;
+  if (request.writableFinished) {
+    // Told already, or, before Node 26, about to be told by the write that failed.
+    request.outputData!.push({ data: request._header!, encoding: 'latin1' });
+    request.outputSize = request._header!.length;
+    return;
+  }
+  request.finished = false;
+  request._headerSent = false;
+  request.end();
 }

@@ -1,78 +1,57 @@
 // A request that waits for a connection. Node tells a request that is destroyed while it waits nothing until its turn comes; here it leaves
 // the queue at once, whether it is destroyed, aborted by its signal, or late.
 
-import { PoolError, type Lease } from '../../index.ts';
+import { AsyncResource } from 'node:async_hooks';
+import { Pool, PoolError, type Lease } from '../../index.ts';
 import type { AgentRequest, AgentSocket } from './agent-internals.ts';
 import type { Origin } from './agent-origin.ts';
 
-/**
- * A signal for one acquire. An AbortController would do the same for hundreds of times the price, and every request that waits would pay
- * it.
- */
-class Withdrawal {
-  aborted = false;
-  reason: unknown = undefined;
-  private listener: (() => void) | undefined = undefined;
+type Give = (lease: Lease<AgentSocket>, request: AgentRequest) => void;
 
-  addEventListener(_: 'abort', listener: () => void): void {
-    this.listener = listener;
-  }
-
-  removeEventListener(): void {
-    this.listener = undefined;
-  }
-
-  abort(): void {
-    this.aborted = true;
-    this.reason = new DOMException('The request was destroyed', 'AbortError');
-    this.listener?.();
-  }
-}
-
-export class Waiting {
+/** Goes on in the async context in which it began to wait, whoever's return of a connection serves it. */
+export class Waiting extends AsyncResource {
   private readonly request: AgentRequest;
   private readonly origin: Origin;
-  private readonly withdrawal = new Withdrawal();
+  private readonly give: Give;
+  private leave: ((reason: unknown) => void) | undefined = undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
   private open = true;
 
-  constructor(request: AgentRequest, origin: Origin) {
+  constructor(request: AgentRequest, origin: Origin, give: Give) {
+    super('millpond.QueuedRequest');
     this.request = request;
     this.origin = origin;
+    this.give = give;
     origin.waiting.add(request);
     const { destroy } = request;
     // It stays there, for taking a property away again would make every access to the request slower than the whole queue is.
     request.destroy = (error) => {
-      if (!this.open) return destroy.call(request, error);
-      // Sets what Node reports once it is told that there will be no connection.
       destroy.call(request, error);
-      this.withdrawal.abort();
+      // What Node reports, once it is told that there will be no connection, is set by now.
+      if (this.open) this.leave?.(error);
       return request;
     };
     // Node's own timeout of a request counts from the connect on; there is none as long as it waits.
     if (request.timeout) this.timer = setTimeout(() => request.emit('timeout'), request.timeout).unref();
   }
 
-  get signal(): AbortSignal {
-    return this.withdrawal as unknown as AbortSignal;
+  /** `timeoutMs` whole, or Infinity. */
+  queue(pool: Pool<AgentSocket>, timeoutMs: number): void {
+    const leave = Pool.queue(pool, (lease) => this.served(lease), (error) => this.refused(error), timeoutMs);
+    if (this.open) this.leave = leave;
   }
 
-  /** A connection has come. True: the request still wants one. */
-  end(lease: Lease<AgentSocket>): boolean {
-    this.leave();
-    if (!this.request.destroyed) return true;
-    lease.release();
-    this.request.onSocket(null);
-    return false;
+  private served(lease: Lease<AgentSocket>): void {
+    this.end();
+    this.runInAsyncScope(this.give, undefined, lease, this.request);
   }
 
-  refused(error: unknown): void {
-    this.leave();
-    if (this.request.destroyed) this.request.onSocket(null);
-    else this.request.onSocket(null, plainly(error));
+  private refused(error: unknown): void {
+    this.end();
+    this.request.onSocket(null, this.request.destroyed ? undefined : plainly(error));
   }
 
-  private leave(): void {
+  private end(): void {
     this.open = false;
     if (this.timer !== undefined) clearTimeout(this.timer);
     this.origin.waiting.delete(this.request);

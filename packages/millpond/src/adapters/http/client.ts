@@ -15,7 +15,7 @@ import type { HttpConnection, HttpOrigin } from './dispatcher-types.ts';
 const KEEP_ALIVE = 'keep-alive';
 
 /** A request that was handed to a Client whose connection turned out to be gone. Nothing of it was sent. */
-export class NotSentError extends PoolError {
+class NotSentError extends PoolError {
   constructor(pool: string, cause: unknown) {
     const why = cause instanceof Error ? ` (${cause.message})` : '';
     super(`Pool "${pool}": the connection was lost before the request was sent${why}, and so were others. It can be sent again.`, {

@@ -1,6 +1,7 @@
 // What a command can fail with besides the server's own errors, which are passed on as the driver made them.
 
 import { PoolError } from '../../index.ts';
+import { named } from '../common/named.ts';
 
 /** `ERR_POOL_COMMAND_TIMEOUT`: the deadline passed before the reply. Whether the command took effect is not known. */
 export class CommandTimeoutError extends PoolError {
@@ -53,8 +54,4 @@ export class NotSharedError extends PoolError {
   static {
     named(this, 'NotSharedError');
   }
-}
-
-function named(errorClass: { readonly prototype: object }, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true });
 }

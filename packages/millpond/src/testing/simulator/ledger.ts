@@ -189,7 +189,7 @@ export class Ledger {
     if (!hooks.validate || memory.leases > 0) return;
     const trustMs = options.validateAfterIdleMs ?? Infinity;
     const frozen = now > this.stalledUntil && memory.aliveAt < this.distrustBefore;
-    if (memory.suspect) this.fault(`I9: ${name} was lent unchecked after a freeze`);
+    if (memory.suspect && now >= this.stalledUntil) this.fault(`I9: ${name} was lent unchecked after a freeze`);
     if (frozen || now - memory.aliveAt > trustMs + ROUNDING_MS) {
       this.fault(`I9: ${name} was lent unchecked after ${now - memory.aliveAt} ms`);
     }
