@@ -64,8 +64,32 @@ export const ENDING = [
   {
     name: 'a resource that fails its validation goes back to the pool',
     file: 'runtime/driver.ts',
-    find: '(alive) => this.engine.validated(slot, alive !== false, undefined, this.clock.now()),',
-    replace: '() => this.engine.validated(slot, true, undefined, this.clock.now()),',
+    find: '(alive) => this.engine.validated(slot, alive !== false, undefined, this.endTime()),',
+    replace: '() => this.engine.validated(slot, true, undefined, this.endTime()),',
+  },
+  {
+    name: 'a validation on acquire counts for every later lease',
+    file: 'engine/dispatch.ts',
+    find: 'return slot.vouchedFor === slot.uses && slot.aliveAt >= now;',
+    replace: 'return slot.vouchedFor >= 0;',
+  },
+  {
+    name: 'a validation on acquire counts for ever',
+    file: 'engine/dispatch.ts',
+    find: 'return slot.vouchedFor === slot.uses && slot.aliveAt >= now;',
+    replace: 'return slot.vouchedFor === slot.uses;',
+  },
+  {
+    name: 'what was validated for a waiter is not the next to serve',
+    file: 'engine/engine.ts',
+    find: '        if (this.settings.validateOnAcquire) this.proved = slot;\n',
+    replace: '',
+  },
+  {
+    name: 'new resources that never pass are replaced at once, for ever',
+    file: 'engine/demand.ts',
+    find: '  if (engine.backoff.stillborns > engine.settings.max) return true;\n',
+    replace: '',
   },
   {
     name: 'a validation has no time limit',

@@ -173,20 +173,20 @@ export const RUNTIME = [
   {
     name: 'a signal keeps its listener when the last waiter has left',
     file: 'runtime/aborts.ts',
-    find: "    signal.removeEventListener('abort', entry.listener);\n",
+    find: "    signal.removeEventListener('abort', watch.listener);\n",
     replace: '',
   },
   {
     name: 'a signal forgets all its waiters when one leaves',
     file: 'runtime/aborts.ts',
-    find: '    if (entry.tickets.size > 0) return;\n',
+    find: '    if (watch.first !== undefined || (watch.others !== undefined && watch.others.size > 0)) return;\n',
     replace: '',
   },
   {
     name: 'a signal ends only one of its waiters',
     file: 'runtime/aborts.ts',
-    find: 'for (const each of tickets) this.#onAbort(each, signal.reason);',
-    replace: 'for (const each of [...tickets].slice(0, 1)) this.#onAbort(each, signal.reason);',
+    find: '    if (others !== undefined) for (const each of others) this.#onAbort(each, signal.reason);\n',
+    replace: '',
   },
   {
     name: 'a signal that aborts while its acquire is on the way in is not seen',
