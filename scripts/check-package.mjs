@@ -65,7 +65,9 @@ async function pack(folder) {
 
 async function size() {
   await must(...tool('typescript/bin/tsc', '-b', ...packages()));
-  const checks = JSON.parse(await must(...tool('size-limit/bin.js', '--json')));
+  // esbuild's warnings, about what it need not understand to weigh it, come with the answer.
+  const printed = await must(...tool('size-limit/bin.js', '--json'));
+  const checks = JSON.parse(printed.slice(printed.search(/^\[$/m), printed.search(/^\]$/m) + 1));
   const unlimited = packages().filter((folder) => !read(join(root, '.size-limit.json')).some(({ path }) => path.startsWith(`${folder}/`)));
   if (unlimited.length > 0) throw new Error(`no size limit for ${unlimited.join(', ')}`);
   return checks.map((one) => `${one.name} ${(one.size / 1000).toFixed(1)} of ${one.sizeLimit / 1000} kB`).join(', ');
