@@ -276,7 +276,8 @@ function checkClosing<T>(engine: Engine<T>, fault: Fault): void {
 /** The worst fault of all: something is to happen by itself, and nothing will wake the engine in time. */
 function checkWakeUp<T>(engine: Engine<T>, now: number, fault: Fault): void {
   const promise = (what: string, atMs: number): void => {
-    if (engine.wakeAt > Math.max(atMs, now)) fault(`wake-up: ${what} is due at ${atMs}, and the engine wakes at ${engine.wakeAt} (now ${now})`);
+    if (engine.wakeAt <= Math.max(atMs, now)) return;
+    fault(`wake-up: ${what} is due at ${atMs}, and the engine wakes at ${engine.wakeAt} (now ${now})`);
   };
   for (const lane of engine.lanes.all) {
     for (let waiter = lane.queue.head; waiter !== undefined; waiter = waiter.next) promise('a deadline', deadlineOf(waiter));

@@ -36,7 +36,6 @@ export interface DeadManOptions extends RuntimeOptions {
   readonly transactionIdleTimeoutMs?: number;
 }
 
-export const RUNTIME_KEYS = ['runtime'] as const;
 export const DEAD_MAN_KEYS = ['runtime', 'sessionIdleTimeoutMs', 'transactionIdleTimeoutMs'] as const;
 
 /** What of a pool's options is settled here. */
