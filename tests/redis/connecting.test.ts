@@ -80,10 +80,10 @@ onRedis('a reset that waits for credentials', (stage) => {
       });
       const id = await pool.use(async (client) => {
         await client.sendCommand(['CLIENT', 'SETNAME', 'left-over']);
-        return String(await client.sendCommand(['CLIENT', 'ID']));
+        return client.clientId();
       });
       await until('the reset to ask', () => asked, (count) => count === 2);
-      await stage.observer.ask('CLIENT', 'KILL', 'ID', id);
+      await stage.observer.ask('CLIENT', 'KILL', 'ID', String(id));
       await until('the connection to be gone', () => pool.stats(), ({ size }) => size === 0);
       await new Promise((resolve) => { setImmediate(resolve); }); // by then Node has told of what nobody heard
       answer();

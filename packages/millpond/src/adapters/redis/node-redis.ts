@@ -63,8 +63,8 @@ class NodeSession extends Session {
           this.lose(error);
           return;
         }
-        // This attempt is over. Left alone, node-redis would make the next one, and so on for as long as the process lives; also when nobody
-        // waits for it any more, because the signal has aborted.
+        // This attempt is over. Left alone, node-redis would make the next one, and so on for as long as the process lives; also when
+        // nobody waits for it any more, because the signal has aborted.
         this.connecting = false;
         fail(error);
         this.kill();
