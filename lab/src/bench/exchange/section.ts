@@ -13,9 +13,10 @@ const WORKER = new URL('./worker.js', import.meta.url);
 const ROUNDS = 5;
 const MEASURE_MS = 200;
 const QUICK_MS = 80;
-/** The warm-up is so many times a round: until the machine code is what it will be. */
-const WARM_UP = 3;
-const SECTION_BUDGET_MS = 15_000;
+/** The warm-up lasts for so many answers, until the machine code is what it will be, but no longer than so many rounds. */
+const WARM_UP_ANSWERS = 20_000;
+const WARM_UP_ROUNDS = 8;
+const SECTION_BUDGET_MS = 25_000;
 
 export interface Measured extends LoadResult {
   readonly serverUs: number | undefined;
@@ -50,7 +51,11 @@ export function takeExchanges<P>(context: BenchContext, plan: Exchanges<P>): Pro
     open: ({ id }) => new Station(WORKER, { args: [plan.list, id], signal }),
     async warmUp({ station, contender }) {
       await station.ask({ do: 'open', place: plan.place, size: plan.size } satisfies Order);
-      await load(station, contender, contender.callers === undefined ? measureMs * WARM_UP : measureMs);
+      const most = quick || contender.callers !== undefined ? 1 : WARM_UP_ROUNDS; // who connects each time is never warm
+      let answers = 0;
+      for (let round = 0; round < most && answers < WARM_UP_ANSWERS; round += 1) {
+        answers += (await load(station, contender, measureMs)).answers;
+      }
     },
     measure: ({ station, contender }) => load(station, contender, measureMs),
     progress: ({ name }, round) => context.progress(`${plan.what}: ${round === 0 ? 'warming up' : `round ${round}`}, ${name}`),
