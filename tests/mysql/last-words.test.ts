@@ -130,8 +130,7 @@ describe('the last words of a server', () => {
     const onWarning = (warning: Error): void => { warnings.push(warning.message); };
     process.on('warning', onWarning);
     try {
-      const hooks: (() => void)[] = [() => { throw new Error('hook one'); }];
-      hooks.push(() => Promise.reject(new Error('hook two')));
+      const hooks: (() => unknown)[] = [() => { throw new Error('hook one'); }, () => Promise.reject(new Error('hook two'))];
       for (const onFailover of hooks) {
         await using server = await play((_sql, peer) => fail(peer, 1053, 'Server shutdown in progress'));
         await using pool = createMysqlPool({ host: '127.0.0.1', port: server.port, user: 'u', name: 'hooked', max: 1, onFailover });
