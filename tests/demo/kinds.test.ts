@@ -64,7 +64,8 @@ describe('a demo about one kind of connection', () => {
     { kind: 'http', ours: 'node:http, millpond/http', there: () => true, moments: ['closes idle ones'] },
   ])('$kind: shows three ways, the fault and the healing, and ends with exit code 0', async ({ kind, ours, there, moments }) => {
     if (!there()) return;
-    const { code, out, err } = await demo([kind, '--quick', '--users', '20', '--seconds', '0.2'], kind === 'redis' ? { TMPDIR: temporary } : {});
+    const short = ['--quick', '--users', '20', '--seconds', '0.2'];
+    const { code, out, err } = await demo([kind, ...short], kind === 'redis' ? { TMPDIR: temporary } : {});
     expect(err).toBe('');
     expect(code).toBe(0);
     expect(out).not.toContain('\u001b');

@@ -14,8 +14,8 @@ import { CONTENDERS as ON_POSTGRES } from './contenders.ts';
 const CALLERS = 200;
 const SIZE = 10;
 const BUDGET_MS = 12_000;
-const about = 'A drop-in must not be slower than what it takes the place of: acquire and release with a resource that does no I/O, alone and '
-  + 'among others, and a statement on a real PostgreSQL.';
+const about = 'A drop-in must not be slower than what it takes the place of: acquire and release with a resource that does no I/O, alone '
+  + 'and among others, and a statement on a real PostgreSQL.';
 
 const NOTES = [
   'Each contender has a process of its own, in turns; before anything is timed, it shows that it is a pool.',

@@ -16,7 +16,7 @@ const QUICK_MS = 80;
 /** The warm-up lasts for so many answers, until the machine code is what it will be, but no longer than so many rounds. */
 const WARM_UP_ANSWERS = 20_000;
 const WARM_UP_ROUNDS = 8;
-const SECTION_BUDGET_MS = 25_000;
+const SECTION_BUDGET_MS = 16_000;
 
 export interface Measured extends LoadResult {
   readonly serverUs: number | undefined;
@@ -29,7 +29,7 @@ export interface Exchanges<P> {
   readonly contenders: readonly Contender<P>[];
   /** In the line of progress. */
   readonly what: string;
-  readonly place: P & { readonly port: number };
+  readonly place: P;
   readonly pid: number | undefined;
   readonly size: number;
   readonly callers: number;
@@ -40,7 +40,8 @@ export function takeExchanges<P>(context: BenchContext, plan: Exchanges<P>): Pro
   const measureMs = quick ? QUICK_MS : MEASURE_MS;
   const load = async (station: Station, { callers = plan.callers }: Contender<P>, ms: number): Promise<Measured> => {
     const before = serverCpuMs(plan.pid);
-    const result = await station.ask<LoadResult>({ do: 'load', options: { callers, measureMs: ms, port: plan.place.port } } satisfies Order);
+    const options = { callers, measureMs: ms };
+    const result = await station.ask<LoadResult>({ do: 'load', options } satisfies Order);
     const after = serverCpuMs(plan.pid);
     return { ...result, serverUs: before === undefined || after === undefined ? undefined : ((after - before) * 1000) / result.answers };
   };

@@ -79,7 +79,8 @@ export async function seed({ port }: RedisPlace): Promise<void> {
 
 function nodeRedis(port: number, how: 'timer' | 'no timer' = 'timer') {
   // Its types do not know that undefined takes the timer away.
-  const client = createClient({ socket: { host: HOST, port }, ...(how === 'timer' ? {} : { commandOptions: { timeout: undefined as never } }) });
+  const options = how === 'timer' ? {} : { commandOptions: { timeout: undefined as never } };
+  const client = createClient({ socket: { host: HOST, port }, ...options });
   client.on('error', () => undefined); // the command under way rejects as well
   return client;
 }

@@ -28,7 +28,7 @@ function needs(there: boolean, what: string, packages: string): void {
   if (there) return;
   throw new Trouble(
     `This demo runs on a private ${what}, whose programs are not on this machine.`,
-    `Install them (Debian, Ubuntu: apt-get install ${packages}); no service needs to run. The demo without an argument brings its own server.`,
+    `Install them (Debian, Ubuntu: apt-get install ${packages}); no service needs to run. The demo without an argument brings its own.`,
     NOT_THERE,
   );
 }

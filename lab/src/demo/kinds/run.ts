@@ -91,7 +91,9 @@ async function actTwo(kind: Kind, booted: Booted, plan: KindPlan, screen: Screen
     screen.draw([`  ${way.name}`]);
     const one = await look(way, { ...plan, port: booted.port, pid: booted.pid, signal }, fault);
     screen.print('', ...timeline(one, screen));
-    for (const [words, often] of one.errorKinds.slice(0, 3)) screen.print(paint(style, `${' '.repeat(LABEL)}${count(often)} × "${words}"`, 'dim'));
+    for (const [words, often] of one.errorKinds.slice(0, 3)) {
+      screen.print(paint(style, `${' '.repeat(LABEL)}${count(often)} × "${words}"`, 'dim'));
+    }
     seen.push(one);
   }
   showTable(ACT_TWO, seen, screen);
