@@ -144,6 +144,27 @@ onMariadb('the pool of mysql2', (stage) => {
     expect(inside._allConnections.get(1)).not.toBe(inside._allConnections.get(0));
   });
 
+  test('what a callback throws is an uncaught exception, and the pool goes on', async () => {
+    const pool = await poolOn(stage, 'thrower', { connectionLimit: 1 });
+    const held = await get(pool);
+    const thrown: unknown[] = [];
+    const before = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.once('uncaughtException', (error) => void thrown.push(error.message));
+    try {
+      pool.getConnection((_, connection) => {
+        connection.release();
+        throw new Error('mine');
+      });
+      held.release();
+      await until('it to be thrown', () => Promise.resolve(thrown.length), (count) => count === 1);
+    } finally {
+      for (const listener of before) process.on('uncaughtException', listener);
+    }
+    expect(thrown).toEqual(['mine']);
+    (await get(pool)).release();
+  });
+
   test('connectionLimit may be changed while the pool runs', async () => {
     const pool = await poolOn(stage, 'limit', { connectionLimit: 1 });
     const first = await get(pool);

@@ -69,8 +69,9 @@ export class Pool extends Base {
       process.nextTick(callback, null, this.#lend(lease));
       return;
     }
-    const isFull = this.#isFull();
     const { waitForConnections, queueLimit } = this.config;
+    const matters = !waitForConnections || queueLimit > 0 || this.listenerCount('enqueue') + this.listenerCount('acquire') > 0;
+    const isFull = matters && this.#isFull();
     if (isFull && !waitForConnections) {
       process.nextTick(callback, new Error('No connections available.'));
     } else if (isFull && queueLimit > 0 && this.#queued() >= queueLimit) {
@@ -87,17 +88,16 @@ export class Pool extends Base {
     this.#engine.resize({ max: mostConnections(this.#limit) });
   }
 
-  /** Calls back in a tick of its own: what a callback throws is not a rejection of a promise in here. */
   #wait(callback: Callback, isQueued: boolean): void {
     this.#engine.acquire().then((lease) => {
       if (lease.ended) {
         // By the end of the pool, before this could hear of it.
-        process.nextTick(callback, new Error(CLOSED));
+        call(callback, new Error(CLOSED));
         return;
       }
       if (!isQueued) this.emit('acquire', lease.resource);
-      process.nextTick(callback, null, this.#lend(lease));
-    }, (error: unknown) => process.nextTick(callback, translated(error)));
+      call(callback, null, this.#lend(lease));
+    }, (error: unknown) => call(callback, translated(error)));
   }
 
   /** Whoever comes now has to wait for a release. */
@@ -152,11 +152,18 @@ export class Pool extends Base {
 
   #end(connection: Connection, lease: Lease<Connection>): void {
     if (this.#leases.get(connection) === lease) this.#leases.delete(connection);
+    const { maxIdle, connectionLimit } = this.config;
+    const isTold = this.listenerCount('release') > 0;
+    const mayBeTooMany = maxIdle < connectionLimit && this.#trim === undefined;
+    if (!isTold && !mayBeTooMany) {
+      lease.release();
+      return;
+    }
     const { waiting } = this.#engine.stats();
     lease.release();
     if (waiting > 0) return;
     this.emit('release', connection);
-    if (this.#trim === undefined && this.#engine.stats().idle > this.config.maxIdle) this.#trimSoon();
+    if (mayBeTooMany && this.#engine.stats().idle > maxIdle) this.#trimSoon();
   }
 
   /** mysql2's connection has come to its end, or is being brought to it. */
@@ -214,6 +221,15 @@ export class Pool extends Base {
 
   #viewOfFree(): View<Connection> {
     return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !this.#leases.has(connection)));
+  }
+}
+
+/** What a callback throws is its own affair, and no rejection of a promise in here. */
+function call(callback: Callback, error: unknown, connection?: Connection): void {
+  try {
+    callback(error, connection);
+  } catch (thrown) {
+    process.nextTick(() => { throw thrown; });
   }
 }
 
