@@ -178,6 +178,19 @@ onMariadb('cancel', (stage) => {
     }
   });
 
+  it('by the close of the pool is no late end of a lease', async () => {
+    const pool = createMysqlPool({ ...await stage.options('closing'), max: 2 });
+    const left = new AbortController();
+    const running = [failureOf(pool.query('SELECT SLEEP(61)')), failureOf(pool.query('SELECT SLEEP(62)', [], { signal: left.signal }))];
+    for (const text of ['SLEEP(61)', 'SLEEP(62)']) await stage.watcher.running('closing', text);
+    const closed = pool.close({ deadlineMs: 1 });
+    left.abort();
+    await closed;
+    await Promise.all(running);
+    await until('nothing to be left', () => stage.watcher.count('closing'), (count) => count === 0);
+    expect(pool.stats().totals.staleReleases).toBe(0);
+  });
+
   it('is part of closing: a connection that is closed while its statement runs ends at the server', async () => {
     const pool = createMysqlPool({ ...await stage.options('closing'), max: 1 });
     const running = failureOf(pool.query('SELECT SLEEP(60)'));

@@ -5,7 +5,8 @@ import * as mysql2 from 'mysql2';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cancelStatement } from '../../packages/millpond/src/adapters/mysql/cancel.ts';
-import type { Messenger } from '../../packages/millpond/src/adapters/mysql/messenger.ts';
+import type { DriverCallback, DriverConnection } from '../../packages/millpond/src/adapters/mysql/driver.ts';
+import { identityOf, type Messenger } from '../../packages/millpond/src/adapters/mysql/messenger.ts';
 import { sessionOf } from '../../packages/millpond/src/adapters/mysql/session.ts';
 import { failureOf, until } from '../support/postgres.ts';
 
@@ -122,6 +123,32 @@ describe('the last words of a server', () => {
     await pool.query('DO 0');
     await until('the others to be gone', () => pool.stats(), ({ size }) => size === 1);
     expect(pool.stats().totals.created).toBe(4);
+  });
+
+  it('that it shuts down reach a hook that fails, and do not end the process', async () => {
+    const warnings: string[] = [];
+    const onWarning = (warning: Error): void => { warnings.push(warning.message); };
+    process.on('warning', onWarning);
+    try {
+      const hooks: (() => unknown)[] = [() => { throw new Error('hook one'); }, () => Promise.reject(new Error('hook two'))];
+      for (const onFailover of hooks) {
+        await using server = await play((_sql, peer) => fail(peer, 1053, 'Server shutdown in progress'));
+        await using pool = createMysqlPool({ host: '127.0.0.1', port: server.port, user: 'u', name: 'hooked', max: 1, onFailover });
+        expect(await failureOf(pool.query('SELECT 1'))).toMatchObject({ errno: 1053 });
+      }
+      await until('the warnings', () => warnings.filter((each) => each.includes('hooked')), (seen) => seen.length === 2);
+      expect(warnings).toEqual(['onFailover of pool "hooked" failed: hook one', 'onFailover of pool "hooked" failed: hook two']);
+    } finally {
+      process.removeListener('warning', onWarning);
+    }
+  });
+
+  it('about who it is count only with the number that KILL will name: a pooler may have given another', async () => {
+    const speaking = (id: unknown, threadId = 7): DriverConnection => ({
+      threadId, query: (_sql: object, _values: unknown, done: DriverCallback) => done(null, [{ who: 'db1/3306/1', id }]),
+    }) as unknown as DriverConnection;
+    expect([await identityOf(speaking(7)), await identityOf(speaking('7'))]).toEqual(['db1/3306/1', 'db1/3306/1']);
+    expect([await identityOf(speaking(8)), await identityOf(speaking(null))]).toEqual([undefined, undefined]);
   });
 
   it('about a KILL that came too late hit a statement of the pool itself, and not the next borrower', async () => {

@@ -1,5 +1,6 @@
 // Statements through the pool: what comes back, what fails, and what a failure costs.
 
+import { inspect } from 'node:util';
 import { InvalidOptionError } from 'millpond';
 import { createMysqlPool, type MysqlPool } from 'millpond/mysql';
 import * as mysql2 from 'mysql2';
@@ -124,6 +125,14 @@ onMariadb('statements', (stage) => {
     const { Readable } = await import('node:stream');
     await using asked = createMysqlPool({ ...options, infileStreamFactory: () => Readable.from([Buffer.from('a\nb\n')]) });
     expect((await asked.query(load))[0]).toMatchObject({ affectedRows: 2 });
+  });
+
+  it('show no password of the connection that they run on, however deep somebody looks', async () => {
+    const options = await stage.options('looked-at');
+    await using pool = createMysqlPool({ ...options, max: 1 });
+    await pool.use((connection, lease) => {
+      for (const each of [connection, lease, pool]) expect(inspect(each, { depth: 10 })).not.toContain(options.password);
+    });
   });
 
   it('leave nobody else the rows of a result that could not be read', async () => {

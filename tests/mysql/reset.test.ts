@@ -95,6 +95,18 @@ onMariadb('a connection that comes back', (stage) => {
     expect(pool.stats().totals.created).toBe(1);
   });
 
+  it('is closed after a changeUser to another database or charset, which a reset would take for its own', async () => {
+    await using pool = await pooled('switched', 'reset');
+    await stage.watcher.query('CREATE DATABASE switched');
+    await stage.watcher.query("GRANT ALL ON switched.* TO `switched`@'%'");
+    for (const options of [{ database: 'switched' }, { charset: 'latin1' }]) {
+      await pool.use((connection) => (connection as Changeable).changeUser(options));
+      expect((await pool.query('SELECT DATABASE() AS db, @@character_set_client AS charset'))[0])
+        .toEqual([{ db: stage.server.database, charset: 'utf8mb4' }]);
+      await atRest(pool);
+    }
+  });
+
   it('is left as it is, with none', async () => {
     await using pool = await pooled('none', 'none');
     await pool.use((connection) => connection.query('START TRANSACTION'));
@@ -115,7 +127,7 @@ onMariadb('a connection that comes back', (stage) => {
     expect(heard).toEqual([]);
   });
 
-  it('is closed when a statement runs, when it is queued, and when it belongs to somebody else now', async () => {
+  it('is closed when a statement runs, when nobody reads its answers, and when it belongs to somebody else now', async () => {
     await stage.options('somebody');
     await using pool = await pooled('busy', 'rollback');
     const { password } = stage.server;
@@ -123,6 +135,7 @@ onMariadb('a connection that comes back', (stage) => {
       (connection) => { void failureOf(connection.query('SELECT SLEEP(60)')); },
       (connection) => (connection as Changeable).changeUser({ user: 'somebody', password }),
       (connection) => { (connection as MysqlConnection & { destroy(): void }).destroy(); },
+      (connection) => { (connection as MysqlConnection & { connection: { pause(): void } }).connection.pause(); },
     ];
     for (const [index, way] of ways.entries()) {
       await pool.use(async (connection) => { await way(connection); });

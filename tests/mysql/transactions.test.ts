@@ -145,6 +145,24 @@ function deadlocks(stage: MariadbStage): void {
     expect(await amounts(stage, 'swallowed')).toEqual([104, 104]);
   });
 
+  it('do not claim to have committed what is undone by a statement that their function has not waited for', async () => {
+    await accounts(stage, 'unawaited');
+    await using pool = createMysqlPool({ ...await stage.options('unawaited'), max: 2 });
+    let holding = 0;
+    const unawaited: Promise<unknown>[] = [];
+    const one = (from: number, to: number): Promise<unknown> => pool.transaction(async (connection) => {
+      await add(connection, 'unawaited', from, 1);
+      holding++;
+      await until('both to hold one', () => holding, (seen) => seen === 2);
+      unawaited.push(failureOf(add(connection, 'unawaited', to, 1)));
+    });
+    const outcomes = await Promise.allSettled([one(1, 2), one(2, 1)]);
+    await Promise.all(unawaited);
+    expect(outcomes.filter(({ status }) => status === 'rejected'))
+      .toMatchObject([{ reason: { code: 'ERR_POOL_TRANSACTION_FAILED', cause: { errno: 1213 } } }]);
+    expect(await amounts(stage, 'unawaited')).toEqual([101, 101]);
+  });
+
   it('are run again after a lock wait timeout, and after nothing else', async () => {
     await accounts(stage, 'locked');
     await using pool = createMysqlPool({ ...await stage.options('locked'), max: 2 });

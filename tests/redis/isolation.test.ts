@@ -13,6 +13,9 @@ onRedisWithEach('isolation', (stage, driver) => {
 
   const what: Record<string, (client: RedisClient) => Promise<unknown>> = {
     'SELECT': (client) => call(client, 'SELECT', '7'),
+    'a SELECT whose way back was discarded': async (client) => {
+      for (const words of [['SELECT', '7'], ['MULTI'], ['SELECT', '2'], ['DISCARD']]) await call(client, ...words);
+    },
     'an open MULTI': (client) => call(client, 'MULTI'),
     'an open MULTI with commands': async (client) => {
       await call(client, 'multi');
@@ -79,6 +82,16 @@ onRedisWithEach('isolation', (stage, driver) => {
       expect(pool.stats().totals.destroyed.broken).toBe(1);
     });
   }
+
+  it('a SUBSCRIBE by hand, in capitals, and what is published then, reach nobody else and end nothing', async () => {
+    await using pool = poolOf({ resetTimeoutMs: 300 });
+    await pool.use(async (client) => {
+      call(client, 'SUBSCRIBE', name).catch(() => undefined);
+      await until('it to be heard', () => stage.observer.ask('PUBLISH', name, 'news'), (count) => count === 1);
+    });
+    expect(await pool.use((client) => call(client, 'ECHO', 'own'))).toBe('own');
+    await until('no subscriber', () => stage.observer.ask('PUBLISH', name, 'news'), (count) => count === 0);
+  });
 
   it('nothing is sent when it comes back as it was: after plain commands, transactions, undone effects, unsubscribing', async () => {
     await using pool = poolOf();

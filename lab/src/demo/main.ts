@@ -2,6 +2,7 @@
 // up, and the second time at once (the server's own exit hook then still removes it).
 import { constants } from 'node:os';
 import { HELP, planFrom } from './options.ts';
+import { kindPlanFrom } from './kinds/options.ts';
 import { Screen } from '../drawing/terminal/screen.ts';
 import { paint, styleFor } from '../drawing/terminal/style.ts';
 import { Trouble } from '../trouble.ts';
@@ -16,6 +17,7 @@ class Interrupted extends Error {
   }
 }
 
+const LINGER_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function main(): Promise<number> {
@@ -34,14 +36,9 @@ async function main(): Promise<number> {
   // A reader that went away (`| head`) is no reason to crash in the middle, only to end.
   process.stdout.on('error', () => interrupt.abort(new Interrupted('SIGPIPE')));
   try {
-    const plan = planFrom(process.argv.slice(2));
-    if (plan === 'help') {
-      screen.print(HELP);
-      return 0;
-    }
-    check(thisMachine());
-    const { run } = await import('./run.ts'); // after the check: what it loads may not load on an old Node
-    await run(plan, screen, interrupt.signal);
+    const work = demoFrom(argv.slice(2));
+    if (work === 'help') screen.print(HELP);
+    else await work(screen, interrupt.signal);
     return 0;
   } catch (error) {
     screen.rest();
@@ -49,6 +46,31 @@ async function main(): Promise<number> {
     if (reason instanceof Interrupted) return reason.exitCode;
     return complain(explain(error));
   }
+}
+
+type Demo = (screen: Screen, signal: AbortSignal) => Promise<void>;
+
+/** The programs are loaded after the check: they may not load on an old Node. */
+function demoFrom(args: readonly string[]): Demo | 'help' {
+  const [first = ''] = args;
+  const named = /^[a-z]/.test(first);
+  const rest = named ? args.slice(1) : args;
+  if (!named || first === 'postgres') {
+    const plan = planFrom(rest);
+    return plan === 'help' ? 'help' : async (screen, signal) => {
+      check(thisMachine());
+      await (await import('./run.ts')).run(plan, screen, signal);
+    };
+  }
+  const plan = kindPlanFrom(rest);
+  return plan === 'help' ? 'help' : async (screen, signal) => {
+    check(thisMachine());
+    const { KINDS } = await import('./kinds/all.ts');
+    const kind = KINDS.find(({ name }) => name === first);
+    if (kind === undefined) throw new Trouble(`There is no demo "${first}".`, 'See --help for what there is.', 2);
+    kind.check();
+    await (await import('./kinds/run.ts')).runKind(kind, plan, screen, signal);
+  };
 }
 
 function complain(error: unknown): number {
@@ -64,3 +86,5 @@ function complain(error: unknown): number {
 }
 
 process.exitCode = await main();
+// A peer whose server is gone may go on trying to connect, and would keep us here.
+setTimeout(() => process.exit(), LINGER_MS).unref();

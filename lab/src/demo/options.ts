@@ -24,19 +24,25 @@ export interface Plan {
   readonly outage: OutagePlan;
 }
 
-export const HELP = `Shows what a connection pool is for, on a real PostgreSQL that it brings along.
+export const HELP = `Shows what a connection pool is for, on a private server.
 
-  npm run demo -- [options]
+  npm run demo -- [postgres | redis | mysql | tcp | http] [options]
 
-  --quick        about 15 seconds in all, for CI: fewer sizes, shorter looks
-  --users N      concurrent users (default 1000, with --quick 300)
-  --seconds N    measured seconds for each strategy (default 3, with --quick 0.6)
-  --io-ms N      what each query waits for its imaginary disk, in ms (default 1; 0: it only computes)
-  --html FILE    where to write the page (default lab/out/demo.html)
+  postgres       the default: on a real PostgreSQL that it brings along, with a page; about a minute
+  redis          GETs; Redis freezes, and is killed (needs redis-server)
+  mysql          rows by key; connections are KILLed, the server is killed (needs mariadb-server)
+  tcp            lines over sockets of your own; the server is killed
+  http           GETs with node:http; the server closes idle connections, and is killed
+
+  --quick        for CI: fewer users and sizes, shorter looks
+  --users N      concurrent users (postgres: 1000, with --quick 300; else 200 and 50)
+  --seconds N    measured seconds for each strategy (postgres: 3, with --quick 0.6; else 1.5 and 0.4)
+  --io-ms N      what each query waits for its imaginary disk, in ms (postgres; default 1; 0: it only computes)
+  --html FILE    where to write the page (postgres; default lab/out/demo.html)
   --ascii        no characters beyond ASCII
   --help         this text
 
-Needs no root, no network and no PostgreSQL of yours. Respects NO_COLOR. Ctrl-C cleans up.`;
+Needs no root, no network and no server of yours. Respects NO_COLOR. Ctrl-C cleans up.`;
 
 const PAUSE_AFTER_ERROR_MS = 1000;
 const FULL = {
@@ -68,7 +74,7 @@ export function planFrom(args: readonly string[]): Plan | 'help' {
   };
 }
 
-function parse(args: readonly string[]) {
+export function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
@@ -88,7 +94,7 @@ interface Limits {
   readonly whole?: boolean;
 }
 
-function number(name: string, text: string | undefined, otherwise: number, limits: Limits): number {
+export function number(name: string, text: string | undefined, otherwise: number, limits: Limits): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
   if (text.trim() !== '' && value >= limits.least && value <= limits.most && (!limits.whole || Number.isInteger(value))) return value;

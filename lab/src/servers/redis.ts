@@ -137,6 +137,7 @@ class PrivateServer implements RedisServer {
     const child = this.#child;
     if (child === undefined) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.ref(); // nothing else may be there to wait for
     child.kill('SIGKILL');
     await gone;
     this.#janitor?.kill('SIGKILL'); // the number of the process may be another's soon

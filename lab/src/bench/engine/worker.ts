@@ -1,12 +1,12 @@
 // One contender at one scenario, in a process of its own: `worker.js <contender> <scenario> <quick|full> [prove]`. With `prove` it shows
 // that the contender is a pool before it lets itself be asked for figures.
 import { serve } from '../harness/station.ts';
-import { CONTENDERS, FLOOR } from './contenders.ts';
+import { CONTENDERS, DROP_INS, FLOOR } from './contenders.ts';
 import { prove } from './proof.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const [id, name = '', pace, proof] = process.argv.slice(2);
-const contender = CONTENDERS.find((one) => one.id === id);
+const contender = [...CONTENDERS, ...DROP_INS].find((one) => one.id === id);
 const scenario = SCENARIOS[name];
 if (contender === undefined || scenario === undefined) throw new Error(`no contender "${id}" or no scenario "${name}"`);
 

@@ -4,7 +4,10 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createSecureServer } from 'node:tls';
 import type { Certificate } from '../../servers/certificate.ts';
 
-export async function startLineServer(certificate: Certificate | undefined): Promise<{ readonly server: Server; readonly port: number }> {
+/** `port`: 0 is a free one. */
+export async function startLineServer(
+  certificate: Certificate | undefined, port = 0,
+): Promise<{ readonly server: Server; readonly port: number }> {
   const answer = (socket: Socket): void => {
     socket.setNoDelay(true);
     // What is asked here fits into one segment, and there is one question at a time.
@@ -12,7 +15,7 @@ export async function startLineServer(certificate: Certificate | undefined): Pro
   };
   const server = certificate === undefined ? createServer(answer) : createSecureServer(certificate, answer);
   // The backlog of Node is 511, and a caller that is turned away for a moment waits for a second.
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
+  server.listen({ port, host: '127.0.0.1', backlog: 4096 });
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port };
 }

@@ -34,13 +34,18 @@ export function outageView({ samples, events, lengthMs, size, width }: ViewOptio
     const span = recent.reduce((sum, sample) => sum + sample.spanMs, 0);
     return count(span === 0 ? 0 : recent.reduce((sum, sample) => sum + pick(sample), 0) / (span / 1000));
   };
+  const entries: Moment[] = [
+    [events.killedMs, 'killed (SIGKILL)'],
+    [events.restartedMs, 'started again'],
+    [events.firstOkMs, 'first answer'],
+  ];
   return [
     row('answers/s', samples.map((sample) => sample.ok), perSecond((sample) => sample.ok), 'cyan'),
     row('errors/s', samples.map((sample) => sample.errors), perSecond((sample) => sample.errors), 'red'),
     row('connections', samples.map((sample) => sample.connections), `${last?.connections ?? 0} of ${size}`, 'green', size),
     row('connecting', samples.map((sample) => sample.connecting), count(last?.connecting ?? 0), 'yellow', size),
     row('waiting', samples.map((sample) => sample.waiting), count(last?.waiting ?? 0), 'magenta'),
-    ...marks(events, columnOf, style).map((line) => ' '.repeat(LABEL) + line),
+    ...marks(entries, columnOf, style).map((line) => ' '.repeat(LABEL) + line),
   ];
 }
 
@@ -50,15 +55,12 @@ function spread(figures: readonly number[], columns: number): number[] {
   return Array.from({ length: columns }, (_, column) => figures[Math.floor((column * figures.length) / columns)] ?? 0);
 }
 
+type Moment = readonly [atMs: number | undefined, words: string];
+
 /** An arrow below the moment of each event, with words where they do not run into the next. */
-function marks(events: Partial<Events>, columnOf: (atMs: number) => number, style: Style): string[] {
+export function marks(entries: readonly Moment[], columnOf: (atMs: number) => number, style: Style): string[] {
   const arrow = style.unicode ? '▲' : '^';
   const lines: string[] = [];
-  const entries: [number | undefined, string][] = [
-    [events.killedMs, 'killed (SIGKILL)'],
-    [events.restartedMs, 'started again'],
-    [events.firstOkMs, 'first answer'],
-  ];
   for (const [atMs, words] of entries) {
     if (atMs === undefined) continue;
     const column = columnOf(atMs);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { AggregateError, Pool, TimeoutError } from 'sequelize-pool';
 
-const pool = new Pool({ min: 0, max: 1, acquireTimeoutMillis: 5, create: async () => ({}), destroy: () => {}, validate: () => true });
+const pool = new Pool({ min: 0, max: 1, acquireTimeoutMillis: 2_000, create: async () => ({}), destroy: () => {}, validate: () => true });
 const resource = await pool.acquire();
 await assert.rejects(pool.acquire(), TimeoutError);
 pool.release(resource);

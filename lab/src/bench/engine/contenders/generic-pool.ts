@@ -1,8 +1,11 @@
 import { createPool } from 'generic-pool';
-import { lender, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
+import { lender, type Open, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
 
-export function open({ max, acquireTimeoutMs, validate }: Setup, source: Source): Subject {
-  const pool = createPool<Thing>({
+export const open: Open = (setup, source) => openWith(createPool, setup, source);
+
+/** With generic-pool's function, or one that takes its place. */
+export function openWith(create: typeof createPool, { max, acquireTimeoutMs, validate }: Setup, source: Source): Subject {
+  const pool = create<Thing>({
     create: () => Promise.resolve(source.make()),
     destroy: () => Promise.resolve(source.unmake()),
     validate: () => Promise.resolve(true),

@@ -2,11 +2,14 @@
 import { EventEmitter } from 'node:events';
 import Pool from 'pg-pool';
 import type { Client, PoolClient } from 'pg';
-import { lender, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
+import { lender, type Open, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
 
 type Loan = PoolClient & { readonly thing: Thing };
 
-export function open({ max, acquireTimeoutMs }: Setup, source: Source): Subject {
+export const open: Open = (setup, source) => openWith(Pool, setup, source);
+
+/** With pg-pool's class, or one that takes its place. */
+export function openWith(PoolClass: typeof Pool, { max, acquireTimeoutMs }: Setup, source: Source): Subject {
   class IdleClient extends EventEmitter {
     readonly thing = source.make();
     readonly _queryable = true;
@@ -29,7 +32,7 @@ export function open({ max, acquireTimeoutMs }: Setup, source: Source): Subject 
       done?.();
     }
   }
-  const pool = new Pool<Client>({
+  const pool = new PoolClass<Client>({
     max, Client: IdleClient as never, connectionTimeoutMillis: acquireTimeoutMs, idleTimeoutMillis: 10_000,
   });
   return lender<Loan>({

@@ -1,8 +1,11 @@
 import { Pool } from 'tarn';
-import { lender, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
+import { lender, type Open, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
 
-export function open({ max, acquireTimeoutMs, validate }: Setup, source: Source): Subject {
-  const pool = new Pool<Thing>({
+export const open: Open = (setup, source) => openWith(Pool, setup, source);
+
+/** With tarn's class, or one that takes its place. */
+export function openWith(PoolClass: typeof Pool, { max, acquireTimeoutMs, validate }: Setup, source: Source): Subject {
+  const pool = new PoolClass<Thing>({
     create: () => Promise.resolve(source.make()),
     destroy: () => source.unmake(),
     min: 0, max, acquireTimeoutMillis: acquireTimeoutMs, idleTimeoutMillis: 30_000,

@@ -13,6 +13,8 @@ const PROVING: SectionId = 'uncontended';
 export interface Taking<M> {
   readonly context: BenchContext;
   readonly section: SectionId;
+  /** Default: the engine's, as far as they were asked for. */
+  readonly contenders?: readonly Contender[];
   readonly budgetMs: number;
   /** Asked of each before the first round. Default: the worker's own warm-up. */
   warmUp?(contestant: Contestant<Contender>): Promise<unknown>;
@@ -25,10 +27,10 @@ export type Result<M> = readonly Taken<Contender, M>[];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 2;
 
-export function take<M>({ context, section, budgetMs, warmUp, measure }: Taking<M>): Promise<Result<M>> {
+export function take<M>({ context, section, contenders, budgetMs, warmUp, measure }: Taking<M>): Promise<Result<M>> {
   const { quick, rounds = quick ? QUICK_ROUNDS : ROUNDS, only, signal } = context;
   return inRounds<Contender, M>({
-    contenders: contendersOf(section, only), rounds, signal,
+    contenders: contenders ?? contendersOf(section, only), rounds, signal,
     // Rounds that were asked for are run, however long it takes.
     ...(context.rounds === undefined ? { budgetMs } : {}),
     open: (contender) => new Station(WORKER, {

@@ -50,7 +50,7 @@ export interface DriverConnection extends EventEmitter {
   readonly stream: DriverStream;
   readonly config: {
     readonly host?: string; readonly port?: number; readonly socketPath?: string;
-    readonly user?: string; readonly database?: string; readonly multipleStatements?: boolean;
+    readonly user?: string; readonly database?: string; readonly charsetNumber?: number; readonly multipleStatements?: boolean;
   };
   readonly threadId: number | null;
   readonly _command?: DriverCommand | null;
@@ -146,6 +146,21 @@ export function isPaused(connection: DriverConnection): boolean {
  */
 export function forgetStatements({ _statements }: DriverConnection): void {
   for (const statement of _statements.values?.() ?? []) statement.close = () => undefined;
+}
+
+const SECRETS = new Set(['password', 'password2', 'password3', 'passwordSha1', 'ssl']);
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+/**
+ * What is lent has the options of its connect inside, and ends up in logs. (The properties themselves stay as they are: V8 makes an object
+ * slow when one of them is hidden, and mysql2 looks at these for each statement.)
+ */
+export function hideSecrets({ config }: DriverConnection): void {
+  Object.defineProperty(config, INSPECT, { value: withoutSecrets });
+}
+
+function withoutSecrets(this: object): object {
+  return Object.fromEntries(Object.entries(this).filter(([key]) => !SECRETS.has(key)));
 }
 
 // ------------------------------------------------------------------------------------------------------------------------ packets

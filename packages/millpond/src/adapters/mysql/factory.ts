@@ -11,6 +11,7 @@ import { factorySettings, type FactorySettings } from './options.ts';
 import { isReadOnly, resetSession } from './reset.ts';
 import { Session, sessionOf, type SessionOwner } from './session.ts';
 import type { MysqlConnection, MysqlConnectOptions, MysqlFactoryOptions } from './types.ts';
+import { tell } from '../common/hooks.ts';
 import { orAborted } from '../common/signals.ts';
 import { Sweep, UNREFERENCE_AFTER_MS } from '../common/sweep.ts';
 
@@ -40,7 +41,7 @@ export function makeFactory<C extends MysqlConnection>(
   const unreference = new Sweep<Session>(UNREFERENCE_AFTER_MS, (session) => session.unreference());
   const owner: SessionOwner = {
     pool: name,
-    failover: (session, errno) => settings.onFailover?.({ connection: session.lent as C, errno }),
+    failover: (session, errno) => tell(settings.onFailover, { connection: session.lent as C, errno }, 'onFailover', owner.pool),
     rests: (session) => unreference.add(session),
   };
   const timeouts = new DeadMan(deadMan, options, () => owner.pool);
@@ -150,11 +151,12 @@ function close(session: Session, messenger: Messenger, dead: boolean, signal: Ab
   return new Promise((resolve) => {
     stream.once('close', () => resolve());
     signal?.addEventListener('abort', () => stream.destroy(), { once: true });
-    if (dead || session.lost || !stream.writable) {
+    const { busy } = session;
+    // Paused by a borrower: the goodbye would wait for what nobody reads.
+    if (dead || session.lost || !stream.writable || (isPaused(driver) && !busy)) {
       stream.destroy();
       return;
     }
-    const { busy } = session;
     if (!isClosing(driver)) driver.end();
     if (!busy) return;
     void messenger.kill(session, 'CONNECTION', LAST_KILL_MS, () => !stream.closed).then((outcome) => {

@@ -18,13 +18,16 @@ export type OpenBeside = (session: Session, signal: AbortSignal) => Promise<Driv
 const TRIES = 3;
 
 /** Who the server is, among those that one address may lead to. */
-const WHO = "SELECT CONCAT_WS('/', @@hostname, @@port, @@server_id) AS who";
+const WHO = "SELECT CONCAT_WS('/', @@hostname, @@port, @@server_id) AS who, CONNECTION_ID() AS id";
 
-/** Undefined: a server of another make, which does not say. */
+/**
+ * Undefined: a server of another make, which does not say; or one behind a pooler that gave this connection a number of its own, which at
+ * the server is somebody else's (or a number that its greeting has no room for, cut off).
+ */
 export async function identityOf(connection: DriverConnection): Promise<string | undefined> {
   try {
     const [row] = await send(connection, WHO);
-    return typeof row?.['who'] === 'string' ? row['who'] : undefined;
+    return typeof row?.['who'] === 'string' && String(row['id']) === String(connection.threadId) ? row['who'] : undefined;
   } catch (error) {
     if (!isServerError(error)) throw error;
     return undefined;

@@ -131,7 +131,7 @@ export class Request {
     await Promise.resolve();
     const { host, asked } = this;
     if (session.lost || !session.usable) {
-      lease.destroy(session.cause ?? error);
+      if (!lease.ended) lease.destroy(session.cause ?? error); // else the pool has closed, and taken it
       if (!sent || wasUnread(error)) this.notSent(new NotSent(error, true));
       else asked.reject(isServerError(error) ? error : new ConnectionLostError(host.name, true, error));
       return;
@@ -140,7 +140,7 @@ export class Request {
       void giveBackCancelled(lease, session, host.messenger, WIND_UP_MS, error);
     } else {
       if (session.readOnlySeen !== undefined) await judged(session);
-      lease.release();
+      if (!lease.ended) lease.release();
     }
     asked.reject(error);
   }
@@ -165,6 +165,8 @@ export async function judged(session: Session): Promise<void> {
 async function giveBackCancelled(
   lease: Lease<MysqlConnection>, session: Session, messenger: Messenger, timeoutMs: number, reason: unknown,
 ): Promise<void> {
-  if (await cancelStatement(session, messenger, timeoutMs)) lease.release();
+  const isClean = await cancelStatement(session, messenger, timeoutMs);
+  if (lease.ended) return; // the pool has closed meanwhile, and taken it
+  if (isClean) lease.release();
   else lease.destroy(reason);
 }

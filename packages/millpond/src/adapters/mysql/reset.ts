@@ -3,7 +3,7 @@
 // The common case sends nothing and waits for nothing: the last answer said that there is no transaction.
 
 import { send } from './connect.ts';
-import { forgetStatements, isServerError } from './driver.ts';
+import { forgetStatements, isPaused, isServerError } from './driver.ts';
 import type { Session } from './session.ts';
 import type { MysqlReset } from './types.ts';
 
@@ -18,7 +18,8 @@ export function resetSession(
   session.restoreListeners();
   session.readOnlyWanted = false;
   const dirty = mode === 'reset' ? session.writes !== session.cleanAt : mode === 'rollback' && !session.atHome;
-  if (!session.busy && !dirty && session.readOnlySeen === undefined && !session.isStranger) {
+  const asLent = !session.isStranger && !isPaused(session.driver);
+  if (!session.busy && !dirty && session.readOnlySeen === undefined && asLent) {
     session.rest();
     return undefined;
   }
@@ -30,7 +31,8 @@ async function resetSlowly(session: Session, mode: MysqlReset): Promise<void> {
   // mysql2 tells of an error before it is through with the statement. That, and nothing else, is over in a moment.
   if (session.busy) await Promise.resolve();
   if (session.busy) throw new Error('it was given back while a statement was running, or queued');
-  if (session.isStranger) throw new Error('a borrower changed its user');
+  if (session.isStranger) throw new Error('a borrower changed its user, or what changes with it');
+  if (isPaused(session.driver)) throw new Error('it was given back while its reading was paused');
   if (mode === 'reset') await resetAll(session);
   else if (mode === 'rollback' && !session.atHome) await goHome(session);
   if (mode !== 'none' && session.readOnlySeen !== undefined) await judgeReadOnly(session);

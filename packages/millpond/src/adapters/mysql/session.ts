@@ -5,7 +5,7 @@
 // can be relied on.
 
 import type { EventEmitter } from 'node:events';
-import { isBusy, isUsable, tapPackets, type DriverConnection, type PacketSink } from './driver.ts';
+import { hideSecrets, isBusy, isUsable, tapPackets, type DriverConnection, type PacketSink } from './driver.ts';
 import type { MysqlConnection } from './types.ts';
 import { KeptListeners } from '../common/listeners.ts';
 
@@ -45,6 +45,14 @@ const MESSAGE_LENGTH = 300;
 export interface Doubt {
   readonly errno: number;
   readonly message: string;
+}
+
+/** How a session is to come back; the last three as mysql2 notes them, which COM_CHANGE_USER sets. */
+interface Home {
+  readonly autocommit: boolean;
+  readonly user: string | undefined;
+  readonly database: string | undefined;
+  readonly charsetNumber: number | undefined;
 }
 
 export class Session implements PacketSink {
@@ -88,7 +96,7 @@ export class Session implements PacketSink {
   /** Is it a reason for the process to go on? */
   referenced = true;
   private flags = 0;
-  private home: { readonly autocommit: boolean; readonly user: string | undefined } = { autocommit: true, user: undefined };
+  private home: Home = { autocommit: true, user: undefined, database: undefined, charsetNumber: undefined };
   /** Its writes are refused because `onConnect` wants it so. */
   readOnlyAtHome = false;
   private listeners: readonly KeptListeners[] = [];
@@ -102,6 +110,7 @@ export class Session implements PacketSink {
     Object.defineProperty(this.lent, KEY, { value: this });
     driver.on('error', (error: unknown) => this.lose(error));
     tapPackets(driver, this);
+    hideSecrets(driver);
   }
 
   /** It is connected: from now on the stream is the one that stays. */
@@ -116,7 +125,8 @@ export class Session implements PacketSink {
 
   /** Takes note of how it is now: so it is to come back. */
   settle(): void {
-    this.home = { autocommit: this.autocommit, user: this.driver.config.user };
+    const { user, database, charsetNumber } = this.driver.config;
+    this.home = { autocommit: this.autocommit, user, database, charsetNumber };
     this.cleanAt = this.writes;
     this.schemaLeft = false;
     this.keepListeners();
@@ -141,9 +151,10 @@ export class Session implements PacketSink {
     return this.autocommit === this.home.autocommit ? undefined : `SET autocommit = ${this.home.autocommit ? 1 : 0}`;
   }
 
-  /** A borrower has become somebody else (changeUser). */
+  /** A borrower has become somebody else (changeUser), or with the same call has another database or charset: a reset begins with these. */
   get isStranger(): boolean {
-    return this.driver.config.user !== this.home.user;
+    const { home, driver: { config } } = this;
+    return config.user !== home.user || config.database !== home.database || config.charsetNumber !== home.charsetNumber;
   }
 
   /** Can it take a statement, as far as is known without asking the server? */

@@ -135,10 +135,11 @@ class Transaction<C extends MysqlConnection> {
 
   /**
    * Has an error that the function kept to itself ended the transaction? A deadlock does; then what came after it ran outside of any, and a
-   * COMMIT would say that all is well. What came after tells; where nothing did, a statement that does nothing.
+   * COMMIT would say that all is well. What came after tells; where nothing did, a statement that does nothing. The same while a statement
+   * is under way that the function has not waited for: how that ends is not known yet.
    */
   private async undone(): Promise<Doubt | undefined> {
-    if (this.session.doubt !== undefined) await this.send('DO 0');
+    if (this.session.doubt !== undefined || this.session.busy) await this.send('DO 0');
     return this.session.undone;
   }
 

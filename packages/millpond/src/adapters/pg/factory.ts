@@ -12,6 +12,7 @@ import { resetSession } from './reset.ts';
 import { Session, sessionOf, type SessionOwner } from './session.ts';
 import { PreparePolicy } from './statements.ts';
 import type { PgClient, PgFactoryOptions } from './types.ts';
+import { tell } from '../common/hooks.ts';
 import { orAborted } from '../common/signals.ts';
 import { Sweep, UNREFERENCE_AFTER_MS } from '../common/sweep.ts';
 
@@ -52,7 +53,7 @@ export function makeFactory<C extends PgClient>(
   const owner: SessionOwner = {
     pool: name,
     prepare: new PreparePolicy(prepared, () => owner.pool),
-    failover: (session, code) => settings.onFailover?.({ client: session.client as unknown as C, code }),
+    failover: (session, code) => tell(settings.onFailover, { client: session.client as unknown as C, code }, 'onFailover', owner.pool),
     rests(session) {
       if (session.referenced) unreference.add(session);
       if (session.discardDue) tidy.add(session);

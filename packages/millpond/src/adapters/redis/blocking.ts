@@ -48,7 +48,7 @@ export async function runBlocking<C extends RedisClient, R>(
     left = { reason };
     ending = unblock(session, id, elsewhere, { over, isOver: () => settled }, limit.cancelTimeoutMs).then(async (clean) => {
       if (clean && settled) return;
-      lease.destroy(reason);
+      if (!lease.ended) lease.destroy(reason); // else the pool has closed, and taken it
       giveUp(reason);
     });
   });

@@ -32,8 +32,8 @@ enter('look', 'CLIENT SCRIPT XREAD XREADGROUP HIMPORT');
 /** Subcommands, by command. What is not here does nothing to the connection. */
 const SUBCOMMANDS: Readonly<Record<string, Readonly<Record<string, Effect>>>> = {
   CLIENT: {
-    // RESET leaves these two as they are, at least in Redis 7.0.
-    'NO-EVICT': 'dooms', 'NO-TOUCH': 'dooms',
+    // RESET leaves the first two as they are, at least in Redis 7.0. The others are of Valkey.
+    'NO-EVICT': 'dooms', 'NO-TOUCH': 'dooms', CAPA: 'dooms', 'IMPORT-SOURCE': 'dooms',
     REPLY: 'dooms', TRACKING: 'soils', CACHING: 'soils', SETNAME: 'soils', SETINFO: 'soils',
   },
   SCRIPT: { DEBUG: 'dooms' },

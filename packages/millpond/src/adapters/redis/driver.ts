@@ -92,7 +92,7 @@ export interface NodeClient extends EventEmitter {
 
 /** A command of ioredis: a promise with its text. `resolve` takes the raw reply. */
 export interface IoCommand {
-  readonly name: string;
+  name: string;
   readonly args: readonly unknown[];
   readonly promise: Promise<unknown>;
   resolve(reply: unknown): unknown;

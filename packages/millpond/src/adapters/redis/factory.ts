@@ -1,6 +1,7 @@
 // Connections of node-redis or ioredis as resources of a pool.
 
 import type { Factory } from '../../index.ts';
+import { tell } from '../common/hooks.ts';
 import { Sweep, UNREFERENCE_AFTER_MS } from '../common/sweep.ts';
 import { classify } from './classify.ts';
 import { driverOf } from './drivers.ts';
@@ -26,7 +27,7 @@ export function makeFactory<C extends RedisClient>(options: RedisFactoryOptions<
   const unreference = new Sweep<Session>(UNREFERENCE_AFTER_MS, (session) => session.unreference());
   const owner: SessionOwner = {
     pool: name,
-    failover: (session) => options.onFailover?.({ client: session.client as C }),
+    failover: (session) => tell(options.onFailover, { client: session.client as C }, 'onFailover', owner.pool),
     rests: (session) => unreference.add(session),
   };
   const factory: Factory<C> = {

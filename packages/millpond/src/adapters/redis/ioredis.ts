@@ -122,6 +122,8 @@ class IoSession extends Session {
     const { sendCommand, handleReconnection } = io;
     io.sendCommand = (command, stream, node) => {
       const effect = this.sends(command.name, command.args, 0);
+      // ioredis knows its own commands by small letters; the reply to a SUBSCRIBE in capitals would end the process.
+      if (effect !== undefined) command.name = command.name.toLowerCase();
       const reply = sendCommand.call(io, command, stream, node);
       if (effect !== undefined) command.promise.catch(this.doubt);
       return reply;

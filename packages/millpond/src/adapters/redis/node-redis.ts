@@ -19,7 +19,8 @@ const SUBSCRIBING = ['subscribe', 'unsubscribe', 'extendPubSubChannelListeners',
 class NodeSession extends Session {
   private readonly node: NodeClient;
   private readonly queue: NodeQueue;
-  private connected = false;
+  /** It connects, or is about to: there is no socket to be got at. */
+  private connecting = true;
 
   constructor(client: RedisClient, owner: SessionOwner) {
     super(client, owner, inside(client).options?.database ?? 0);
@@ -58,12 +59,19 @@ class NodeSession extends Session {
       const onAbort = (): void => fail(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
       this.node.on('error', (error: unknown) => {
-        if (this.ready) this.lose(error);
-        else fail(error);
+        if (this.ready) {
+          this.lose(error);
+          return;
+        }
+        // This attempt is over. Left alone, node-redis would make the next one, and so on for as long as the process lives; also when
+        // nobody waits for it any more, because the signal has aborted.
+        this.connecting = false;
+        fail(error);
+        this.kill();
       });
       this.node.on('end', () => this.lose(new Error('the connection was closed')));
       this.node.on('connect', () => {
-        this.connected = true;
+        this.connecting = false;
         if (this.lost) this.kill();
       });
       const begun = async (): Promise<void> => {
@@ -87,8 +95,8 @@ class NodeSession extends Session {
   private ready = false;
 
   kill(): void {
-    // Before that the socket cannot be got at; it is when this event comes, which it does when the socket connects at all.
-    if (this.node.isOpen && !this.connected && !this.node.isReady) return;
+    // It is killed when the attempt has come to its end, good or bad.
+    if (this.node.isOpen && this.connecting) return;
     try {
       this.node.destroy();
     } catch {
@@ -142,7 +150,10 @@ class NodeSession extends Session {
     };
     queue.reset = (...args) => {
       this.note('soils');
-      return reset.apply(queue, args);
+      const reply = reset.apply(queue, args);
+      // node-redis looks at it when it has the credentials for what is sent behind it. The connection may have died by then.
+      reply.catch(this.doubt);
+      return reply;
     };
     const { decoder } = queue;
     const { onErrorReply, write } = decoder;

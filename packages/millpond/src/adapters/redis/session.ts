@@ -102,7 +102,11 @@ export abstract class Session {
     if (this.cleaning) return;
     switch (effect) {
       case 'blocks': this.blocked = true; return;
-      case 'selects': this.elsewhere = String(argument) !== String(this.database); return;
+      case 'selects':
+        // Within MULTI it is not known whether it will take effect.
+        if (this.transaction) this.soiled = true;
+        else this.elsewhere = String(argument) !== String(this.database);
+        return;
       case 'opens': this.transaction = true; return;
       case 'watches': this.watching = true; return;
       case 'unwatches': this.watching = false; return;

@@ -38,8 +38,8 @@ async function heal(stage: Stage): Promise<void> {
     for (const call of resources.scripted.script[hook].pending) if (!limited || random.chance(0.5)) call.ok();
   }
   pool.resume();
-  // Somebody comes, and a pool that was told to be quiet works again.
-  if (stage.engine.quiet) pool.tryAcquire()?.release();
+  // A pool that was told to be quiet works again when somebody asks for it, if only for `min`.
+  if (stage.engine.quiet) void pool.ready().catch(() => undefined);
   if (budget !== undefined) {
     budget.move(Infinity);
     budget.tell();
