@@ -18,8 +18,8 @@ export type Runtime = 'auto' | 'server' | 'function';
 /** For adapters of every kind. */
 export interface RuntimeOptions {
   /**
-   * What the defaults are made for. `'function'`: `max` 4, `idleTimeoutMs` 5 000, no keepalive, and where the server can take connections
-   * back, it does so after 30 000 ms. Options that are given win over it. Default `'auto'`.
+   * What the defaults are made for. `'function'`: `max` 4 (where one pool has one address), `idleTimeoutMs` 5 000, no keepalive, and where
+   * the server can take connections back, it does so after 30 000 ms. Options that are given win over it. Default `'auto'`.
    */
   readonly runtime?: Runtime;
 }
@@ -50,7 +50,9 @@ export interface SettledRuntime {
   readonly transactionIdleTimeoutMs: number;
 }
 
-const FUNCTION = { max: 4, idleTimeoutMs: 5_000, keepaliveIntervalMs: 0 } as const;
+type Preset = Readonly<Record<'max' | 'idleTimeoutMs' | 'keepaliveIntervalMs', number>>;
+
+const FUNCTION: Preset = { max: 4, idleTimeoutMs: 5_000, keepaliveIntervalMs: 0 };
 const FUNCTION_DEAD_MAN_MS = 30_000;
 const DEFAULT_IDLE_TIMEOUT_MS = 600_000;
 /** The longest that PostgreSQL takes. */
@@ -68,8 +70,7 @@ export function settleRuntime(
   const fallback = runtime === 'function' ? FUNCTION_DEAD_MAN_MS : 0;
   const session = deadManOf('sessionIdleTimeoutMs', given.sessionIdleTimeoutMs ?? fallback, name);
   const transaction = deadManOf('transactionIdleTimeoutMs', given.transactionIdleTimeoutMs ?? fallback, name);
-  const preset = runtime === 'function' ? { ...FUNCTION, max: Math.max(FUNCTION.max, Number(given.min) || 0) } : {};
-  const settled = { ...defaults, ...preset, ...pool };
+  const settled = { ...defaults, ...presetOf(given, name), ...pool };
   if (session === 0) return { runtime, pool: settled, sessionIdleTimeoutMs: 0, transactionIdleTimeoutMs: transaction };
   const below = belowDeadMan(given, settled, session);
   const silent = silenceOf(below);
@@ -85,6 +86,18 @@ export function settleRuntime(
   return {
     runtime, pool: settled, sessionIdleTimeoutMs: silent < LONGEST_MS / 2 ? 2 * silent : 0, transactionIdleTimeoutMs: transaction,
   };
+}
+
+/** What `runtime` changes of a pool's defaults, for an adapter whose server has no timeout that could be set: nothing on a server. */
+export function presetOf(given: RuntimeOptions & Pick<PoolPart, 'min'>, name: string): Partial<Preset> {
+  if (runtimeOf(given.runtime, name) === 'server') return {};
+  return { ...FUNCTION, max: Math.max(FUNCTION.max, Number(given.min) || 0) };
+}
+
+/** The same for pools by address: how many connections one invocation needs at once is not known, so `max` stays. */
+export function presetPerKey(given: RuntimeOptions, name: string): Partial<Preset> {
+  const { max: _, ...preset } = presetOf(given, name);
+  return preset;
 }
 
 function runtimeOf(given: Runtime | undefined, name: string): 'server' | 'function' {

@@ -2,6 +2,7 @@
 
 import type { KeyedPoolOptions } from '../../index.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { presetPerKey } from '../common/runtime.ts';
 import type { ConnectionSettings } from './client.ts';
 import type { DispatcherOptions, HttpConnection, HttpOrigin } from './dispatcher-types.ts';
 import type { Undici } from './driver.ts';
@@ -10,7 +11,7 @@ const POOL_KEYS = [...poolKeys('sharing', 'budget'), 'maxTotal', 'forgetAfterMs'
 
 const OWN_KEYS = [
   'undici', 'connect', 'keepAliveTimeoutMs', 'keepAliveMarginMs', 'headersTimeoutMs', 'bodyTimeoutMs', 'maxHeaderSize', 'maxResponseSize',
-  'retry',
+  'retry', 'runtime',
 ] as const;
 
 /** What those who come from undici's Agent or Pool will write. */
@@ -79,7 +80,7 @@ export function dispatcherSettings(options: DispatcherOptions<object>): Dispatch
   };
   return {
     name, retry,
-    pools: { max: MAX, maxCreating: Infinity, createRetry: false, ...pool, name },
+    pools: { max: MAX, maxCreating: Infinity, createRetry: false, ...presetPerKey(options, name), ...pool, name },
     min: options.min ?? 0,
     max: options.max ?? MAX,
     maxTotal: options.maxTotal ?? Infinity,

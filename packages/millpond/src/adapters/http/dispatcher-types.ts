@@ -2,9 +2,10 @@ import type { EventEmitter } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
 import type { NetConnectOpts, Socket } from 'node:net';
 import type { KeyedPool, KeyedPoolOptions, PoolStats } from '../../index.ts';
+import type { RuntimeOptions } from '../common/runtime.ts';
 
 /** Of the pools, one per origin: `max`, `min` and `maxWaiting` are per origin, `maxTotal` is over all. */
-type OfThePools = Omit<KeyedPoolOptions<never, never>, 'factory' | 'keyOf' | 'sharing'>;
+type OfThePools = Omit<KeyedPoolOptions<never, never>, 'factory' | 'keyOf' | 'sharing'> & RuntimeOptions;
 
 /** What `dispatcher` may be in the options of the global `fetch`, where it is Node's. */
 export type FetchDispatcher = RequestInit extends { readonly dispatcher?: infer D } ? NonNullable<D> : EventEmitter;

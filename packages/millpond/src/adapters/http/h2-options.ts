@@ -3,6 +3,7 @@
 import type { ClientHttp2Session, SecureClientSessionOptions } from 'node:http2';
 import type { PoolOptions } from '../../index.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { presetOf } from '../common/runtime.ts';
 import type { H2FactoryOptions, H2PoolOptions } from './h2-types.ts';
 
 const POOL_KEYS = poolKeys();
@@ -32,9 +33,9 @@ export function h2PoolSettings(
   options: H2PoolOptions,
 ): { readonly pool: Omit<PoolOptions<ClientHttp2Session>, 'factory'>; readonly factory: H2FactoryOptions; readonly name: string } {
   const name = nameIn(options, 'h2');
-  checkKeys('', options, [...POOL_KEYS, ...FACTORY_KEYS], name, ELSEWHERE);
+  checkKeys('', options, [...POOL_KEYS, ...FACTORY_KEYS, 'runtime'], name, ELSEWHERE);
   const { pool, factory } = sortOptions(options, POOL_KEYS, FACTORY_KEYS);
-  return { pool: { sharing: STREAMS, ...pool }, factory: factory as unknown as H2FactoryOptions, name };
+  return { pool: { sharing: STREAMS, ...presetOf(options, name), ...pool }, factory: factory as unknown as H2FactoryOptions, name };
 }
 
 export function h2Settings(options: H2FactoryOptions, pool: string): H2Settings {

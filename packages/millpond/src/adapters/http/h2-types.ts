@@ -2,6 +2,7 @@ import type {
   ClientHttp2Session, IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders, SecureClientSessionOptions,
 } from 'node:http2';
 import type { AcquireOptions, PoolOptions } from '../../index.ts';
+import type { RuntimeOptions } from '../common/runtime.ts';
 
 export interface H2FactoryOptions {
   /** Where to: `https://example.com`, or `http://127.0.0.1:50051` for HTTP/2 without TLS (by prior knowledge). */
@@ -18,7 +19,7 @@ export interface H2FactoryOptions {
 }
 
 /** `sharing` is the most streams on a session; the peer's own limit counts besides. Default 100. */
-export interface H2PoolOptions extends Omit<PoolOptions<ClientHttp2Session>, 'factory'>, H2FactoryOptions {}
+export interface H2PoolOptions extends Omit<PoolOptions<ClientHttp2Session>, 'factory'>, H2FactoryOptions, RuntimeOptions {}
 
 /** `timeoutMs` is the limit of the wait for a session, by default acquireTimeoutMs. Aborting the signal also ends the stream. */
 export interface H2RequestOptions extends AcquireOptions {

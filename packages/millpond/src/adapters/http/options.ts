@@ -3,6 +3,7 @@
 
 import type { KeyedPoolOptions } from '../../index.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { presetPerKey } from '../common/runtime.ts';
 import type { AgentSocket } from './agent-internals.ts';
 import type { HttpAgentOptions, HttpsAgentOptions, TlsKey } from './types.ts';
 
@@ -18,7 +19,7 @@ const TLS_KEYS = [
   'pskCallback',
 ] as const satisfies readonly TlsKey[];
 
-const OWN_KEYS = ['keepAliveTimeoutMs', 'keepAliveMarginMs', 'retry'] as const;
+const OWN_KEYS = ['keepAliveTimeoutMs', 'keepAliveMarginMs', 'retry', 'runtime'] as const;
 
 const KEYED_KEYS = ['maxTotal', 'forgetAfterMs'] as const;
 
@@ -76,7 +77,7 @@ export function agentSettings(protocol: 'http' | 'https', options: HttpAgentOpti
   }
   return {
     name,
-    pools: { name, ...DEFAULTS, ...pool },
+    pools: { name, ...DEFAULTS, ...presetPerKey(options, name), ...pool },
     connect: factory,
     keepAliveTimeoutMs: duration('keepAliveTimeoutMs', options.keepAliveTimeoutMs, 4_000, name),
     keepAliveMarginMs: duration('keepAliveMarginMs', options.keepAliveMarginMs, 1_000, name),

@@ -2,9 +2,10 @@ import type { TcpSocketConnectOpts } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import type { KeyedPoolOptions, KeyedPoolStats } from '../../index.ts';
+import type { RuntimeOptions } from '../common/runtime.ts';
 
 /** Of the pools, one per origin: `max`, `min` and `maxWaiting` are per origin, `maxTotal` is over all. */
-type OfThePools = Omit<KeyedPoolOptions<never, Duplex>, 'factory' | 'keyOf' | 'sharing'>;
+type OfThePools = Omit<KeyedPoolOptions<never, Duplex>, 'factory' | 'keyOf' | 'sharing'> & RuntimeOptions;
 
 /** Of each connect, passed on to `net.connect` as they are. */
 type OfTheSocket = Partial<Pick<TcpSocketConnectOpts,

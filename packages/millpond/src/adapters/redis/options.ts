@@ -2,12 +2,13 @@
 
 import type { PoolOptions } from '../../index.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { presetOf } from '../common/runtime.ts';
 import type { RedisClient, RedisFactoryOptions, RedisPoolOptions } from './types.ts';
 
 const FACTORY_KEYS: readonly (keyof RedisFactoryOptions)[] = ['client', 'onFailover'];
 
 /** Options of {@link createRedisPool} alone. */
-const OWN_KEYS = ['sharedConnections', 'sharedDepth', 'stallMs', 'silenceTimeoutMs', 'cancelTimeoutMs'] as const;
+const OWN_KEYS = ['sharedConnections', 'sharedDepth', 'stallMs', 'silenceTimeoutMs', 'cancelTimeoutMs', 'runtime'] as const;
 
 const POOL_KEYS = poolKeys('sharing');
 
@@ -57,7 +58,7 @@ export function splitPoolOptions<C extends RedisClient>(options: RedisPoolOption
     throw invalid('cancelTimeoutMs', 'must be a number of milliseconds above 0', name);
   }
   return {
-    pool: { keepaliveIntervalMs: 120_000, ...pool },
+    pool: { keepaliveIntervalMs: 120_000, ...presetOf(options, name), ...pool },
     factory: factorySettings(factory as unknown as RedisFactoryOptions<C>, name),
     shared: { connections: sharedConnections, depth: sharedDepth, stallMs, silenceTimeoutMs },
     cancelTimeoutMs,

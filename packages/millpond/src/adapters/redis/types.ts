@@ -2,6 +2,7 @@
 // has them gets their types back.
 
 import type { AcquireOptions, PoolOptions } from '../../index.ts';
+import type { RuntimeOptions } from '../common/runtime.ts';
 
 /** A client of node-redis (`createClient`) or of ioredis (`new Redis`). */
 export interface RedisClient {
@@ -25,7 +26,7 @@ export interface RedisFactoryOptions<C extends RedisClient = RedisClient> {
 
 /** What {@link createRedisPool} takes: the pool's options and the adapter's, in one object. */
 export interface RedisPoolOptions<C extends RedisClient = RedisClient>
-  extends Omit<PoolOptions<C>, 'factory' | 'sharing'>, RedisFactoryOptions<C> {
+  extends Omit<PoolOptions<C>, 'factory' | 'sharing'>, RedisFactoryOptions<C>, RuntimeOptions {
   /** Idle connections are pinged this often. Default 120 000 ms; 0 or Infinity: off. */
   readonly keepaliveIntervalMs?: number;
   /**

@@ -7,6 +7,7 @@ import type { PoolOptions } from '../../index.ts';
 import type { ConnectSettings } from './connect.ts';
 import type { TcpAddress, TcpConnectOptions, TcpFactoryOptions, TcpPoolOptions, TcpPoolsOptions, TlsOptions } from './types.ts';
 import { checkKeys, invalid, nameIn, poolKeys, sortOptions } from '../common/options.ts';
+import { presetOf, presetPerKey } from '../common/runtime.ts';
 
 const ADDRESS_KEYS = ['host', 'port', 'path'] as const;
 const CONNECT_KEYS: readonly (keyof TcpConnectOptions)[] = [
@@ -55,9 +56,10 @@ export interface FactorySettings {
 export function splitPoolOptions(options: TcpPoolOptions): {
   readonly pool: Omit<PoolOptions<Socket>, 'factory'>; readonly factory: TcpFactoryOptions;
 } {
-  checkKeys('', options, [...POOL_KEYS, ...ADDRESS_KEYS, ...CONNECT_KEYS], nameIn(options, 'tcp'), ELSEWHERE);
+  const name = nameIn(options, 'tcp');
+  checkKeys('', options, [...POOL_KEYS, ...ADDRESS_KEYS, ...CONNECT_KEYS, 'runtime'], name, ELSEWHERE);
   const { pool, factory } = sortOptions(options, POOL_KEYS, [...ADDRESS_KEYS, ...CONNECT_KEYS]);
-  return { pool: { ...creating(options), ...pool }, factory: factory as unknown as TcpFactoryOptions };
+  return { pool: { ...creating(options), ...presetOf(options, name), ...pool }, factory: factory as unknown as TcpFactoryOptions };
 }
 
 /** The options of {@link createTcpPools}, sorted. */
@@ -66,7 +68,7 @@ export function splitPoolsOptions(options: TcpPoolsOptions): {
 } {
   const name = nameIn(options, 'tcp');
   const keyed = [...poolKeys('budget'), ...KEYED_KEYS];
-  checkKeys('', options, [...keyed, ...CONNECT_KEYS], name, {
+  checkKeys('', options, [...keyed, ...CONNECT_KEYS, 'runtime'], name, {
     ...ELSEWHERE,
     ...Object.fromEntries(ADDRESS_KEYS.map((key) => [key, 'part of the address that each acquire names'])),
     keyOf: 'nothing: an address is its own key',
@@ -76,7 +78,7 @@ export function splitPoolsOptions(options: TcpPoolsOptions): {
   // What concerns every address is checked now, not when the first one comes, and what TLS is made of is read once for all.
   const { secureContext } = factorySettings({ ...connect, port: 1 }, name).connect.tls ?? {};
   const tls = secureContext === undefined ? {} : { tls: { ...(options.tls === true ? {} : options.tls as TlsOptions), secureContext } };
-  return { pool: { ...creating(options), ...pool }, connect: { ...connect, ...tls } };
+  return { pool: { ...creating(options), ...presetPerKey(options, name), ...pool }, connect: { ...connect, ...tls } };
 }
 
 /** A connect over TCP costs a server next to nothing, so all that are needed may run at once; with TLS the pool's own default holds. */

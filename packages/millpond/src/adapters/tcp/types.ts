@@ -3,6 +3,7 @@
 import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { KeyedPoolOptions, PoolOptions } from '../../index.ts';
+import type { RuntimeOptions } from '../common/runtime.ts';
 
 /** Where to connect to: a host (default `'localhost'`) and a port, or the path of a Unix socket. */
 export type TcpAddress =
@@ -70,12 +71,12 @@ interface SocketPoolOptions<S extends Socket> extends Omit<PoolOptions<S>, 'fact
 }
 
 /** What {@link createTcpPool} takes: the pool's options, the address, and how to connect, in one object. */
-export type TcpPoolOptions<S extends Socket = Socket> = TcpFactoryOptions<S> & SocketPoolOptions<S>;
+export type TcpPoolOptions<S extends Socket = Socket> = TcpFactoryOptions<S> & SocketPoolOptions<S> & RuntimeOptions;
 export type SecureTcpPoolOptions = TcpPoolOptions<TLSSocket> & { readonly tls: true | TlsOptions };
 
 /** What {@link createTcpPools} takes: the same, with limits per address and over all instead of an address. */
 export interface TcpPoolsOptions<S extends Socket = Socket>
-  extends Omit<KeyedPoolOptions<TcpAddress, S>, 'factory' | 'keyOf'>, TcpConnectOptions<S> {
+  extends Omit<KeyedPoolOptions<TcpAddress, S>, 'factory' | 'keyOf'>, TcpConnectOptions<S>, RuntimeOptions {
   /** The most connects to one address at once. Default Infinity, with `tls` 2. */
   readonly maxCreating?: number;
 }
