@@ -88,6 +88,8 @@ onEachPostgres('pipeline: seams', (stage) => {
   it('does not wait in line for a connection more while it has one', async () => {
     await using pool = createPgPool({
       ...stage.options('in-line'), max: 2, min: 2, pipeline: true, maxWaiting: 2, acquireTimeoutMs: 200, pipelineStallMs: 10_000,
+      // On a slow machine the idle one may have been silent for so long that it would be validated first; meanwhile a second waits.
+      validateAfterIdleMs: 60_000,
     });
     await pool.ready({ timeoutMs: 60_000 });
     await pool.transaction(async (client) => {
