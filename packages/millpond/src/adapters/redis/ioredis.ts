@@ -116,11 +116,25 @@ class IoSession extends Session {
     else this.io.stream?.unref?.();
   }
 
+  /**
+   * The end of the connection has been read, and its `close` is not told yet: nothing can be written, and ioredis would only say so. What
+   * belongs to a pipeline is not sent elsewhere: each command would go its own way.
+   */
+  private leave(command: IoCommand, piped: boolean): Promise<unknown> {
+    this.lose(new Error('the connection was closed'));
+    const reply = piped ? undefined
+      : this.carrier?.sendElsewhere(command, (session) => inside(session.client).sendCommand(command));
+    if (reply === undefined) command.reject(this.lossError(false, this.cause));
+    else reply.catch((error: unknown) => command.reject(error));
+    return command.promise;
+  }
+
   /** Lets everything that is sent pass by. */
   private tap(): void {
     const { io } = this;
     const { sendCommand, handleReconnection } = io;
     io.sendCommand = (command, stream, node) => {
+      if (io.stream?.writable !== true) return this.leave(command, stream !== undefined);
       const effect = this.sends(command.name, command.args, 0);
       // ioredis knows its own commands by small letters; the reply to a SUBSCRIBE in capitals would end the process.
       if (effect !== undefined) command.name = command.name.toLowerCase();
