@@ -93,7 +93,7 @@ onEachPostgres('pipeline: seams', (stage) => {
     });
     await pool.ready({ timeoutMs: 60_000 });
     await pool.transaction(async (client) => {
-      const end = performance.now() + 800;
+      const end = performance.now() + 500; // a carrier's turn ends after 750 ms at the earliest, and then its place is waited for
       let most = 0;
       const users = Array.from({ length: 3 }, async () => {
         while (performance.now() < end) {
