@@ -7,10 +7,10 @@ import {
   chownSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { isAlive } from './processes.ts';
 import { unprivilegedUser, type User } from './unprivileged.ts';
 
@@ -210,15 +210,6 @@ function write(place: Place, name: string, text: string): void {
 /** No locale of ours may reach the server; its working folder is one that its user may enter. */
 function spawnOptions({ owner, folder }: Place): SpawnOptions {
   return { ...owner, cwd: folder, env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('No free TCP port.');
-  return address.port;
 }
 
 // -------------------------------------------------------------------------------------------------------------------------- server

@@ -5,10 +5,10 @@
 import { execFile, spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { postgresBinaries, type PostgresBinaries, type PostgresVersion } from './binaries.ts';
 import { isAlive, signalTree } from './processes.ts';
 import { unprivilegedUser, type User } from './unprivileged.ts';
@@ -166,15 +166,6 @@ function run(place: Place, program: string, args: string[]): Promise<void> {
 /** No locale or PG* variable of ours may reach the server; its working folder is one that its user may enter. */
 function spawnOptions(place: Place): SpawnOptions {
   return { ...place.user, cwd: place.folder, env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('No free TCP port.');
-  return address.port;
 }
 
 // -------------------------------------------------------------------------------------------------------------------------- server

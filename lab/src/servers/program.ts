@@ -3,10 +3,11 @@
 // clean up (SIGKILL), a small shell that waits for that to happen does it instead.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { signalTree } from './processes.ts';
 
 export interface ProgramServer extends AsyncDisposable {
@@ -57,15 +58,6 @@ export async function startProgram(program: Program): Promise<ProgramServer> {
       if (attempt === 3 || !/bind|in use/i.test(String(error))) throw error;
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('No free TCP port.');
-  return address.port;
 }
 
 /** Blocks until our end of its standard input is closed, by us or by our death; then ends the server, if there still is one. */

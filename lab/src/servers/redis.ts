@@ -3,10 +3,11 @@
 // process dies without a chance to clean up (SIGKILL), a small shell that waits for that to happen does it instead.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 
 export interface RedisServerOptions {
   /** Lines of redis.conf. */
@@ -60,15 +61,6 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       if (options.port !== undefined || attempt === 3 || !/could not bind|Address already in use/i.test(String(error))) throw error;
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('No free TCP port.');
-  return address.port;
 }
 
 /** Blocks until our end of its standard input is closed, by us or by our death; then ends the server, if there still is one. */
