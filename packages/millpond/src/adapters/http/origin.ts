@@ -30,3 +30,27 @@ export function serverNameOf(host: string, hostHeader?: string): string {
   const name = hostHeader === undefined ? host : bracket > 0 ? hostHeader.slice(1, bracket) : hostHeader.split(':', 1)[0]!;
   return isIP(name) === 0 ? name : '';
 }
+
+/** What decides whom a connection trusts, or speaks as, and is not part of the name that Node's agent gives it. */
+const OF_TRUST = ['checkServerIdentity', 'secureContext', 'pskCallback', 'ALPNProtocols', 'minDHSize'] as const;
+
+const numbers = new WeakMap<object, number>();
+let lastNumber = 0;
+
+/** The same for options that trust the same; empty where they say no more than those of the agent. A function is the same as itself only. */
+export function trustText(options: Readonly<Record<string, unknown>>, agents: Readonly<Record<string, unknown>>): string {
+  let text = '';
+  for (const key of OF_TRUST) {
+    const value = options[key];
+    if (value === undefined || value === null || value === agents[key]) continue;
+    const byItself = key !== 'ALPNProtocols' && (typeof value === 'object' || typeof value === 'function');
+    text += `:${key}=${byItself ? numberOf(value) : JSON.stringify(value)}`;
+  }
+  return text;
+}
+
+function numberOf(value: object): number {
+  let number = numbers.get(value);
+  if (number === undefined) numbers.set(value, number = ++lastNumber);
+  return number;
+}
