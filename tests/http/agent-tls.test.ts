@@ -105,7 +105,9 @@ test('a connection is opened under the name of its pool, whichever of its reques
   }, { tls: certificate });
   const agent = agentOf({ rejectUnauthorized: false });
   const says: readonly https.RequestOptions[] = [
-    { headers: { host: 'one.example' } }, { servername: 'one.example', headers: { host: 'two.example' } }, { headers: { host: 'one.example' } },
+    { headers: { host: 'one.example' } },
+    { servername: 'one.example', headers: { host: 'two.example' } },
+    { headers: { host: 'one.example' } },
   ];
   for (const each of says) await ask(agent, `https://127.0.0.1:${port}`, each);
   expect(names).toEqual(['one.example', 'one.example', 'one.example']);
@@ -117,7 +119,8 @@ test('a request that trusts otherwise never gets a connection that others have o
   const url = `https://localhost:${port}`;
   const lax: https.RequestOptions = { checkServerIdentity: () => undefined };
   const pinning: https.RequestOptions = { checkServerIdentity: () => new Error('not the one I know') };
-  const foreign: https.RequestOptions = { secureContext: createSecureContext({ ca: ours.cert }) };
+  // Not in the types of requests, and yet passed on.
+  const foreign = { secureContext: createSecureContext({ ca: ours.cert }) } as https.RequestOptions;
   for (const each of [{}, lax]) {
     expect(await ask(agent, url, each)).toMatchObject({ reused: false });
     expect(await ask(agent, url, each)).toMatchObject({ reused: true });
@@ -125,7 +128,7 @@ test('a request that trusts otherwise never gets a connection that others have o
   await expect(ask(agent, url, pinning)).rejects.toThrow('not the one I know');
   await expect(ask(agent, url, foreign)).rejects.toThrow('self-signed certificate');
   // Lists are told apart by what is in them.
-  const protocols = (): https.RequestOptions => ({ ALPNProtocols: ['http/1.1'] });
+  const protocols = () => ({ ALPNProtocols: ['http/1.1'] }) as https.RequestOptions;
   for (const reused of [false, true]) expect(await ask(agent, url, protocols())).toMatchObject({ reused });
   const strict = agentOf({ ca: certificate.cert, checkServerIdentity: pinning.checkServerIdentity! });
   await expect(ask(strict, url, lax)).rejects.toThrow('not the one I know');

@@ -156,6 +156,43 @@ test('what the server says about its patience is kept to, with a margin: no requ
   expect(statsOf(dispatcher).retries).toBe(0);
 });
 
+test('a connection of which the server says that it takes no more is not used again', async () => {
+  const said = OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60, max=0\r\n\r\n');
+  const { origin, sockets } = await rawServer(() => said);
+  const dispatcher = dispatcherOf({ retry: false });
+  for (let nth = 0; nth < 3; nth++) expect(await get(dispatcher, origin, { method: 'POST', body: 'x' })).toBe('ok');
+  expect(sockets.length).toBe(3);
+});
+
+test('a connection that nobody uses is closed before its server may be expected to, and warm ones are replaced', async () => {
+  const { origin, sockets } = await rawServer(() => OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60\r\n\r\n'));
+  const dispatcher = dispatcherOf({ keepAliveTimeoutMs: 50 });
+  await dispatcher.warm(origin);
+  await until('the third', () => sockets.length, (count) => count >= 3);
+  expect(statsOf(dispatcher).pool.totals.destroyed).toMatchObject({ broken: 0 });
+  // From here on the server has said how long it waits.
+  await used(dispatcher, origin);
+  await dispatcher.warm(origin, { min: 2 });
+  const { length } = sockets;
+  await sleep(200);
+  expect(sockets.length).toBe(length);
+});
+
+test('an abort while a request waits to be sent again leaves the queue at once', async () => {
+  const { origin, requests } = await rawServer((nth, connection) => nth === 1 && connection === 1 ? OK : nth === 2 ? null : HALF);
+  const dispatcher = dispatcherOf({ max: 1, acquireTimeoutMs: 60_000 });
+  await used(dispatcher, origin);
+  const controller = new AbortController();
+  const again = failureOf(get(dispatcher, origin, { path: '/again', signal: controller.signal }));
+  const longest = undici.request(origin, { dispatcher });
+  await until('it to wait again', () => statsOf(dispatcher), ({ retries, pending, running }) => retries + pending + running === 3);
+  await until('the other one to be on its way', () => requests.length, (count) => count === 3);
+  controller.abort();
+  expect(statsOf(dispatcher)).toMatchObject({ pending: 0, running: 1 });
+  expect(await again).toMatchObject({ name: 'AbortError' });
+  (await longest).body.on('error', () => undefined).destroy();
+});
+
 test('a server that closes each connection after its answer serves everybody in turn', async () => {
   const stage = await serve((_request, response) => {
     response.shouldKeepAlive = false;

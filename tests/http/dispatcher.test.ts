@@ -278,6 +278,25 @@ test('dispatch returns false when the next one would have to wait, and drain tel
   await Promise.all(done);
 });
 
+test('drain also tells those who had to wait for the requests of others', async () => {
+  const gate = new Gate();
+  const busy = await serve(gated(gate));
+  const { origin } = await serve(echo);
+  const dispatcher = dispatcherOf({ maxTotal: 1 });
+  const drained: string[] = [];
+  dispatcher.on('drain', ({ origin: of }) => drained.push(of));
+  const first = get(dispatcher, busy.origin);
+  await until('it to be at the gate', () => gate.held, (held) => held === 1);
+  const second = get(dispatcher, origin);
+  const third = get(dispatcher, busy.origin);
+  gate.next();
+  await first;
+  await second;
+  gate.open();
+  await third;
+  await until('both to be told', () => [...drained].sort(), (told) => told.join() === [busy.origin, origin].sort().join());
+});
+
 test('it tells of connections that open, close and fail to open', async () => {
   const stage = await serve(echo);
   const dispatcher = dispatcherOf();
@@ -392,6 +411,15 @@ test('over TLS the sessions are resumed, names are checked, and a Host header ha
   expect(wrong).toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   const stranger = dispatcherOf({ createRetry: {} });
   expect(await failureOf(get(stranger, url))).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+});
+
+test('a Host header is found however it is written and in whatever it is brought', async () => {
+  const certificate = makeCertificate('localhost');
+  const stage = await serve(({ headers: { host } }, response) => response.end(host), { tls: certificate });
+  const dispatcher = dispatcherOf({ connect: { ca: certificate.cert } });
+  const ways = [{ HOST: 'localhost' }, ['hOst', 'localhost'], new Map([['Host', 'localhost']]), new undici.Headers({ host: 'localhost' })];
+  for (const headers of ways) expect(await get(dispatcher, stage.origin, { headers })).toBe('localhost');
+  expect(Object.keys(dispatcher.stats)).toEqual([`${stage.origin}#localhost`]);
 });
 
 test('connect may be a function, and a socket that comes too late is closed', async () => {

@@ -27,6 +27,8 @@ export class Core {
   #destroying: Promise<void> | undefined = undefined;
   readonly #traffic = new WeakMap<object, Traffic>();
   #last: Traffic | undefined = undefined;
+  /** Those of which a dispatch was answered with false: somebody may wait for their `drain`. */
+  readonly #full = new Set<Traffic>();
 
   constructor(settings: DispatcherSettings, undici: Undici) {
     this.settings = settings;
@@ -37,6 +39,7 @@ export class Core {
       onOpen: ({ origin, client }) => this.emit('connect', origin, [client]),
       onLost: ({ origin, client }, cause) => this.emit('disconnect', origin, [client], cause),
       onFailed: (origin, error) => this.emit('connectionError', origin, [], error),
+      onUnused: (connection) => void this.pools.get(connection.origin)?.evict({ where: (each) => each === connection }),
       farewell: () => this.reason,
     };
     this.pools = new KeyedPool<HttpOrigin, HttpConnection>({
@@ -54,7 +57,10 @@ export class Core {
     if (typeof options !== 'object' || options === null) throw new errors.InvalidArgumentError('opts must be an object.');
     const origin = this.#origins.of(options);
     if (origin === undefined) throw new errors.InvalidArgumentError('opts.origin must be an http or https URL, or its string.');
-    return this.#trafficTo(origin).start(options, handler);
+    const traffic = this.#trafficTo(origin);
+    traffic.start(options, handler);
+    if (!traffic.hasRoom) this.#full.add(traffic);
+    return !this.#full.has(traffic);
   }
 
   async warm(origin: string | URL, options: HttpDispatcherWarmOptions = {}): Promise<void> {
@@ -117,6 +123,12 @@ export class Core {
 
   over(): void {
     if (--this.active === 0) this.#onDone?.();
+    // Also those whose own requests are over: they may have had to wait for others' (maxTotal).
+    for (const traffic of this.#full) {
+      if (!traffic.hasRoom) continue;
+      this.#full.delete(traffic);
+      this.emit('drain', traffic.origin, []);
+    }
   }
 
   async #close(): Promise<void> {
@@ -141,8 +153,6 @@ class Traffic implements Exchanges {
   readonly mayRetry: boolean;
   retries = 0;
   private active = 0;
-  /** A dispatch was answered with false: somebody may wait for `drain`. */
-  private full = false;
   private readonly core: Core;
 
   constructor(core: Core, origin: HttpOrigin, pool: Pool<Connection>) {
@@ -154,13 +164,16 @@ class Traffic implements Exchanges {
     this.mayRetry = core.settings.retry;
   }
 
-  /** True: another one would not have to wait. */
-  start(options: Dispatch, handler: Handler): boolean {
+  start(options: Dispatch, handler: Handler): void {
     this.active++;
     this.core.active++;
     new Exchange(this, options, handler).begin();
-    this.full ||= !this.hasRoom();
-    return !this.full;
+  }
+
+  /** Another one would not have to wait. */
+  get hasRoom(): boolean {
+    const { settings, active } = this.core;
+    return this.active < settings.max && active < settings.maxTotal;
   }
 
   refusal(error: unknown): unknown {
@@ -173,13 +186,5 @@ class Traffic implements Exchanges {
   over(): void {
     this.active--;
     this.core.over();
-    if (!this.full || !this.hasRoom()) return;
-    this.full = false;
-    this.core.emit('drain', this.origin, []);
-  }
-
-  private hasRoom(): boolean {
-    const { settings, active } = this.core;
-    return this.active < settings.max && active < settings.maxTotal;
   }
 }

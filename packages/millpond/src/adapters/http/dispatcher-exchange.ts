@@ -92,7 +92,7 @@ export class Exchange implements Handler {
 
   onHeaders(statusCode: number, headers: RawHeaders, resume: () => void, statusText: string): boolean | void {
     this.answered = true;
-    this.connection?.noteHint(headers);
+    if (statusCode >= 200) this.connection?.noteHint(headers);
     return this.handler.onHeaders(statusCode, headers, resume, statusText);
   }
 
@@ -129,6 +129,8 @@ export class Exchange implements Handler {
     if (this.mayGoAgain(error, connection)) {
       this.retries++;
       this.host.retries++;
+      // From here on there is nothing in a Client that could be aborted.
+      this.abortSent = undefined;
       this.acquire();
     } else {
       this.fail(this.aborted ? this.reason : error);
@@ -176,7 +178,6 @@ export class Exchange implements Handler {
     const connection = lease.resource;
     this.lease = lease;
     this.connection = connection;
-    this.abortSent = undefined;
     this.sent = false;
     this.reused = connection.answers > 0;
     connection.occupy(lease);

@@ -51,7 +51,7 @@ export interface DispatcherSettings {
   readonly maxTotal: number;
   readonly retry: boolean;
   /** Needs undici, which is loaded when everything else is known to be right. */
-  connection(undici: Undici): Omit<ConnectionSettings, 'onOpen' | 'onLost' | 'onFailed' | 'farewell'>;
+  connection(undici: Undici): Omit<ConnectionSettings, 'onOpen' | 'onLost' | 'onFailed' | 'onUnused' | 'farewell'>;
 }
 
 export function dispatcherSettings(options: DispatcherOptions<object>): DispatcherSettings {

@@ -37,7 +37,7 @@ const OF_TRUST = ['checkServerIdentity', 'secureContext', 'pskCallback', 'ALPNPr
 const numbers = new WeakMap<object, number>();
 let lastNumber = 0;
 
-/** The same for options that trust the same; empty where they say no more than those of the agent. A function is the same as itself only. */
+/** The same for options that trust the same; empty where they say no more than the agent's. A function is the same as itself only. */
 export function trustText(options: Readonly<Record<string, unknown>>, agents: Readonly<Record<string, unknown>>): string {
   let text = '';
   for (const key of OF_TRUST) {
