@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { makeCertificate } from '@millpond/lab/certificate';
@@ -436,6 +437,20 @@ test('connect may be a function, and a socket that comes too late is closed', as
   let destroyed = false;
   late!(null, { destroy: () => { destroyed = true; } } as never);
   expect(destroyed).toBe(true);
+});
+
+test('a socket of connect that dies in the tick in which it is handed over costs its request, and not the process', async () => {
+  const { port } = await serve(echo);
+  const dispatcher = dispatcherOf({
+    acquireTimeoutMs: 100,
+    connect: (_request, callback) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        callback(null, socket);
+        socket.destroy(new Error('dead on arrival'));
+      });
+    },
+  });
+  expect(await failureOf(get(dispatcher, 'http://127.0.0.1:1'))).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
 });
 
 test('wrong options are named, with what undici\'s options are called here', () => {

@@ -223,16 +223,16 @@ export function connectionFactory(settings: ConnectionSettings, origin: HttpOrig
   const patience: Patience = { hint: undefined, usableMs: settings.keepAliveTimeoutMs };
   return {
     async create({ signal }) {
-      let socket: Socket;
       try {
-        socket = await open(settings.connect, origin, signal);
+        return await open(settings.connect, origin, signal, (socket) => {
+          const connection = new Connection(settings, origin, pool, socket, patience);
+          settings.onOpen(connection);
+          return connection;
+        });
       } catch (error) {
         settings.onFailed(origin, error);
         throw error;
       }
-      const connection = new Connection(settings, origin, pool, socket, patience);
-      settings.onOpen(connection);
-      return connection;
     },
     destroy: (connection) => inside(connection).destroy(),
     isBroken: (connection) => inside(connection).broken,
@@ -246,8 +246,13 @@ function inside(connection: HttpConnection): Connection {
   return connection as Connection;
 }
 
-/** Connects, or leaves nothing behind. */
-function open(connect: Connector, { url, servername }: HttpOrigin, signal: AbortSignal): Promise<Socket> {
+/**
+ * Connects, or leaves nothing behind. `keep` is called in the same tick, so that the socket is never without somebody who hears of its
+ * errors.
+ */
+function open(
+  connect: Connector, { url, servername }: HttpOrigin, signal: AbortSignal, keep: (socket: Socket) => Connection,
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const { host, protocol, port } = url;
@@ -265,7 +270,7 @@ function open(connect: Connector, { url, servername }: HttpOrigin, signal: Abort
       if (error !== null && error !== undefined) reject(error);
       else if (socket === null) reject(new Error('connect called back with neither an error nor a socket'));
       else if (signal.aborted) socket.destroy();
-      else resolve(socket);
+      else resolve(keep(socket));
     });
   });
 }

@@ -109,7 +109,10 @@ export function factorySettings(options: TcpFactoryOptions, name: string): Facto
 /** What makes two addresses the same: names of hosts know no case. Throws {@link InvalidOptionError}. */
 export function keyOf(address: TcpAddress, name = 'tcp'): string {
   checkAddress(address, name);
-  return address.path ?? `${(address.host ?? 'localhost').toLowerCase()}:${address.port}`;
+  const { path, host = 'localhost', port } = address;
+  if (path === undefined) return `${host.toLowerCase()}:${port}`;
+  // A bare name could be that of a host.
+  return path.includes(':') && !path.includes('/') ? `./${path}` : path;
 }
 
 function checkAddress(address: TcpAddress, name: string): void {
