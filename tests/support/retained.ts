@@ -7,8 +7,9 @@ setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as (options?: { readonly type: 'minor' }) => void;
 
 /**
- * By how many bytes the heap has grown by the end of `work` and some collections of young objects, since it called `midway`: that is a
- * full collection, which makes old what lives at the moment: from then on, whatever it points to counts as alive, also when it is garbage itself.
+ * By how many bytes the heap has grown by the end of `work` and some collections of young objects, since it called `midway`. That is a
+ * full collection, which makes old what lives at the moment: from then on, whatever it points to counts as alive, also when it is itself
+ * garbage.
  */
 export async function retainedBytes(work: (midway: () => void) => Promise<unknown>): Promise<number> {
   let before = Infinity;
