@@ -27,8 +27,8 @@ export class Core {
   #destroying: Promise<void> | undefined = undefined;
   readonly #traffic = new WeakMap<object, Traffic>();
   #last: Traffic | undefined = undefined;
-  /** Those of which a dispatch was answered with false: somebody may wait for their `drain`. */
-  readonly #full = new Set<Traffic>();
+  /** Those that are full. */
+  #full: Traffic[] = [];
 
   constructor(settings: DispatcherSettings, undici: Undici) {
     this.settings = settings;
@@ -59,8 +59,11 @@ export class Core {
     if (origin === undefined) throw new errors.InvalidArgumentError('opts.origin must be an http or https URL, or its string.');
     const traffic = this.#trafficTo(origin);
     traffic.start(options, handler);
-    if (!traffic.hasRoom) this.#full.add(traffic);
-    return !this.#full.has(traffic);
+    if (!traffic.full && !traffic.hasRoom) {
+      traffic.full = true;
+      this.#full.push(traffic);
+    }
+    return !traffic.full;
   }
 
   async warm(origin: string | URL, options: HttpDispatcherWarmOptions = {}): Promise<void> {
@@ -124,11 +127,11 @@ export class Core {
   over(): void {
     if (--this.active === 0) this.#onDone?.();
     // Also those whose own requests are over: they may have had to wait for others' (maxTotal).
-    for (const traffic of this.#full) {
-      if (!traffic.hasRoom) continue;
-      this.#full.delete(traffic);
-      this.emit('drain', traffic.origin, []);
-    }
+    const ready = this.#full.length === 0 ? [] : this.#full.filter(({ hasRoom }) => hasRoom);
+    if (ready.length === 0) return;
+    this.#full = this.#full.filter((traffic) => !ready.includes(traffic));
+    for (const traffic of ready) traffic.full = false;
+    for (const { origin } of ready) this.emit('drain', origin, []);
   }
 
   async #close(): Promise<void> {
@@ -152,6 +155,8 @@ class Traffic implements Exchanges {
   readonly plain: boolean;
   readonly mayRetry: boolean;
   retries = 0;
+  /** A dispatch was answered with false: somebody may wait for `drain`. */
+  full = false;
   private active = 0;
   private readonly core: Core;
 
