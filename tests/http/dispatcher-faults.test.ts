@@ -7,13 +7,14 @@ import { Readable } from 'node:stream';
 import { makeCertificate } from '@millpond/lab/certificate';
 import { startHaproxy } from '@millpond/lab/haproxy';
 import { startNginx, type NginxOptions } from '@millpond/lab/nginx';
+import type { AcquireTimeoutError } from 'millpond';
 import * as undici from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { failureOf, sleep, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { seeded } from '../support/seeded.ts';
 import { dispatcherOf, get, statsOf, type TestDispatcher } from './dispatcher-stage.ts';
-import { serve, withProgram } from './stage.ts';
+import { Gate, serve, withProgram } from './stage.ts';
 
 const hello: RequestListener = (request, response) => {
   void text(request).then((body) => response.end(`hello ${body}`));
@@ -176,6 +177,31 @@ test('a connection that nobody uses is closed before its server may be expected 
   const { length } = sockets;
   await sleep(200);
   expect(sockets.length).toBe(length);
+});
+
+test('a request that is sent again waits for connections for as long as one may wait, all in all', async () => {
+  const gate = new Gate();
+  const deaths = new Set(['/dies']);
+  const { origin } = await serve(({ url, socket }, response) => {
+    if (url === '/never') return;
+    if (deaths.delete(url!)) socket.destroy();
+    else gate.pass(() => response.end(url));
+  });
+  const dispatcher = dispatcherOf({ max: 1, acquireTimeoutMs: 3_000 });
+  const first = get(dispatcher, origin);
+  await until('it to be there', () => gate.held, (held) => held === 1);
+  const dies = failureOf(get(dispatcher, `${origin}/dies`));
+  const never = failureOf(get(dispatcher, `${origin}/never`));
+  await sleep(2_000);
+  gate.next();
+  await first;
+  const error = await dies as AcquireTimeoutError;
+  expect(error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
+  // The second time: what was left of its three seconds.
+  expect(error.waitedMs).toBeLessThan(3_000);
+  expect(statsOf(dispatcher)).toMatchObject({ retries: 1, running: 1 });
+  await dispatcher.destroy();
+  await never;
 });
 
 test('an abort while a request waits to be sent again leaves the queue at once', async () => {

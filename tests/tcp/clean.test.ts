@@ -165,3 +165,18 @@ it('nor does it vanish when the one before took his listener away as he gave the
     expect(await readLine(socket)).toBe('patience');
   });
 });
+
+it('what a borrower said about keeping the process alive does not outlive his lease', async () => {
+  const { pool } = poolOfOne();
+  await using _pool = pool;
+  const keepsAlive = (socket: Socket): boolean => (socket as never as { _handle: { hasRef(): boolean } })._handle.hasRef();
+  const { resource: socket } = await pool.use((borrowed) => ({ resource: borrowed.unref() }));
+  await pool.use((again) => {
+    again.write('x\n');
+    expect([again, keepsAlive(again)]).toEqual([socket, true]);
+    return readLine(again);
+  });
+  await until('it to rest', () => keepsAlive(socket), (does) => !does);
+  await pool.use((again) => void again.ref());
+  expect(keepsAlive(socket)).toBe(false);
+});

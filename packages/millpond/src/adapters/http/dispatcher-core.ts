@@ -154,6 +154,7 @@ class Traffic implements Exchanges {
   readonly undici: Undici;
   readonly plain: boolean;
   readonly mayRetry: boolean;
+  readonly acquireTimeoutMs: number;
   retries = 0;
   /** A dispatch was answered with false: somebody may wait for `drain`. */
   full = false;
@@ -167,6 +168,7 @@ class Traffic implements Exchanges {
     this.undici = core.undici;
     this.plain = core.plain;
     this.mayRetry = core.settings.retry;
+    this.acquireTimeoutMs = core.settings.acquireTimeoutMs;
   }
 
   start(options: Dispatch, handler: Handler): void {
