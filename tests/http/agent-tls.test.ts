@@ -125,6 +125,11 @@ test('a request that trusts otherwise never gets a connection that others have o
     expect(await ask(agent, url, each)).toMatchObject({ reused: false });
     expect(await ask(agent, url, each)).toMatchObject({ reused: true });
   }
+  // One that is written anew for each request is no other one; of one that is bound nobody can tell.
+  const anew: https.RequestOptions = { checkServerIdentity: () => undefined };
+  const bound: https.RequestOptions = { checkServerIdentity: anew.checkServerIdentity!.bind(undefined) };
+  expect(await ask(agent, url, anew)).toMatchObject({ reused: true });
+  expect(await ask(agent, url, bound)).toMatchObject({ reused: false });
   await expect(ask(agent, url, pinning)).rejects.toThrow('not the one I know');
   await expect(ask(agent, url, foreign)).rejects.toThrow('self-signed certificate');
   // Lists are told apart by what is in them.

@@ -145,6 +145,17 @@ test('a signal or a deadline ends the stream with CANCEL, and no other', async (
   expect(stage.sessions).toHaveLength(1);
 });
 
+test('a call that is called off rejects with the reason as it is, also one that is no error', async () => {
+  const hold = held();
+  const stage = await serveH2(hold.onStream);
+  const pool = h2PoolOf({ authority: stage.authority });
+  const controller = new AbortController();
+  const called = pool.call(post('/'), 'x', { signal: controller.signal }).then(() => 'an answer', (error: unknown) => error);
+  await until('it', () => stage.open, (open) => open === 1);
+  controller.abort('enough');
+  expect(await called).toBe('enough');
+});
+
 test('an answer that is larger than it may be, or cut short, is an error', async () => {
   const stage = await serveH2((stream, headers) => {
     stream.respond({ ':status': 200 });

@@ -98,9 +98,12 @@ export class Call {
   }
 
   #lastWord(error: unknown, session: ClientHttp2Stream['session'], retryable: boolean): unknown {
+    if (error instanceof CallTimeoutError || error instanceof ResponseTooLargeError) return error;
+    const { signal } = this.#options;
+    // Which need be no error, as that of a stream has to.
+    if (signal?.aborted === true) return signal.reason;
     const lost = session === undefined || session.destroyed || session.closed;
     if (!retryable && !lost) return error;
-    if (error instanceof CallTimeoutError || error instanceof ResponseTooLargeError || error === this.#options.signal?.reason) return error;
     if (error instanceof SessionLostError && error.retryable === retryable) return error;
     const why = error instanceof Error ? error.message : String(error);
     return new SessionLostError(this.#pool.name, why, { retryable, cause: error });
