@@ -38,7 +38,7 @@ export class H2Session {
     sessions.set(session, this);
     session.on('connect', (_session, socket) => { this.#socket = socket; });
     session.on('remoteSettings', ({ maxConcurrentStreams }: Http2Settings) => this.#allow(maxConcurrentStreams));
-    session.on('goaway', (code, lastStreamID) => {
+    session.on('goaway', (code: number, lastStreamID: number) => {
       this.#lastTaken = lastStreamID;
       this.lose(new SessionLostError(settings.pool, `the peer sent GOAWAY, code ${code}`));
     });

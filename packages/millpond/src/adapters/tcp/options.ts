@@ -82,8 +82,8 @@ export function splitPoolsOptions(options: TcpPoolsOptions): {
 }
 
 /**
- * A connect over TCP costs a server next to nothing, and one that is refused even less. So all that are needed may run at once, and a server
- * that comes back need not wait long to be found; with TLS the pool's own defaults hold.
+ * A connect over TCP costs a server next to nothing, and one that is refused even less. So all that are needed may run at once, and a
+ * server that comes back need not wait long to be found; with TLS the pool's own defaults hold.
  */
 function creating({ tls }: TcpConnectOptions): Pick<PoolOptions<Socket>, 'maxCreating' | 'createRetry'> {
   return tls === undefined || tls === false ? { maxCreating: Infinity, createRetry: { maxDelayMs: 500 } } : {};
