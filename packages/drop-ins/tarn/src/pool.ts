@@ -8,7 +8,7 @@ import { Events } from './events.ts';
 import { TarnFactory } from './factory.ts';
 import { Loans } from './loans.ts';
 import { reflect, type PromiseInspection } from './inspection.ts';
-import { checkOptions, limitsOf, settingsOf, type Limits, type PoolOptions } from './options.ts';
+import { checkOptions, limitsOf, settingsOf, type PoolOptions } from './options.ts';
 import { PendingOperation, Withdrawal } from './pending.ts';
 
 export type { MillpondOptions, PoolOptions } from './options.ts';
