@@ -7,7 +7,7 @@ import { handleOf } from 'millpond/handle';
 import { mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
 import { ConnectionFactory } from './factory.ts';
 import { mostConnections, settingsOf, type MillpondOptions, type Settings } from './options.ts';
-import { PromisePool, SafePromiseConnection } from './promise-pool.ts';
+import { PromisePool, PromisePoolConnection } from './promise-pool.ts';
 import { view, type View } from './views.ts';
 
 export type Callback = (error: unknown, connection?: Connection) => void;
@@ -95,7 +95,8 @@ export class Pool extends Base {
         call(callback, new Error(CLOSED));
         return;
       }
-      if (!isQueued) this.emit('acquire', lease.resource);
+      // Whoever was in line is told of by 'enqueue'; one that was made for them is acquired all the same.
+      if (!isQueued || lease.info.uses === 1) this.emit('acquire', lease.resource);
       call(callback, null, this.#lend(lease));
     }, (error: unknown) => call(callback, translated(error)));
   }
@@ -132,7 +133,7 @@ export class Pool extends Base {
         if (connection.config.gracefulEnd !== true) return mysql2.PoolConnection.prototype.end.call(handle, callback);
         return lease.ended ? callback?.() : connection.end(callback);
       },
-      promise: (promise) => new SafePromiseConnection(handle, promise ?? Promise),
+      promise: (promise) => new PromisePoolConnection(handle, promise ?? Promise),
       [Symbol.dispose]: release,
     } as Partial<Connection>);
     this.#handles.set(handle, connection);
@@ -141,7 +142,7 @@ export class Pool extends Base {
 
   /** Gives a connection back: what `connection.release()` calls. */
   releaseConnection(given: Connection | PromiseConnection): void {
-    if (this.#handles.has(given as Connection) || given instanceof SafePromiseConnection) {
+    if (this.#handles.has(given as Connection) || given instanceof PromisePoolConnection) {
       given.release();
       return;
     }

@@ -5,7 +5,7 @@ import { mysql2Promise, type BasePool, type BasePromisePool, type Connection, ty
 const BaseConnection: new (connection: Connection, promise?: PromiseConstructor) => PromiseConnection = mysql2Promise.PromisePoolConnection;
 const BasePromise: new (pool: BasePool, promise?: PromiseConstructor) => BasePromisePool = mysql2Promise.PromisePool;
 
-export class SafePromiseConnection extends BaseConnection {
+export class PromisePoolConnection extends BaseConnection {
   #ended = false;
 
   /** Gives the connection back. Again: nothing, whoever has it now. */
@@ -33,7 +33,7 @@ export class PromisePool extends BasePromise {
     return new this.Promise((resolve, reject) => {
       pool.getConnection((error, connection) => {
         if (connection === undefined) reject(error);
-        else resolve(new SafePromiseConnection(connection, this.Promise));
+        else resolve(new PromisePoolConnection(connection, this.Promise));
       });
     });
   }
