@@ -72,6 +72,8 @@ export function engineOptions<T>(options: FactoryOptions<T>, limits: Limits): Om
     min: options.min,
     max: options.max,
     fill: false,
+    // What sat through a freeze of the process is asked by `validate`, as ever.
+    flushOnStale: false,
     maxCreating: Infinity,
     maxUses: Math.max(1, Math.ceil(limits.maxUsesPerResource)),
     acquireTimeoutMs: limits.acquireTimeoutMillis,
