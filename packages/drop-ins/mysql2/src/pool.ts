@@ -4,7 +4,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { CreateError, Pool as EnginePool, PoolClosedError, QueueFullError, type Lease, type PoolStats } from 'millpond';
 import { handleOf } from 'millpond/handle';
-import { mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
+import { isLent, LEASE, mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
 import { ConnectionFactory } from './factory.ts';
 import { mostConnections, settingsOf, type MillpondOptions, type Settings } from './options.ts';
 import { PromisePool, PromisePoolConnection } from './promise-pool.ts';
@@ -23,7 +23,6 @@ export class Pool extends Base {
   readonly #settings: Settings;
   readonly #factory: ConnectionFactory;
   readonly #engine: EnginePool<Connection>;
-  readonly #leases = new Map<Connection, Lease<Connection>>();
   /** What was handed out in place of a connection. */
   readonly #handles = new WeakMap<Connection, Connection>();
   #limit: number;
@@ -116,7 +115,7 @@ export class Pool extends Base {
   #lend(lease: Lease<Connection>): Connection {
     const connection = lease.resource;
     connection._released = false;
-    this.#leases.set(connection, lease);
+    connection[LEASE] = lease;
     return this.#settings.handles ? this.#handleOf(lease, connection) : connection;
   }
 
@@ -147,12 +146,11 @@ export class Pool extends Base {
       return;
     }
     const connection = given as Connection;
-    const lease = this.#leases.get(connection);
-    if (lease !== undefined) this.#end(connection, lease);
+    const lease = connection[LEASE];
+    if (lease?.ended === false) this.#end(connection, lease);
   }
 
   #end(connection: Connection, lease: Lease<Connection>): void {
-    if (this.#leases.get(connection) === lease) this.#leases.delete(connection);
     const { maxIdle, connectionLimit } = this.config;
     const isTold = this.listenerCount('release') > 0;
     const mayBeTooMany = maxIdle < connectionLimit && this.#trim === undefined;
@@ -169,9 +167,8 @@ export class Pool extends Base {
 
   /** mysql2's connection has come to its end, or is being brought to it. */
   _removeConnection(connection: Connection): void {
-    const lease = this.#leases.get(connection);
-    this.#leases.delete(connection);
-    if (lease === undefined) this.#factory.lose(connection);
+    const lease = connection[LEASE];
+    if (lease === undefined || lease.ended) this.#factory.lose(connection);
     else lease.destroy(connection._fatalError ?? undefined);
   }
 
@@ -180,8 +177,7 @@ export class Pool extends Base {
     this.#trim = setTimeout(() => {
       this.#trim = undefined;
       let surplus = this.#engine.stats().idle - this.config.maxIdle;
-      const leases = this.#leases;
-      this.#engine.evict({ where: (connection) => !leases.has(connection) && surplus-- > 0 });
+      this.#engine.evict({ where: (connection) => !isLent(connection) && surplus-- > 0 });
     }, TRIM_AFTER_MS);
     this.#trim.unref();
   }
@@ -221,7 +217,7 @@ export class Pool extends Base {
   }
 
   #viewOfFree(): View<Connection> {
-    return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !this.#leases.has(connection)));
+    return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !isLent(connection)));
   }
 }
 

@@ -6,19 +6,20 @@ const BaseConnection: new (connection: Connection, promise?: PromiseConstructor)
 const BasePromise: new (pool: BasePool, promise?: PromiseConstructor) => BasePromisePool = mysql2Promise.PromisePool;
 
 export class PromisePoolConnection extends BaseConnection {
-  #ended = false;
+  /** Not there before the end: whatever a constructor does is done with each getConnection. */
+  declare private _ended: true | undefined;
 
   /** Gives the connection back. Again: nothing, whoever has it now. */
   override release(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this._ended) return;
+    this._ended = true;
     super.release();
   }
 
   /** Ends the connection. After its release: nothing, whoever has it now. */
   override destroy(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this._ended) return;
+    this._ended = true;
     super.destroy();
   }
 }

@@ -464,8 +464,20 @@ function noteIdle(member: Member): void {
 
 /** The client for one lease: a second `release()` of it can do no harm to whoever has the client then. */
 function handleFor(lease: Lease<Member>, release: Done): DriverClient {
-  const own: Partial<DriverClient> = { release, [Symbol.dispose]: () => release() };
-  return handleOf({ get resource() { return lease.resource.client; } }, own);
+  return handleOf(new ClientLease(lease), { release, [Symbol.dispose]: release });
+}
+
+/** A class, as an object with a getter written out would cost more than all the rest of a lease. */
+class ClientLease {
+  private readonly lease: Lease<Member>;
+
+  constructor(lease: Lease<Member>) {
+    this.lease = lease;
+  }
+
+  get resource(): DriverClient {
+    return this.lease.resource.client;
+  }
 }
 
 /** An error that came from the network has a stack which leads there; this one leads to who awaits it. */

@@ -17,8 +17,8 @@ export class AggregateError extends Error {
   }
 
   override toString(): string {
-    const lines = this.errors.flatMap((error) => String(error).trimEnd().split('\n').map((line, index) => index === 0 ? line : `  ${line}`));
-    return `AggregateError of:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+    const items = this.errors.map((error) => `  ${String(error).trimEnd().replaceAll('\n', '\n    ')}\n`);
+    return `AggregateError of:\n${items.join('')}`;
   }
 }
 

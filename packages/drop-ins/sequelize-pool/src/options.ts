@@ -57,11 +57,15 @@ export interface Limits {
 /** 0 is not given either. */
 export function limitsOf<T>({ idleTimeoutMillis, acquireTimeoutMillis, reapIntervalMillis, maxUses }: FactoryOptions<T>): Limits {
   return {
-    idleTimeoutMillis: idleTimeoutMillis || 30_000,
-    acquireTimeoutMillis: acquireTimeoutMillis || 30_000,
-    reapIntervalMillis: reapIntervalMillis || 1_000,
-    maxUsesPerResource: maxUses || Infinity,
+    idleTimeoutMillis: orElse(idleTimeoutMillis, 30_000),
+    acquireTimeoutMillis: orElse(acquireTimeoutMillis, 30_000),
+    reapIntervalMillis: orElse(reapIntervalMillis, 1_000),
+    maxUsesPerResource: orElse(maxUses, Infinity),
   };
+}
+
+function orElse(value: number | undefined, fallback: number): number {
+  return value === undefined || !value ? fallback : value;
 }
 
 /** The same in the engine's words, without the factory. */

@@ -30,6 +30,8 @@ export class Pool<T> {
   #draining = false;
   /** Something may be lent again in this very call: the one time at which sequelize-pool asks `validate`. */
   #lending = false;
+  /** Acquires that wait, or have just been served. */
+  #pending = 0;
 
   /** Throws an Error for options that are wrong. */
   constructor(options: FactoryOptions<T>) {
@@ -97,9 +99,20 @@ export class Pool<T> {
         if (this.#options.log) this.#log('dispense() - reusing obj', 'verbose');
         return Promise.resolve(this.#lend(lease));
       }
-      return this.#engine.acquire().then((late) => this.#lend(late), (error: unknown) => { throw translated(error); });
+      return this.#wait();
     } finally {
       this.#lending = outer;
+    }
+  }
+
+  async #wait(): Promise<T> {
+    this.#pending++;
+    try {
+      return this.#lend(await this.#engine.acquire());
+    } catch (error) {
+      throw translated(error);
+    } finally {
+      this.#pending--;
     }
   }
 
@@ -107,7 +120,7 @@ export class Pool<T> {
   release(resource: T): void {
     const lease = this.#take(resource)?.lease;
     const outer = this.#lending;
-    this.#lending = this.waiting > 0;
+    this.#lending = this.#pending > 0 && this.waiting > 0;
     if (lease?.release() !== true) this.#log('release of a resource that is not in use', 'error');
     this.#lending = outer;
   }

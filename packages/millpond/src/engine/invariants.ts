@@ -336,7 +336,8 @@ function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string
 function promiseWatch<T>({ slots, settings, closing }: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
   const drops = !settings.canValidate && settings.flushOnStale;
   if (closing || (!settings.canValidate && !drops)) return;
-  if (slots.borrowed > 0 || (slots.idle.size > 0 && (drops || settings.validateAfterIdleMs > 1_000))) promise('a look at the time', now + 1_000);
+  const idlesUnseen = slots.idle.size > 0 && (drops || settings.validateAfterIdleMs > 1_000);
+  if (slots.borrowed > 0 || idlesUnseen) promise('a look at the time', now + 1_000);
 }
 
 /** Somebody needs a resource, there is room for one, and only the delay after a failure holds it back. */
