@@ -74,7 +74,7 @@ export const FREEZES = [
   {
     name: 'what is lent without a dispatch goes unwatched',
     file: 'engine/engine.ts',
-    find: '    if (this.wakeAt - now > WATCH_MS && this.settings.canValidate) this.dirty = true;\n',
+    find: '    if (this.settings.canValidate && this.wakeAt - now > WATCH_MS) this.dirty = true;\n',
     replace: '',
     killer: 'unit/freeze',
   },

@@ -173,20 +173,22 @@ export const RUNTIME = [
   {
     name: 'a signal keeps its listener when the last waiter has left',
     file: 'runtime/aborts.ts',
-    find: "    signal.removeEventListener('abort', watch.listener);\n",
+    find: "    signal.removeEventListener('abort', listener);\n",
     replace: '',
   },
   {
     name: 'a signal forgets all its waiters when one leaves',
     file: 'runtime/aborts.ts',
-    find: '    if (watch.first !== undefined || (watch.others !== undefined && watch.others.size > 0)) return;\n',
-    replace: '',
+    find: 'if (watch.head === undefined) this.#forget(watch);',
+    replace: 'this.#forget(watch);',
+    killer: 'unit/retention',
   },
   {
     name: 'a signal ends only one of its waiters',
     file: 'runtime/aborts.ts',
-    find: '    if (others !== undefined) for (const each of others) this.#onAbort(each, signal.reason);\n',
-    replace: '',
+    find: 'for (let { head } = watch; head !== undefined; { head } = watch) {',
+    replace: 'for (const head of watch.head === undefined ? [] : [watch.head]) {',
+    killer: 'unit/retention',
   },
   {
     name: 'a signal that aborts while its acquire is on the way in is not seen',
@@ -209,8 +211,8 @@ export const RUNTIME = [
   {
     name: 'a waiter does not keep the process alive',
     file: 'runtime/driver.ts',
-    find: '      this.alarm.keepAlive(true);\n      if (signal',
-    replace: '      if (signal',
+    find: '    if (ticket.waiting) this.alarm.keepAlive(true);\n',
+    replace: '',
   },
   {
     name: 'an alarm that stands for later is not set to an earlier time',

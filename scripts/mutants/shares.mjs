@@ -260,21 +260,21 @@ export const SHARES = [
   },
   {
     name: 'a pool does not say that it holds less',
-    file: 'runtime/driver.ts',
-    find: "    this.#askBudget('freed', () => this.#seat?.freed?.(), undefined);\n",
+    file: 'runtime/seat.ts',
+    find: "    this.#ask('freed', () => this.#seat?.freed?.(), undefined);\n",
     replace: '',
   },
   {
     name: 'a closed pool keeps its seat',
-    file: 'runtime/driver.ts',
-    find: "      this.#askBudget('leave', () => this.#seat?.leave(), undefined);\n",
+    file: 'runtime/seat.ts',
+    find: "    this.#ask('leave', () => this.#seat?.leave(), undefined);\n",
     replace: '',
   },
   {
     name: 'a change of the budget is not noticed',
     file: 'runtime/driver.ts',
-    find: 'seat.onChange(() => this.engine.look(this.clock.now()));',
-    replace: 'seat.onChange(() => undefined);',
+    find: '() => this.engine.look(this.clock.now())',
+    replace: '() => undefined',
   },
   {
     name: 'pools under one budget take what they get first',
@@ -291,8 +291,8 @@ export const SHARES = [
   {
     name: 'a keyed pool forgets a key that is in use',
     file: 'keyed.ts',
-    find: 'if (size > 0 || waiting > 0) entry.busyAt = now;',
-    replace: 'if (size > 1e9 || waiting > 1e9) entry.busyAt = now;',
+    find: 'if (size > 0 || waiting > 0 || min > 0) entry.busyAt = now;',
+    replace: 'if (size > 1e9 || waiting > 1e9 || min > 0) entry.busyAt = now;',
   },
   {
     name: 'a keyed pool never forgets a key',

@@ -40,6 +40,8 @@ export class Tree {
         symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
     }
     symlinkSync(join(folder, 'packages/millpond'), join(modules, 'millpond'), 'junction');
+    mkdirSync(join(modules, '@millpond'));
+    symlinkSync(join(folder, 'lab'), join(modules, '@millpond/lab'), 'junction');
   }
 
   get folder() {

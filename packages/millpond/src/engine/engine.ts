@@ -144,7 +144,7 @@ export class Engine<T> {
     }
     if (this.learns) this.shedding?.foundIdle(now);
     // While nothing was lent, nobody had to be woken; see `watch`.
-    if (this.wakeAt - now > WATCH_MS && this.settings.canValidate) this.dirty = true;
+    if (this.settings.canValidate && this.wakeAt - now > WATCH_MS) this.dirty = true;
     const { totals } = this;
     totals.acquires++;
     totals.served++;

@@ -85,7 +85,6 @@ export class Driver<T> implements Ports<T> {
     this.engine = new Engine(init.resolved.settings, this, init.random, init.clock.now());
     this.alarm = createAlarm(init.clock, this.#scope, () => this.engine.tick(this.clock.now()));
     this.#aborts = new Aborts((ticket, reason) => {
-      ticket.signal = undefined;
       this.engine.abort(ticket, reason, this.clock.now());
     });
   }
@@ -129,7 +128,6 @@ export class Driver<T> implements Ports<T> {
       // By a hook or a listener that was called on the way here; it will not tell again.
       this.engine.abort(ticket, signal.reason, this.clock.now());
     } else {
-      ticket.signal = signal;
       this.#aborts.add(signal, ticket);
     }
   }
@@ -432,7 +430,7 @@ export class Driver<T> implements Ports<T> {
   }
 
   private forget(ticket: Ticket): void {
-    if (ticket.signal !== undefined) this.#aborts.remove(ticket.signal, ticket);
+    if (ticket.watched !== undefined) this.#aborts.remove(ticket);
     if (this.engine.waiting > 0 || this.engine.closing) return;
     this.alarm.keepAlive(false);
     this.onLess?.();

@@ -2,6 +2,7 @@
 
 import type { Lane } from '../engine/lanes.ts';
 import type { Waiter } from '../engine/waiter.ts';
+import type { Watched } from './aborts.ts';
 import type { LeaseMeta } from './lease.ts';
 
 /** Settles the caller's promise; typed loosely because the engine's waiters know no resource type. */
@@ -14,7 +15,8 @@ export class Ticket implements Waiter {
   sooner: Waiter | undefined = undefined;
   later: Waiter | undefined = undefined;
   waiting = true;
-  signal: AbortSignal | undefined = undefined;
+  /** Its place at its abort signal, if it has one. */
+  watched: Watched | undefined = undefined;
   readonly lane: Lane;
   readonly since: number;
   readonly timeoutMs: number;

@@ -279,7 +279,11 @@ export class AgentCore implements Owner {
   }
 
   requests(): Record<string, ClientRequest[]> {
-    return this.byName(({ waiting }) => [...waiting] as unknown[] as ClientRequest[]);
+    return this.byName(({ firstWaiting }) => {
+      const all: AgentRequest[] = [];
+      for (let waiting = firstWaiting; waiting !== undefined; waiting = waiting.next) all.push(waiting.request);
+      return all as unknown[] as ClientRequest[];
+    });
   }
 
   private byName<R>(list: (origin: Origin) => R[]): Record<string, R[]> {

@@ -10,7 +10,10 @@ type Give = (lease: Lease<AgentSocket>, request: AgentRequest) => void;
 
 /** Goes on in the async context in which it began to wait, whoever's return of a connection serves it. */
 export class Waiting extends AsyncResource {
-  private readonly request: AgentRequest;
+  readonly request: AgentRequest;
+  /** Neighbours at the origin, in the order in which they came. */
+  prev: Waiting | undefined;
+  next: Waiting | undefined = undefined;
   private readonly origin: Origin;
   private readonly give: Give;
   private leave: ((reason: unknown) => void) | undefined = undefined;
@@ -22,7 +25,10 @@ export class Waiting extends AsyncResource {
     this.request = request;
     this.origin = origin;
     this.give = give;
-    origin.waiting.add(request);
+    this.prev = origin.lastWaiting;
+    if (this.prev === undefined) origin.firstWaiting = this;
+    else this.prev.next = this;
+    origin.lastWaiting = this;
     const { destroy } = request;
     // It stays there, for taking a property away again would make every access to the request slower than the whole queue is.
     request.destroy = (error) => {
@@ -54,7 +60,13 @@ export class Waiting extends AsyncResource {
   private end(): void {
     this.open = false;
     if (this.timer !== undefined) clearTimeout(this.timer);
-    this.origin.waiting.delete(this.request);
+    const { origin, prev, next } = this;
+    if (prev === undefined) origin.firstWaiting = next;
+    else prev.next = next;
+    if (next === undefined) origin.lastWaiting = prev;
+    else next.prev = prev;
+    this.prev = undefined;
+    this.next = undefined;
   }
 }
 

@@ -1,0 +1,23 @@
+// What a piece of work leaves behind that only a full collection would find.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as (options?: { readonly type: 'minor' }) => void;
+
+/**
+ * By how many bytes the heap has grown by the end of `work` and some collections of young objects, since it called `midway`. That is a
+ * full collection, which makes old what lives at the moment: from then on, whatever it points to counts as alive, also when it is itself
+ * garbage.
+ */
+export async function retainedBytes(work: (midway: () => void) => Promise<unknown>): Promise<number> {
+  let before = Infinity;
+  await work(() => {
+    gc();
+    gc();
+    before = process.memoryUsage().heapUsed;
+  });
+  for (let round = 0; round < 3; round++) gc({ type: 'minor' });
+  return process.memoryUsage().heapUsed - before;
+}

@@ -1,0 +1,58 @@
+// A pool under load leaves nothing behind for the next full collection. What comes and goes with every acquire must not stand in a Map or a
+// Set: their old copies point to the newer ones, and one that has grown old keeps all that come after it.
+
+import { Pool } from 'millpond';
+import { expect, test } from 'vitest';
+import { retainedBytes } from '../support/retained.ts';
+
+const WORKERS = 64;
+const ACQUIRES = 30_000;
+/** When those that waited on a signal stood in a Set, it was 5 600 000. */
+const NOTHING = 1_000_000;
+
+async function load(acquire: () => Promise<{ release(): void }>, midway: () => void): Promise<void> {
+  let left = ACQUIRES;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      if (left === ACQUIRES / 2) midway();
+      const lease = await acquire();
+      await undefined;
+      lease.release();
+    }
+  };
+  await Promise.all(Array.from({ length: WORKERS }, worker));
+}
+
+function poolOfTen(): Pool<object> {
+  return new Pool({ factory: { create: () => ({}), destroy: () => undefined }, max: 10, acquireTimeoutMs: 60_000 });
+}
+
+test('acquires that wait leave nothing behind', async () => {
+  const pool = poolOfTen();
+  expect(await retainedBytes((midway) => load(() => pool.acquire(), midway))).toBeLessThan(NOTHING);
+  await pool.close();
+});
+
+test('acquires that wait with a signal they share leave nothing behind', async () => {
+  const pool = poolOfTen();
+  const { signal } = new AbortController();
+  expect(await retainedBytes((midway) => load(() => pool.acquire({ signal }), midway))).toBeLessThan(NOTHING);
+  await pool.close();
+});
+
+test('a signal that aborts tells those that wait on it in the order in which they came, and nobody twice', async () => {
+  const pool = new Pool({ factory: { create: () => ({}), destroy: () => undefined }, max: 1 });
+  const lease = await pool.acquire();
+  const abort = new AbortController();
+  const told: string[] = [];
+  const waiting = ['a', 'b', 'c'].map((name) => pool.acquire({ signal: abort.signal }).then(
+    (got) => { told.push(`${name} served`); got.release(); },
+    (error: unknown) => told.push(`${name} ${String(error)}`),
+  ));
+  const other = pool.acquire().then((got) => { told.push('other served'); got.release(); });
+  lease.release();
+  abort.abort('enough');
+  await Promise.all([...waiting, other]);
+  expect(told).toEqual(['a served', 'b enough', 'c enough', 'other served']);
+  await pool.close();
+});
