@@ -122,14 +122,62 @@ test('an idle pool whose resources are validated for their silence anyway is not
   expect(scene.clock.nextAt - scene.clock.now()).toBeLessThanOrEqual(1_000);
 });
 
-test('where the factory cannot validate nothing can be asked, and all goes on', async () => {
-  const scene = play({ ...trusting, max: 1 }, { factory: { validate: false } });
-  const [held] = await scene.borrow(1);
-  const next = scene.acquire();
-  await scene.clock.stall(5_000);
-  held!.release();
-  await scene.step();
-  expect(names([next])).toEqual(['r1']);
+describe('where the factory cannot validate', () => {
+  const mute = { factory: { validate: false } };
+
+  test('what was idle is dropped, and not lent, though the caller comes before the timer', async () => {
+    const scene = play({ ...trusting, min: 1 }, mute);
+    const [r1] = await scene.fill(1);
+    await scene.adv(600_000);
+    const taken: unknown[] = [];
+    scene.clock.schedule(scene.clock.now() + 1, () => taken.push(scene.pool.tryAcquire()));
+    await scene.clock.stall(5_000);
+    expect(taken).toEqual([undefined]);
+    expect(scene.factory.reason(r1!)).toBe('stale');
+    // And `min` is filled again.
+    await scene.step();
+    expect(scene.pool.tryAcquire()?.resource).toMatchObject({ id: 2 });
+  });
+
+  test('those who come first after it get new ones', async () => {
+    const scene = play(trusting, mute);
+    const stale = await scene.fill(2);
+    await scene.clock.stall(5_000);
+    expect(names(await scene.borrow(2))).toEqual(['r3', 'r4']);
+    expect(stale.map((resource) => scene.factory.reason(resource))).toEqual(['stale', 'stale']);
+  });
+
+  test('what was borrowed its borrower knows: it is lent again', async () => {
+    const scene = play({ ...trusting, max: 1 }, mute);
+    const [held] = await scene.borrow(1);
+    const next = scene.acquire();
+    await scene.clock.stall(5_000);
+    held!.release();
+    await scene.step();
+    expect(names([next])).toEqual(['r1']);
+  });
+
+  test('what came back long after it was lent, and was idle then, is dropped as well', async () => {
+    const scene = play(trusting, mute);
+    const [held] = await scene.borrow(1);
+    await scene.adv(600_000);
+    held!.release();
+    await scene.clock.stall(5_000);
+    expect(scene.pool.tryAcquire()).toBeUndefined();
+    expect(scene.factory.reason(scene.factory.resources[0]!)).toBe('stale');
+  });
+
+  test('nothing is dropped after a stall that was no freeze, and nothing where flushOnStale is off', async () => {
+    const stalled = play(trusting, mute);
+    await stalled.fill(1);
+    await stalled.clock.stall(900);
+    expect(stalled.pool.tryAcquire()).toBeDefined();
+    const kept = play({ ...trusting, flushOnStale: false }, mute);
+    await kept.fill(1);
+    await kept.clock.stall(600_000);
+    expect(kept.pool.tryAcquire()).toBeDefined();
+    expect(kept.clock.nextAt).toBe(Infinity);
+  });
 });
 
 describe('a suspended machine may not count the time', () => {

@@ -108,6 +108,18 @@ onMariadb('the pool of mysql2', (stage) => {
     expect(seen).toEqual([['connection', id], ['acquire', id], ['enqueue', undefined], ['release', id]]);
   });
 
+  test('a connection that is made for somebody in line is acquired like any other', async () => {
+    const pool = await poolOn(stage, 'replaced', { connectionLimit: 1 });
+    const acquired: number[] = [];
+    pool.on('acquire', (connection) => acquired.push(connection.threadId));
+    const first = await get(pool);
+    const waiting = get(pool);
+    first.destroy();
+    const second = await waiting;
+    expect(acquired).toEqual([first.threadId, second.threadId]);
+    second.release();
+  });
+
   test('what a connection listener asks for runs before what the borrower asks for', async () => {
     const pool = await poolOn(stage, 'listener');
     pool.on('connection', (connection) => void connection.query('SET @answer = 42'));

@@ -157,6 +157,15 @@ describe('events', () => {
     ]);
   });
 
+  it('tell of a statement of the pool what the client told of it', async () => {
+    const pool = make({ max: 1 });
+    const seen: unknown[] = [];
+    pool.on('release', (error: unknown) => void seen.push(error));
+    await pool.query('good');
+    const error = await failureOf(pool.query('bad'));
+    expect(seen).toEqual([null, error]);
+  });
+
   it('of a client that is not there yet say nothing', async () => {
     FakeClient.onConnect = (_, callback) => process.nextTick(callback, new Error('bad news'));
     const pool = make();

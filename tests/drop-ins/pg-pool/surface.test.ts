@@ -238,6 +238,15 @@ describe('connect', () => {
     await pool.end();
   });
 
+  it('tells each of several whose connects take too long of its connect, and none that it waited for too long', async () => {
+    FakeClient.onConnect = () => {};
+    const pool = make({ connectionTimeoutMillis: 5, max: 4 });
+    const failures = await Promise.all([1, 2, 3, 4].map(() => failureOf(pool.connect())));
+    expect(failures.map((failure) => failure?.message)).toEqual(Array(4).fill('Connection terminated due to connection timeout'));
+    expect(pool.totalCount).toBe(0);
+    await pool.end();
+  });
+
   it('runs verify and onConnect once for each new client', async () => {
     const calls: string[] = [];
     const pool = make({

@@ -144,3 +144,10 @@ test('after the destroy nobody waits in vain: an acquire is aborted at once, and
   await expect(stage.pool.acquire().promise).rejects.toThrow('aborted');
   expect((await stage.pool.destroy()).isRejected()).toBe(false);
 });
+
+test('a pool has its options as properties, with the defaults filled in', () => {
+  expect(play({ min: 1, max: 3, idleTimeoutMillis: 500 }).pool).toMatchObject({
+    min: 1, max: 3, acquireTimeoutMillis: 30_000, createTimeoutMillis: 30_000, destroyTimeoutMillis: 5_000, idleTimeoutMillis: 500,
+    reapIntervalMillis: 1_000, createRetryIntervalMillis: 200, propagateCreateError: false,
+  });
+});

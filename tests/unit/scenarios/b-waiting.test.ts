@@ -22,7 +22,7 @@ test('10: waiters are served in the order in which they came', async () => {
 });
 
 test('11: an abort takes the waiter out at once, and its timer with it', async () => {
-  const scene = play({ max: 1 }, { factory: { validate: false } });
+  const scene = play({ max: 1, flushOnStale: false }, { factory: { validate: false } });
   const [a] = await scene.borrow(1);
   await scene.adv(2000);
   expect(scene.clock.pending).toBe(0);

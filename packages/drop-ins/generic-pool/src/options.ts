@@ -142,7 +142,7 @@ export function settingsOf(config: Config, millpond: boolean | MillpondOptions =
     validateOnAcquire: config.testOnBorrow,
     flushOnStale: false,
     ...(acquireMs === undefined ? {} : { acquireTimeoutMs: acquireMs }),
-    ...(destroyMs === undefined ? {} : { destroyTimeoutMs: destroyMs }),
+    ...(destroyMs === undefined ? {} : { destroyTimeoutMs: Math.max(1, destroyMs) }),
   } as const;
   const faithful = {
     maxCreating: Infinity,

@@ -4,13 +4,18 @@
 import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
+import type { Lease } from 'millpond';
 
 export interface Stream extends Duplex {
   readonly closed: boolean;
 }
 
+/** Where a connection has the lease by which it is lent, or was the last time. */
+export const LEASE: unique symbol = Symbol('lease');
+
 /** mysql2's PoolConnection. */
 export interface Connection extends EventEmitter {
+  [LEASE]: Lease<Connection> | undefined;
   readonly stream: Stream;
   readonly config: { readonly gracefulEnd?: boolean };
   readonly _closing?: unknown;
@@ -124,6 +129,10 @@ function configReader(): (options: object | string) => PoolConfig {
   never.end();
   const PoolConfigClass = never.config.constructor as new (options: object | string) => PoolConfig;
   return (options) => new PoolConfigClass(options);
+}
+
+export function isLent(connection: Connection): boolean {
+  return connection[LEASE]?.ended === false;
 }
 
 /** The connection cannot be used again. */

@@ -1,7 +1,7 @@
 // mysql2's pool connections as resources of the engine.
 
 import type { Factory } from 'millpond';
-import { isDead, mysql2, type BasePool, type Connection } from './driver.ts';
+import { isDead, LEASE, mysql2, type BasePool, type Connection } from './driver.ts';
 
 /** These do not answer. */
 const SILENT: ReadonlySet<string> = new Set(['invalid', 'stale', 'broken', 'resetFailed']);
@@ -24,6 +24,8 @@ export class ConnectionFactory implements Factory<Connection> {
       const pool = this.#pool;
       const config = pool._createConnectionConfig?.() ?? pool.config.connectionConfig;
       const connection = new mysql2.PoolConnection(pool, { config });
+      // Hidden: it is nothing for those who print a connection.
+      Object.defineProperty(connection, LEASE, { writable: true, value: undefined });
       // mysql2 listens once, and an error without a listener would end the process.
       connection.on('error', () => undefined);
       const giveUp = (): void => {

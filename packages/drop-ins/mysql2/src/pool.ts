@@ -4,10 +4,10 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { CreateError, Pool as EnginePool, PoolClosedError, QueueFullError, type Lease, type PoolStats } from 'millpond';
 import { handleOf } from 'millpond/handle';
-import { mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
+import { isLent, LEASE, mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
 import { ConnectionFactory } from './factory.ts';
 import { mostConnections, settingsOf, type MillpondOptions, type Settings } from './options.ts';
-import { PromisePool, SafePromiseConnection } from './promise-pool.ts';
+import { PromisePool, PromisePoolConnection } from './promise-pool.ts';
 import { view, type View } from './views.ts';
 
 export type Callback = (error: unknown, connection?: Connection) => void;
@@ -23,7 +23,6 @@ export class Pool extends Base {
   readonly #settings: Settings;
   readonly #factory: ConnectionFactory;
   readonly #engine: EnginePool<Connection>;
-  readonly #leases = new Map<Connection, Lease<Connection>>();
   /** What was handed out in place of a connection. */
   readonly #handles = new WeakMap<Connection, Connection>();
   #limit: number;
@@ -95,7 +94,8 @@ export class Pool extends Base {
         call(callback, new Error(CLOSED));
         return;
       }
-      if (!isQueued) this.emit('acquire', lease.resource);
+      // Whoever was in line is told of by 'enqueue'; one that was made for them is acquired all the same.
+      if (!isQueued || lease.info.uses === 1) this.emit('acquire', lease.resource);
       call(callback, null, this.#lend(lease));
     }, (error: unknown) => call(callback, translated(error)));
   }
@@ -115,7 +115,7 @@ export class Pool extends Base {
   #lend(lease: Lease<Connection>): Connection {
     const connection = lease.resource;
     connection._released = false;
-    this.#leases.set(connection, lease);
+    connection[LEASE] = lease;
     return this.#settings.handles ? this.#handleOf(lease, connection) : connection;
   }
 
@@ -132,7 +132,7 @@ export class Pool extends Base {
         if (connection.config.gracefulEnd !== true) return mysql2.PoolConnection.prototype.end.call(handle, callback);
         return lease.ended ? callback?.() : connection.end(callback);
       },
-      promise: (promise) => new SafePromiseConnection(handle, promise ?? Promise),
+      promise: (promise) => new PromisePoolConnection(handle, promise ?? Promise),
       [Symbol.dispose]: release,
     } as Partial<Connection>);
     this.#handles.set(handle, connection);
@@ -141,17 +141,16 @@ export class Pool extends Base {
 
   /** Gives a connection back: what `connection.release()` calls. */
   releaseConnection(given: Connection | PromiseConnection): void {
-    if (this.#handles.has(given as Connection) || given instanceof SafePromiseConnection) {
+    if (this.#handles.has(given as Connection) || given instanceof PromisePoolConnection) {
       given.release();
       return;
     }
     const connection = given as Connection;
-    const lease = this.#leases.get(connection);
-    if (lease !== undefined) this.#end(connection, lease);
+    const lease = connection[LEASE];
+    if (lease?.ended === false) this.#end(connection, lease);
   }
 
   #end(connection: Connection, lease: Lease<Connection>): void {
-    if (this.#leases.get(connection) === lease) this.#leases.delete(connection);
     const { maxIdle, connectionLimit } = this.config;
     const isTold = this.listenerCount('release') > 0;
     const mayBeTooMany = maxIdle < connectionLimit && this.#trim === undefined;
@@ -168,9 +167,8 @@ export class Pool extends Base {
 
   /** mysql2's connection has come to its end, or is being brought to it. */
   _removeConnection(connection: Connection): void {
-    const lease = this.#leases.get(connection);
-    this.#leases.delete(connection);
-    if (lease === undefined) this.#factory.lose(connection);
+    const lease = connection[LEASE];
+    if (lease === undefined || lease.ended) this.#factory.lose(connection);
     else lease.destroy(connection._fatalError ?? undefined);
   }
 
@@ -179,8 +177,7 @@ export class Pool extends Base {
     this.#trim = setTimeout(() => {
       this.#trim = undefined;
       let surplus = this.#engine.stats().idle - this.config.maxIdle;
-      const leases = this.#leases;
-      this.#engine.evict({ where: (connection) => !leases.has(connection) && surplus-- > 0 });
+      this.#engine.evict({ where: (connection) => !isLent(connection) && surplus-- > 0 });
     }, TRIM_AFTER_MS);
     this.#trim.unref();
   }
@@ -220,7 +217,7 @@ export class Pool extends Base {
   }
 
   #viewOfFree(): View<Connection> {
-    return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !this.#leases.has(connection)));
+    return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !isLent(connection)));
   }
 }
 

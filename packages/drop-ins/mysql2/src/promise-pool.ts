@@ -5,20 +5,21 @@ import { mysql2Promise, type BasePool, type BasePromisePool, type Connection, ty
 const BaseConnection: new (connection: Connection, promise?: PromiseConstructor) => PromiseConnection = mysql2Promise.PromisePoolConnection;
 const BasePromise: new (pool: BasePool, promise?: PromiseConstructor) => BasePromisePool = mysql2Promise.PromisePool;
 
-export class SafePromiseConnection extends BaseConnection {
-  #ended = false;
+export class PromisePoolConnection extends BaseConnection {
+  /** Not there before the end: whatever a constructor does is done with each getConnection. */
+  declare private _ended: true | undefined;
 
   /** Gives the connection back. Again: nothing, whoever has it now. */
   override release(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this._ended) return;
+    this._ended = true;
     super.release();
   }
 
   /** Ends the connection. After its release: nothing, whoever has it now. */
   override destroy(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this._ended) return;
+    this._ended = true;
     super.destroy();
   }
 }
@@ -33,7 +34,7 @@ export class PromisePool extends BasePromise {
     return new this.Promise((resolve, reject) => {
       pool.getConnection((error, connection) => {
         if (connection === undefined) reject(error);
-        else resolve(new SafePromiseConnection(connection, this.Promise));
+        else resolve(new PromisePoolConnection(connection, this.Promise));
       });
     });
   }

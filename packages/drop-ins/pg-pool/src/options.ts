@@ -82,6 +82,8 @@ export function sizes({ max, min }: Pick<ResolvedConfig, 'max' | 'min'>): { read
 function faithful(options: ResolvedConfig<never>, waitMs: number | undefined): Partial<PoolOptions<unknown>> {
   return {
     fill: false,
+    // pg-pool trusts what it has, also after a freeze of the process.
+    flushOnStale: false,
     maxUses: Math.ceil(number('maxUses', options.maxUses)),
     acquireTimeoutMs: waitMs ?? Infinity,
     createTimeoutMs: Infinity,

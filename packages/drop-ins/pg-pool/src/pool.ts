@@ -5,7 +5,7 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
-import { CreateError, Pool as Engine, type Lease } from 'millpond';
+import { CreateError, Pool as Engine, type AcquireOptions, type Lease } from 'millpond';
 import { handleOf } from 'millpond/handle';
 import { isBusy, loadClientClass, type DriverClient } from './driver.ts';
 import { endedError, endedTwiceError, functionAsQueryError, releasedTwiceError, translated } from './errors.ts';
@@ -35,6 +35,7 @@ const NativePromise = Promise;
 /** Idle timeouts below this are looked after by whoever counts, too. */
 const EXACT_BELOW_MS = 1_000;
 const NOTHING: Done = () => {};
+const FOR_EVER: AcquireOptions = { timeoutMs: Infinity };
 
 /**
  * A pool of clients of node-postgres, as `pg-pool` has it. Throws {@link InvalidOptionError} for options that nothing can be made of.
@@ -254,7 +255,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
     const outer = this.#asker;
     // A pool that is full opens nothing for whoever asks now.
     this.#asker = this.#members.size < this.options.max ? new AsyncResource('pg-pool.connect') : undefined;
-    const acquired = this.#engine.acquire(options);
+    const acquired = this.#engine.acquire(options ?? this.#terms());
     this.#asker = outer;
     waiter.answered = acquired.then(
       (lease) => {
@@ -274,6 +275,16 @@ export class Pool<C = ClientLike> extends EventEmitter {
         return undefined;
       },
     );
+  }
+
+  /**
+   * Whoever has a connect of their own hears of it and of nothing else, as in pg-pool: it has the same deadline, and which of two timers
+   * comes first would be chance.
+   */
+  #terms(): AcquireOptions | undefined {
+    if (this.#settings.better || this.#settings.connectTimeoutMs === undefined) return undefined;
+    const { state, size, max } = this.#engine.stats();
+    return state === 'open' && size < max ? FOR_EVER : undefined;
   }
 
   /**
@@ -453,8 +464,20 @@ function noteIdle(member: Member): void {
 
 /** The client for one lease: a second `release()` of it can do no harm to whoever has the client then. */
 function handleFor(lease: Lease<Member>, release: Done): DriverClient {
-  const own: Partial<DriverClient> = { release, [Symbol.dispose]: () => release() };
-  return handleOf({ get resource() { return lease.resource.client; } }, own);
+  return handleOf(new ClientLease(lease), { release, [Symbol.dispose]: release });
+}
+
+/** A class, as an object with a getter written out would cost more than all the rest of a lease. */
+class ClientLease {
+  private readonly lease: Lease<Member>;
+
+  constructor(lease: Lease<Member>) {
+    this.lease = lease;
+  }
+
+  get resource(): DriverClient {
+    return this.lease.resource.client;
+  }
 }
 
 /** An error that came from the network has a stack which leads there; this one leads to who awaits it. */

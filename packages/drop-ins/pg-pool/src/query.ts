@@ -22,8 +22,9 @@ export function execute(
     over = true;
     client.removeListener('error', onError);
     if (submits) client.removeListener('drain', onDrain);
-    if (error && !(keepAfterErrors && isServerError(error) && !isDead(client))) release(error);
-    else release();
+    const keeps = error && keepAfterErrors && isServerError(error) && !isDead(client);
+    // As the client has it: null where there is none, which those who listen to 'release' get to see.
+    release(keeps ? undefined : error);
     if (error) settle(error);
     else settle(undefined, result);
   };

@@ -17,13 +17,14 @@ export class AggregateError extends Error {
   }
 
   override toString(): string {
-    return `AggregateError of:\n${this.errors.map(String).join('\n')}`;
+    const items = this.errors.map((error) => `  ${String(error).trimEnd().replaceAll('\n', '\n    ')}\n`);
+    return `AggregateError of:\n${items.join('')}`;
   }
 }
 
 /** The same in words that users of sequelize-pool match. */
 export function translated(error: unknown): unknown {
-  if (error instanceof AcquireTimeoutError) return new TimeoutError('Pool acquire operation timeout', { cause: error });
+  if (error instanceof AcquireTimeoutError) return new TimeoutError('Operation timeout', { cause: error });
   if (error instanceof CreateError && error.cause !== undefined) return error.cause;
   if (error instanceof PoolClosedError) return draining(error);
   return error;

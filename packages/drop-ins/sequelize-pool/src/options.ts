@@ -20,7 +20,7 @@ export interface FactoryOptions<T> {
   name?: string;
   create: () => Promise<T>;
   destroy: (resource: T) => void | Promise<void>;
-  /** May it be handed out (again)? Asked before it is, and when it comes back. */
+  /** May it be handed out again? Asked just before that. */
   validate: (resource: T) => boolean;
   max: number;
   /** How many idle ones stay. They are not created in advance: `millpond: { fill: true }` does. */
@@ -47,20 +47,43 @@ export function checkOptions<T>({ create, destroy, validate, min, max, maxUses }
   if (maxUses !== undefined && !(typeof maxUses === 'number' && maxUses >= 0)) throw new Error('maxUses must be an integer >= 0');
 }
 
+export interface Limits {
+  readonly idleTimeoutMillis: number;
+  readonly acquireTimeoutMillis: number;
+  readonly reapIntervalMillis: number;
+  readonly maxUsesPerResource: number;
+}
+
+/** 0 is not given either. */
+export function limitsOf<T>({ idleTimeoutMillis, acquireTimeoutMillis, reapIntervalMillis, maxUses }: FactoryOptions<T>): Limits {
+  return {
+    idleTimeoutMillis: orElse(idleTimeoutMillis, 30_000),
+    acquireTimeoutMillis: orElse(acquireTimeoutMillis, 30_000),
+    reapIntervalMillis: orElse(reapIntervalMillis, 1_000),
+    maxUsesPerResource: orElse(maxUses, Infinity),
+  };
+}
+
+function orElse(value: number | undefined, fallback: number): number {
+  return value === undefined || !value ? fallback : value;
+}
+
 /** The same in the engine's words, without the factory. */
-export function engineOptions<T>(options: FactoryOptions<T>): Omit<PoolOptions<T>, 'factory'> {
+export function engineOptions<T>(options: FactoryOptions<T>, limits: Limits): Omit<PoolOptions<T>, 'factory'> {
   const { drainDeadlineMs: _, handles: __, ...chosen } = options.millpond ?? {};
   return {
     ...(options.name === undefined ? {} : { name: options.name }),
     min: options.min,
     max: options.max,
     fill: false,
+    // What sat through a freeze of the process is asked by `validate`, as ever.
+    flushOnStale: false,
     maxCreating: Infinity,
-    maxUses: Math.max(1, Math.ceil(options.maxUses ?? Infinity)),
-    acquireTimeoutMs: options.acquireTimeoutMillis ?? 30_000,
+    maxUses: Math.max(1, Math.ceil(limits.maxUsesPerResource)),
+    acquireTimeoutMs: limits.acquireTimeoutMillis,
     // It has no deadline for a create but that of the acquire.
-    createTimeoutMs: options.acquireTimeoutMillis ?? 30_000,
-    idleTimeoutMs: options.idleTimeoutMillis ?? 30_000,
+    createTimeoutMs: limits.acquireTimeoutMillis,
+    idleTimeoutMs: limits.idleTimeoutMillis,
     maxLifetimeMs: 0,
     createRetry: false,
     ...chosen,

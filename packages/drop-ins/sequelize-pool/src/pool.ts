@@ -4,7 +4,7 @@
 import { Pool as EnginePool, type Lease, type PoolStats } from 'millpond';
 import { handleOf } from 'millpond/handle';
 import { AggregateError, draining, translated } from './errors.ts';
-import { checkOptions, engineOptions, type FactoryOptions, type LogLevel } from './options.ts';
+import { checkOptions, engineOptions, limitsOf, type FactoryOptions, type LogLevel } from './options.ts';
 
 interface Ending {
   readonly resolve: () => void;
@@ -18,23 +18,36 @@ interface Loan<T> {
 }
 
 export class Pool<T> {
+  readonly idleTimeoutMillis: number;
+  readonly acquireTimeoutMillis: number;
+  readonly reapIntervalMillis: number;
+  readonly maxUsesPerResource: number;
   readonly #options: FactoryOptions<T>;
   readonly #engine: EnginePool<T>;
   readonly #loans = new Map<T, Loan<T>>();
   /** Who waits for the end of which resource. */
   readonly #endings = new Map<T, Ending>();
   #draining = false;
+  /** Something may be lent again in this very call: the one time at which sequelize-pool asks `validate`. */
+  #lending = false;
+  /** Acquires that wait, or have just been served. */
+  #pending = 0;
 
   /** Throws an Error for options that are wrong. */
   constructor(options: FactoryOptions<T>) {
     checkOptions(options);
     this.#options = options;
+    const limits = limitsOf(options);
+    this.idleTimeoutMillis = limits.idleTimeoutMillis;
+    this.acquireTimeoutMillis = limits.acquireTimeoutMillis;
+    this.reapIntervalMillis = limits.reapIntervalMillis;
+    this.maxUsesPerResource = limits.maxUsesPerResource;
     this.#engine = new EnginePool<T>({
-      ...engineOptions(options),
+      ...engineOptions(options, limits),
       factory: {
-        create: () => options.create(),
+        create: () => this.#create(),
         destroy: (resource) => this.#end(resource),
-        isBroken: (resource) => !options.validate(resource),
+        isBroken: (resource) => this.#lending && !options.validate(resource),
       },
     });
   }
@@ -77,14 +90,39 @@ export class Pool<T> {
   /** Rejects with a {@link TimeoutError}, with the error of a create, or because the pool is draining. */
   acquire(): Promise<T> {
     if (this.#draining) return Promise.reject(draining());
-    const lease = this.#engine.tryAcquire();
-    if (lease !== undefined) return Promise.resolve(this.#lend(lease));
-    return this.#engine.acquire().then((late) => this.#lend(late), (error: unknown) => { throw translated(error); });
+    if (this.#options.log) this.#log(`dispense() clients=${this.waiting + 1} available=${this.available}`, 'info');
+    const outer = this.#lending;
+    this.#lending = true;
+    try {
+      const lease = this.#engine.tryAcquire();
+      if (lease !== undefined) {
+        if (this.#options.log) this.#log('dispense() - reusing obj', 'verbose');
+        return Promise.resolve(this.#lend(lease));
+      }
+      return this.#wait();
+    } finally {
+      this.#lending = outer;
+    }
+  }
+
+  async #wait(): Promise<T> {
+    this.#pending++;
+    try {
+      return this.#lend(await this.#engine.acquire());
+    } catch (error) {
+      throw translated(error);
+    } finally {
+      this.#pending--;
+    }
   }
 
   /** A resource that is not in use is left alone, and reported to the log. */
   release(resource: T): void {
-    if (!this.#take(resource)?.lease.release()) this.#log('release of a resource that is not in use', 'error');
+    const lease = this.#take(resource)?.lease;
+    const outer = this.#lending;
+    this.#lending = this.#pending > 0 && this.waiting > 0;
+    if (lease?.release() !== true) this.#log('release of a resource that is not in use', 'error');
+    this.#lending = outer;
   }
 
   /** Ends a resource, in use or not; resolves when that is done, and rejects as the factory's `destroy` does. */
@@ -159,6 +197,12 @@ export class Pool<T> {
     return new Promise((resolve, reject) => {
       this.#endings.set(resource, { resolve, reject });
     });
+  }
+
+  async #create(): Promise<T> {
+    const { log, min, max } = this.#options;
+    if (log) this.#log(`createResource() - creating obj - count=${this.size} min=${min} max=${max}`, 'verbose');
+    return this.#options.create();
   }
 
   async #end(resource: T): Promise<void> {

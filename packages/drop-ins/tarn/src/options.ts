@@ -66,6 +66,23 @@ export function checkOptions<T>(options: PoolOptions<T>): void {
   for (const key of Object.keys(options)) if (!KEYS.has(key)) fail(`unsupported option opt.${key}`);
 }
 
+/** tarn's options, those that may be left out filled in. */
+export type Limits = Required<Pick<PoolOptions<unknown>, 'min' | 'max' | 'propagateCreateError' | (typeof TIMES)[number]>>;
+
+export function limitsOf<T>(options: PoolOptions<T>): Limits {
+  return {
+    min: options.min,
+    max: options.max,
+    acquireTimeoutMillis: options.acquireTimeoutMillis ?? 30_000,
+    createTimeoutMillis: options.createTimeoutMillis ?? 30_000,
+    destroyTimeoutMillis: options.destroyTimeoutMillis ?? 5_000,
+    idleTimeoutMillis: options.idleTimeoutMillis ?? 30_000,
+    reapIntervalMillis: options.reapIntervalMillis ?? 1_000,
+    createRetryIntervalMillis: options.createRetryIntervalMillis ?? 200,
+    propagateCreateError: Boolean(options.propagateCreateError),
+  };
+}
+
 /** How this pool behaves. */
 export interface Settings {
   readonly handles: boolean;
@@ -74,24 +91,23 @@ export interface Settings {
 }
 
 /** What tarn's options mean to the engine. Throws {@link InvalidOptionError}. */
-export function settingsOf<T>(options: PoolOptions<T>): Settings {
+export function settingsOf<T>(options: PoolOptions<T>, limits: Limits): Settings {
   const { millpond = false } = options;
   const better = millpond !== false;
   const { handles = better, endDeadlineMs = better ? 10_000 : Infinity, ...chosen } = typeof millpond === 'object' ? millpond : {};
   if (typeof handles !== 'boolean') throw new InvalidOptionError('millpond.handles', 'millpond.handles must be true or false', 'tarn');
   if (!(endDeadlineMs >= 0)) throw new InvalidOptionError('millpond.endDeadlineMs', 'millpond.endDeadlineMs must be at least 0', 'tarn');
-  const acquireTimeoutMs = options.acquireTimeoutMillis ?? 30_000;
-  const retryMs = options.createRetryIntervalMillis ?? 200;
+  const { min, max, acquireTimeoutMillis: acquireTimeoutMs, createRetryIntervalMillis: retryMs } = limits;
   const engine = {
     name: 'tarn',
-    min: options.min,
-    max: options.max,
+    min,
+    max,
     acquireTimeoutMs,
-    createTimeoutMs: options.createTimeoutMillis ?? 30_000,
-    destroyTimeoutMs: options.destroyTimeoutMillis ?? 5_000,
-    idleTimeoutMs: options.idleTimeoutMillis ?? 30_000,
+    createTimeoutMs: limits.createTimeoutMillis,
+    destroyTimeoutMs: limits.destroyTimeoutMillis,
+    idleTimeoutMs: limits.idleTimeoutMillis,
     maxLifetimeMs: 0,
-    createRetry: options.propagateCreateError === true ? false : { initialDelayMs: retryMs, maxDelayMs: retryMs, factor: 1, jitter: 0 },
+    createRetry: limits.propagateCreateError ? false : { initialDelayMs: retryMs, maxDelayMs: retryMs, factor: 1, jitter: 0 },
     // A validation ends with the acquire that it is for; this is for those whose acquire was served by something else.
     validateTimeoutMs: acquireTimeoutMs,
     validateOnAcquire: typeof options.validate === 'function',

@@ -8,7 +8,7 @@ import { Events } from './events.ts';
 import { TarnFactory } from './factory.ts';
 import { Loans } from './loans.ts';
 import { reflect, type PromiseInspection } from './inspection.ts';
-import { checkOptions, settingsOf, type PoolOptions } from './options.ts';
+import { checkOptions, limitsOf, settingsOf, type PoolOptions } from './options.ts';
 import { PendingOperation, Withdrawal } from './pending.ts';
 
 export type { MillpondOptions, PoolOptions } from './options.ts';
@@ -17,6 +17,16 @@ export class Pool<T> {
   /** Not null from the first acquire until the pool is empty: then tarn looks for what has been idle for too long. */
   interval: object | null = null;
   destroyed = false;
+  // The options, as those who watch a pool read them.
+  readonly min: number;
+  readonly max: number;
+  readonly acquireTimeoutMillis: number;
+  readonly createTimeoutMillis: number;
+  readonly destroyTimeoutMillis: number;
+  readonly idleTimeoutMillis: number;
+  readonly reapIntervalMillis: number;
+  readonly createRetryIntervalMillis: number;
+  readonly propagateCreateError: boolean;
   readonly emitter: Events['emitter'];
   readonly #events: Events;
   readonly #factory: TarnFactory<T>;
@@ -34,7 +44,17 @@ export class Pool<T> {
     this.#events = new Events(options.log);
     this.emitter = this.#events.emitter;
     this.#factory = new TarnFactory(options, this.#events, () => queueMicrotask(() => this.#stopIfEmpty()));
-    const { engine, handles, endDeadlineMs } = settingsOf(options);
+    const limits = limitsOf(options);
+    this.min = limits.min;
+    this.max = limits.max;
+    this.acquireTimeoutMillis = limits.acquireTimeoutMillis;
+    this.createTimeoutMillis = limits.createTimeoutMillis;
+    this.destroyTimeoutMillis = limits.destroyTimeoutMillis;
+    this.idleTimeoutMillis = limits.idleTimeoutMillis;
+    this.reapIntervalMillis = limits.reapIntervalMillis;
+    this.createRetryIntervalMillis = limits.createRetryIntervalMillis;
+    this.propagateCreateError = limits.propagateCreateError;
+    const { engine, handles, endDeadlineMs } = settingsOf(options, limits);
     this.#engine = new EnginePool<T>({ ...engine, factory: this.#factory });
     this.#idleTimeoutMs = engine.idleTimeoutMs;
     this.#endDeadlineMs = endDeadlineMs;

@@ -334,8 +334,10 @@ function promiseAgeing<T>(engine: Engine<T>, now: number, promise: (what: string
 
 /** A freeze is told by a wake-up that comes late. Whatever is lent may have been lent since the last dispatch, so not before its time. */
 function promiseWatch<T>({ slots, settings, closing }: Engine<T>, now: number, promise: (what: string, atMs: number) => void): void {
-  if (closing || !settings.canValidate) return;
-  if (slots.borrowed > 0 || (slots.idle.size > 0 && settings.validateAfterIdleMs > 1_000)) promise('a look at the time', now + 1_000);
+  const drops = !settings.canValidate && settings.flushOnStale;
+  if (closing || (!settings.canValidate && !drops)) return;
+  const idlesUnseen = slots.idle.size > 0 && (drops || settings.validateAfterIdleMs > 1_000);
+  if (slots.borrowed > 0 || idlesUnseen) promise('a look at the time', now + 1_000);
 }
 
 /** Somebody needs a resource, there is room for one, and only the delay after a failure holds it back. */

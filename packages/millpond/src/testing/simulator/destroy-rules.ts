@@ -57,7 +57,7 @@ export class DestroyRules {
       case 'reclaimed': return options.reclaim === true ? undefined : wrong('nothing is reclaimed');
       case 'resetFailed': return hooks.reset ? undefined : wrong('there is no reset');
       case 'invalid': return this.#noteInvalid(memory, wrong);
-      case 'stale': return hooks.validate && options.flushOnStale === true ? undefined : wrong('nothing is flushed');
+      case 'stale': return options.flushOnStale === true && (hooks.validate || memory.suspect) ? undefined : wrong('nothing is flushed');
       case 'late': case 'leaseDestroyed': return undefined;
     }
   }

@@ -186,10 +186,14 @@ export class Ledger {
     if (now - memory.createdAt >= (options.maxLifetimeMs ?? Infinity) + ROUNDING_MS) {
       this.fault(`I9: ${name} was lent at the age of ${now - memory.createdAt} ms`);
     }
-    if (!hooks.validate || memory.leases > 0) return;
+    if (memory.leases > 0) return;
+    if (memory.suspect && now >= this.stalledUntil) this.fault(`I9: ${name} was lent unchecked after a freeze`);
+    if (!hooks.validate) {
+      memory.suspect = false; // from here on its borrower knows it
+      return;
+    }
     const trustMs = options.validateAfterIdleMs ?? Infinity;
     const frozen = now > this.stalledUntil && memory.aliveAt < this.distrustBefore;
-    if (memory.suspect && now >= this.stalledUntil) this.fault(`I9: ${name} was lent unchecked after a freeze`);
     if (frozen || now - memory.aliveAt > trustMs + ROUNDING_MS) {
       this.fault(`I9: ${name} was lent unchecked after ${now - memory.aliveAt} ms`);
     }

@@ -45,14 +45,25 @@ export class Operators {
   }
 
   async stall(): Promise<void> {
-    const { clock, random, ledger, engine, world, resources } = this.#stage;
+    const { clock, random, ledger, engine, world } = this.#stage;
     const ms = random.chance(0.5) ? random.int(1, 100) : random.int(100, 5000);
     this.#write('stalls', `for ${ms} ms`);
+    // What is settled already is heard before the time passes.
+    await clock.flush();
     ledger.stalledUntil = clock.now() + ms;
     const lateMs = ledger.stalledUntil - engine.wakeAt;
     if (lateMs > NOTICED_MS) ledger.distrustBefore = ledger.stalledUntil - world.options.idleTimeoutMs!;
-    if (lateMs > FROZEN_MS) for (const resource of resources.inPool()) resources.memoryOf(resource).suspect = true;
+    if (lateMs > FROZEN_MS) this.#suspectAll();
     await clock.stall(ms, () => this.answer());
+  }
+
+  /** What sits through a freeze has to answer; where nobody can be asked, what is idle has to go. */
+  #suspectAll(): void {
+    const { engine, world, resources } = this.#stage;
+    const idle = new Set(engine.slots.idle.toArray().map((slot) => slot.resource));
+    for (const resource of resources.inPool()) {
+      if (world.hooks.validate || (world.options.flushOnStale === true && idle.has(resource))) resources.memoryOf(resource).suspect = true;
+    }
   }
 
   async #pass(ms: number): Promise<void> {

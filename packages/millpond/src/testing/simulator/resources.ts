@@ -16,7 +16,7 @@ export interface Memory {
   /** When it was last known to be alive: created, given back, or validated. */
   aliveAt: number;
   restedAt: number;
-  /** It was there during a freeze, and has not answered since. */
+  /** It was there during a freeze, and has not answered since; where nobody can be asked: it was idle then, and has not been lent since. */
   suspect: boolean;
   uses: number;
   leases: number;
