@@ -8,6 +8,7 @@ import { ConnectionLostError, QueryTimeoutError, ResetFailedError, TransactionFa
 import { CommandTimeoutError, ConnectionLostError as RedisConnectionLostError, createRedisPool } from 'millpond/redis';
 import * as tcp from 'millpond/tcp';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
+import { NotSentError } from '../../packages/millpond/src/adapters/http/client.ts';
 
 type Options = Partial<PoolOptions<ScriptedResource>>;
 
@@ -171,6 +172,7 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
     new tcp.ConnectionLostError('orders', false, new Error('the other end closed the connection')).message,
     new RedisConnectionLostError('cache', true, new Error('Socket closed unexpectedly')).message,
     new RedisConnectionLostError('cache', false, new Error('read ECONNRESET')).message,
+    new NotSentError('http/https://api.internal', new Error('other side closed')).message,
   ],
   ERR_POOL_EXCHANGE_TIMEOUT: () => [new tcp.ExchangeTimeoutError('orders', 500).message],
   ERR_POOL_UNEXPECTED_DATA: () => [new tcp.UnexpectedDataError('orders', 19).message],

@@ -129,6 +129,29 @@ test('a request that has been out for as long as it may wait fails: nobody expec
   }
 });
 
+test('a GET is sent again on a connection that has gone from one waiting request to the next for longer than any may wait', async () => {
+  const clock = new VirtualClock();
+  const gate = new Gate();
+  let kill = true;
+  const { origin } = await serve(({ url, socket }, response) => {
+    if (url !== '/dies') gate.pass(() => response.end(url));
+    else if (kill) socket.destroy();
+    else response.end('answered');
+    if (url === '/dies') kill = false;
+  });
+  const agent = agentOf({ clock, max: 1, acquireTimeoutMs: 1_000, keepAliveTimeoutMs: Infinity });
+  const answers: Promise<unknown>[] = [];
+  for (const path of ['/one', '/two', '/dies']) {
+    answers.push(ask(agent, `${origin}${path}`).then(({ body }) => body, String));
+    if (path === '/one') continue;
+    await until('one to be served, and one to wait', () => gate.held === 1 && agent.stats().waiting === 1, Boolean);
+    await clock.advance(900);
+    gate.next();
+  }
+  expect(await Promise.all(answers)).toEqual(['/one', '/two', 'answered']);
+  expect(agent.stats().retries).toBe(1);
+});
+
 test('with retry off the end reaches the request, as with the agent of Node', async () => {
   const { origin } = await treacherous('ends');
   const agent = agentOf({ retry: false });

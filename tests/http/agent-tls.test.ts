@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 import { makeCertificate } from '@millpond/lab/certificate';
 import { HttpsAgent, type HttpsAgentOptions } from 'millpond/http';
@@ -95,6 +95,48 @@ test('the Host header names the server in the handshake, as with the agent of No
   for (const host of [`localhost:${port}`, 'localhost', 'localhost']) await ask(agent, `https://127.0.0.1:${port}`, { headers: { host } });
   expect(names).toEqual(['localhost', 'localhost', 'localhost']);
   expect(agent.stats()).toMatchObject({ keys: 1, size: 1 });
+});
+
+test('a connection is opened under the name of its pool, whichever of its requests says it how', async () => {
+  const names: unknown[] = [];
+  const { port } = await serve((request, response) => {
+    names.push((request.socket as TLSSocket & { readonly servername?: string | false }).servername);
+    response.setHeader('Connection', 'close').end();
+  }, { tls: certificate });
+  const agent = agentOf({ rejectUnauthorized: false });
+  const says: readonly https.RequestOptions[] = [
+    { headers: { host: 'one.example' } },
+    { servername: 'one.example', headers: { host: 'two.example' } },
+    { headers: { host: 'one.example' } },
+  ];
+  for (const each of says) await ask(agent, `https://127.0.0.1:${port}`, each);
+  expect(names).toEqual(['one.example', 'one.example', 'one.example']);
+});
+
+test('a request that trusts otherwise never gets a connection that others have opened', async () => {
+  const { port } = await serve((_, response) => response.end('ok'), { tls: certificate });
+  const agent = agentOf({ ca: certificate.cert });
+  const url = `https://localhost:${port}`;
+  const lax: https.RequestOptions = { checkServerIdentity: () => undefined };
+  const pinning: https.RequestOptions = { checkServerIdentity: () => new Error('not the one I know') };
+  // Not in the types of requests, and yet passed on.
+  const foreign = { secureContext: createSecureContext({ ca: ours.cert }) } as https.RequestOptions;
+  for (const each of [{}, lax]) {
+    expect(await ask(agent, url, each)).toMatchObject({ reused: false });
+    expect(await ask(agent, url, each)).toMatchObject({ reused: true });
+  }
+  // One that is written anew for each request is no other one; of one that is bound nobody can tell.
+  const anew: https.RequestOptions = { checkServerIdentity: () => undefined };
+  const bound: https.RequestOptions = { checkServerIdentity: anew.checkServerIdentity!.bind(undefined) };
+  expect(await ask(agent, url, anew)).toMatchObject({ reused: true });
+  expect(await ask(agent, url, bound)).toMatchObject({ reused: false });
+  await expect(ask(agent, url, pinning)).rejects.toThrow('not the one I know');
+  await expect(ask(agent, url, foreign)).rejects.toThrow('self-signed certificate');
+  // Lists are told apart by what is in them.
+  const protocols = () => ({ ALPNProtocols: ['http/1.1'] }) as https.RequestOptions;
+  for (const reused of [false, true]) expect(await ask(agent, url, protocols())).toMatchObject({ reused });
+  const strict = agentOf({ ca: certificate.cert, checkServerIdentity: pinning.checkServerIdentity! });
+  await expect(ask(strict, url, lax)).rejects.toThrow('not the one I know');
 });
 
 test('a connection that is lent is through with its handshake', async () => {

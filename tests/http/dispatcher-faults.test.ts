@@ -7,13 +7,14 @@ import { Readable } from 'node:stream';
 import { makeCertificate } from '@millpond/lab/certificate';
 import { startHaproxy } from '@millpond/lab/haproxy';
 import { startNginx, type NginxOptions } from '@millpond/lab/nginx';
+import type { AcquireTimeoutError } from 'millpond';
 import * as undici from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { failureOf, sleep, until } from '../support/postgres.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { seeded } from '../support/seeded.ts';
 import { dispatcherOf, get, statsOf, type TestDispatcher } from './dispatcher-stage.ts';
-import { serve, withProgram } from './stage.ts';
+import { Gate, serve, withProgram } from './stage.ts';
 
 const hello: RequestListener = (request, response) => {
   void text(request).then((body) => response.end(`hello ${body}`));
@@ -154,6 +155,68 @@ test('what the server says about its patience is kept to, with a margin: no requ
   expect(await get(dispatcher, stage.origin, { method: 'POST', body: 'late' })).toBe('hello late');
   expect(stage.sockets.length).toBe(2);
   expect(statsOf(dispatcher).retries).toBe(0);
+});
+
+test('a connection of which the server says that it takes no more is not used again', async () => {
+  const said = OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60, max=0\r\n\r\n');
+  const { origin, sockets } = await rawServer(() => said);
+  const dispatcher = dispatcherOf({ retry: false });
+  for (let nth = 0; nth < 3; nth++) expect(await get(dispatcher, origin, { method: 'POST', body: 'x' })).toBe('ok');
+  expect(sockets.length).toBe(3);
+});
+
+test('a connection that nobody uses is closed before its server may be expected to, and warm ones are replaced', async () => {
+  const { origin, sockets } = await rawServer(() => OK.replace('\r\n\r\n', '\r\nKeep-Alive: timeout=60\r\n\r\n'));
+  const dispatcher = dispatcherOf({ keepAliveTimeoutMs: 50 });
+  await dispatcher.warm(origin);
+  await until('the third', () => sockets.length, (count) => count >= 3);
+  expect(statsOf(dispatcher).pool.totals.destroyed).toMatchObject({ broken: 0 });
+  // From here on the server has said how long it waits.
+  await used(dispatcher, origin);
+  await dispatcher.warm(origin, { min: 2 });
+  const { length } = sockets;
+  await sleep(200);
+  expect(sockets.length).toBe(length);
+});
+
+test('a request that is sent again waits for connections for as long as one may wait, all in all', async () => {
+  const gate = new Gate();
+  const deaths = new Set(['/dies']);
+  const { origin } = await serve(({ url, socket }, response) => {
+    if (url === '/never') return;
+    if (deaths.delete(url!)) socket.destroy();
+    else gate.pass(() => response.end(url));
+  });
+  const dispatcher = dispatcherOf({ max: 1, acquireTimeoutMs: 3_000 });
+  const first = get(dispatcher, origin);
+  await until('it to be there', () => gate.held, (held) => held === 1);
+  const dies = failureOf(get(dispatcher, `${origin}/dies`));
+  const never = failureOf(get(dispatcher, `${origin}/never`));
+  await sleep(2_000);
+  gate.next();
+  await first;
+  const error = await dies as AcquireTimeoutError;
+  expect(error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
+  // The second time: what was left of its three seconds.
+  expect(error.waitedMs).toBeLessThan(3_000);
+  expect(statsOf(dispatcher)).toMatchObject({ retries: 1, running: 1 });
+  await dispatcher.destroy();
+  await never;
+});
+
+test('an abort while a request waits to be sent again leaves the queue at once', async () => {
+  const { origin, requests } = await rawServer((nth, connection) => nth === 1 && connection === 1 ? OK : nth === 2 ? null : HALF);
+  const dispatcher = dispatcherOf({ max: 1, acquireTimeoutMs: 60_000 });
+  await used(dispatcher, origin);
+  const controller = new AbortController();
+  const again = failureOf(get(dispatcher, origin, { path: '/again', signal: controller.signal }));
+  const longest = undici.request(origin, { dispatcher });
+  await until('it to wait again', () => statsOf(dispatcher), ({ retries, pending, running }) => retries + pending + running === 3);
+  await until('the other one to be on its way', () => requests.length, (count) => count === 3);
+  controller.abort();
+  expect(statsOf(dispatcher)).toMatchObject({ pending: 0, running: 1 });
+  expect(await again).toMatchObject({ name: 'AbortError' });
+  (await longest).body.on('error', () => undefined).destroy();
 });
 
 test('a server that closes each connection after its answer serves everybody in turn', async () => {

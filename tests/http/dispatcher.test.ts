@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { makeCertificate } from '@millpond/lab/certificate';
@@ -278,6 +279,25 @@ test('dispatch returns false when the next one would have to wait, and drain tel
   await Promise.all(done);
 });
 
+test('drain also tells those who had to wait for the requests of others', async () => {
+  const gate = new Gate();
+  const busy = await serve(gated(gate));
+  const { origin } = await serve(echo);
+  const dispatcher = dispatcherOf({ maxTotal: 1 });
+  const drained: string[] = [];
+  dispatcher.on('drain', ({ origin: of }) => drained.push(of));
+  const first = get(dispatcher, busy.origin);
+  await until('it to be at the gate', () => gate.held, (held) => held === 1);
+  const second = get(dispatcher, origin);
+  const third = get(dispatcher, busy.origin);
+  gate.next();
+  await first;
+  await second;
+  gate.open();
+  await third;
+  await until('both to be told', () => [...drained].sort(), (told) => told.join() === [busy.origin, origin].sort().join());
+});
+
 test('it tells of connections that open, close and fail to open', async () => {
   const stage = await serve(echo);
   const dispatcher = dispatcherOf();
@@ -394,6 +414,15 @@ test('over TLS the sessions are resumed, names are checked, and a Host header ha
   expect(await failureOf(get(stranger, url))).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
 });
 
+test('a Host header is found however it is written and in whatever it is brought', async () => {
+  const certificate = makeCertificate('localhost');
+  const stage = await serve(({ headers: { host } }, response) => response.end(host), { tls: certificate });
+  const dispatcher = dispatcherOf({ connect: { ca: certificate.cert } });
+  const ways = [{ HOST: 'localhost' }, ['hOst', 'localhost'], new Map([['Host', 'localhost']]), new undici.Headers({ host: 'localhost' })];
+  for (const headers of ways) expect(await get(dispatcher, stage.origin, { headers })).toBe('localhost');
+  expect(Object.keys(dispatcher.stats)).toEqual([`${stage.origin}#localhost`]);
+});
+
 test('connect may be a function, and a socket that comes too late is closed', async () => {
   const { origin, port } = await serve(echo);
   const connector = undici.buildConnector({});
@@ -408,6 +437,20 @@ test('connect may be a function, and a socket that comes too late is closed', as
   let destroyed = false;
   late!(null, { destroy: () => { destroyed = true; } } as never);
   expect(destroyed).toBe(true);
+});
+
+test('a socket of connect that dies in the tick in which it is handed over costs its request, and not the process', async () => {
+  const { port } = await serve(echo);
+  const dispatcher = dispatcherOf({
+    acquireTimeoutMs: 100,
+    connect: (_request, callback) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        callback(null, socket);
+        socket.destroy(new Error('dead on arrival'));
+      });
+    },
+  });
+  expect(await failureOf(get(dispatcher, 'http://127.0.0.1:1'))).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
 });
 
 test('wrong options are named, with what undici\'s options are called here', () => {

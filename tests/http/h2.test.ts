@@ -145,6 +145,17 @@ test('a signal or a deadline ends the stream with CANCEL, and no other', async (
   expect(stage.sessions).toHaveLength(1);
 });
 
+test('a call that is called off rejects with the reason as it is, also one that is no error', async () => {
+  const hold = held();
+  const stage = await serveH2(hold.onStream);
+  const pool = h2PoolOf({ authority: stage.authority });
+  const controller = new AbortController();
+  const called = pool.call(post('/'), 'x', { signal: controller.signal }).then(() => 'an answer', (error: unknown) => error);
+  await until('it', () => stage.open, (open) => open === 1);
+  controller.abort('enough');
+  expect(await called).toBe('enough');
+});
+
 test('an answer that is larger than it may be, or cut short, is an error', async () => {
   const stage = await serveH2((stream, headers) => {
     stream.respond({ ':status': 200 });
@@ -202,6 +213,47 @@ test('what the peer refused unseen is sent again, POST included, and what it has
   expect((await pool.call({ ':path': '/' })).status).toBe(200);
   refusals = 100;
   expect(await failureOf(pool.call(post('/refused'), 'x'))).toMatchObject({ code: 'ERR_POOL_SESSION_LOST', retryable: true });
+});
+
+test('a goodbye with an error costs what the peer has looked at, and nothing above the last stream that it names', async () => {
+  const stage = await serveH2((stream, headers, session) => {
+    if (headers[':path'] === '/seen') return;
+    if (stage.sessions.length === 1) session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, stream.id! - 2);
+    else reply(stream, headers);
+  });
+  const pool = h2PoolOf({ authority: stage.authority });
+  const seen = failureOf(pool.call(post('/seen'), 'x'));
+  await until('it', () => stage.open, (open) => open === 1);
+  expect(String((await pool.call(post('/unseen'), 'once')).body)).toBe('/unseen once');
+  expect(await seen).toMatchObject({ code: 'ERR_POOL_SESSION_LOST', retryable: false });
+  expect(stage.seen).toEqual(['/seen', '/unseen', '/unseen']);
+});
+
+test('a refusal that comes after the head of an answer is not taken for one: the peer has looked at it', async () => {
+  const frame = (type: number, flags: number, stream: number, payload: readonly number[] = []): Buffer =>
+    Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream, ...payload]);
+  let requests = 0;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.write(Buffer.concat([frame(4, 0, 0), frame(4, 1, 0)]));
+    let rest = Buffer.alloc(0);
+    let at = 24;
+    socket.on('data', (chunk: Buffer) => {
+      rest = Buffer.concat([rest, chunk]);
+      for (; rest.length >= at + 9 && rest.length >= at + 9 + rest.readUIntBE(at, 3); at += 9 + rest.readUIntBE(at, 3)) {
+        // HEADERS are answered with `:status: 200` and REFUSED_STREAM.
+        if (rest[at + 3] !== 1) continue;
+        requests++;
+        const id = rest.readUInt32BE(at + 5);
+        socket.write(Buffer.concat([frame(1, 4, id, [0x88]), frame(3, 0, id, [0, 0, 0, 7])]));
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const pool = h2PoolOf({ authority: `http://127.0.0.1:${(server.address() as { port: number }).port}` });
+  expect(await failureOf(pool.call(post('/'), 'once'))).toMatchObject({ code: 'ERR_HTTP2_STREAM_ERROR' });
+  expect(requests).toBe(1);
 });
 
 test('a half-open session is found out by a ping while streams are open, and before it is used again', async () => {

@@ -128,6 +128,9 @@ it('however the one before has read, an answer that comes before its listener wa
   const readers: ((socket: Socket) => Promise<unknown>)[] = [
     (socket) => readLine(socket),
     (socket) => once(socket, 'readable').then(() => socket.read() as unknown),
+    // Left behind.
+    (socket) => new Promise((resolve) => { socket.on('readable', () => resolve(socket.read())); }),
+    (socket) => new Promise((resolve) => { socket.on('readable', () => resolve(socket.read())).pause(); }),
     (socket) => { socket.pause(); return once(socket.resume(), 'data'); },
     (socket) => once(socket.pipe(new PassThrough()), 'data'),
   ];
@@ -143,4 +146,37 @@ it('however the one before has read, an answer that comes before its listener wa
     });
   }
   expect(pool.stats().totals.created).toBe(1);
+});
+
+it('nor does it vanish when the one before took his listener away as he gave the connection back', async () => {
+  const { pool } = poolOfOne();
+  await using _pool = pool;
+  const lease = await pool.acquire();
+  const { resource } = lease;
+  const listener = (): void => undefined;
+  resource.on('readable', listener);
+  await until('it to be heard', () => resource.readableFlowing, (flowing) => flowing === false);
+  resource.off('readable', listener);
+  lease.release();
+  await pool.use(async (socket) => {
+    expect(socket).toBe(resource);
+    socket.write('patience\n');
+    await until('the answer', () => socket.readableLength, (length) => length === 'patience\n'.length);
+    expect(await readLine(socket)).toBe('patience');
+  });
+});
+
+it('what a borrower said about keeping the process alive does not outlive his lease', async () => {
+  const { pool } = poolOfOne();
+  await using _pool = pool;
+  const keepsAlive = (socket: Socket): boolean => (socket as never as { _handle: { hasRef(): boolean } })._handle.hasRef();
+  const { resource: socket } = await pool.use((borrowed) => ({ resource: borrowed.unref() }));
+  await pool.use((again) => {
+    again.write('x\n');
+    expect([again, keepsAlive(again)]).toEqual([socket, true]);
+    return readLine(again);
+  });
+  await until('it to rest', () => keepsAlive(socket), (does) => !does);
+  await pool.use((again) => void again.ref());
+  expect(keepsAlive(socket)).toBe(false);
 });

@@ -1,10 +1,12 @@
 // What the adapter accepts, refuses and assumes. No message may show a value.
 
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Pool, type KeyedPool } from 'millpond';
 import { createTcpPool, createTcpPools, tcpFactory, type TcpAddress, type TcpPoolOptions } from 'millpond/tcp';
+import { VirtualClock } from 'millpond/testing';
 import { expect, it } from 'vitest';
+import { until } from '../support/postgres.ts';
 
 const SECRET = 'do not show me';
 
@@ -74,6 +76,30 @@ it('starts as many connects at once as are needed over TCP, and two with TLS', a
   expect(await atOnce({ tls: true })).toBe(2);
   expect(await atOnce({ tls: true, maxCreating: 5 })).toBe(5);
   expect(await atOnce({ maxCreating: 1 })).toBe(1);
+});
+
+it('looks every half second at least over TCP whether a server is back, and with TLS as seldom as any pool', async () => {
+  const slowest = async (options: object): Promise<number> => {
+    const clock = new VirtualClock();
+    const delays: number[] = [];
+    const lookup: LookupFunction = (_name, _options, callback) => callback(Object.assign(new Error('no'), { code: 'EAI_AGAIN' }), '');
+    const pool = createTcpPool({ host: 'some.name', port: 1, clock, lookup, acquireTimeoutMs: Infinity, ...options } as TcpPoolOptions);
+    pool.on('createError', ({ retryInMs = NaN }) => delays.push(retryInMs));
+    const waiting = pool.acquire().catch(() => undefined);
+    for (let nth = 1; nth <= 9; nth++) {
+      await until('the next failure', () => delays.length, (count) => count === nth);
+      await clock.advance(delays[nth - 1]!);
+    }
+    await pool.close();
+    await waiting;
+    return Math.max(...delays);
+  };
+  expect(await slowest({})).toBeLessThanOrEqual(500);
+  for (const options of [{ tls: true }, { createRetry: {} }]) {
+    const longest = await slowest(options);
+    expect(longest).toBeGreaterThan(3_000);
+    expect(longest).toBeLessThanOrEqual(5_000);
+  }
 });
 
 it('types what is lent: a TLSSocket with tls, a Socket without', async () => {

@@ -53,6 +53,13 @@ it('knows an address again, however it is written, and a Unix socket by its path
   await until('the Unix socket to be closed', () => local.connections.size, (size) => size === 0);
 });
 
+it('does not take the name of a Unix socket for a host and a port', async () => {
+  await using pools = createTcpPools({ max: 1, createRetry: false });
+  expect(await pools.use({ host: '127.0.0.1', port: one.port }, (socket) => ask(socket, 'hello'))).toBe('hello');
+  const error = await failureOf(pools.acquire({ path: `127.0.0.1:${one.port}` }));
+  expect(error).toMatchObject({ code: 'ERR_POOL_CREATE_FAILED', cause: { code: 'ENOENT' } });
+});
+
 it('tells whoever names a wrong address, and nobody else', async () => {
   await using pools = createTcpPools({ name: 'lines' });
   const wrong: [unknown, string][] = [

@@ -138,7 +138,8 @@ export class Connection {
     if (lease === undefined || request === undefined) return;
     this.lease = undefined;
     this.request = undefined;
-    const now = owner.now();
+    // It may go to the next one from here, without being looked at again.
+    const now = this.checkedAt = owner.now();
     // A request that was destroyed before its turn has sent nothing: for the server the connection has been idle all the time.
     const used = request.socket === socket;
     socket._httpMessage = null;

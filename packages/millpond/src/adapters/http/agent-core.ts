@@ -12,7 +12,7 @@ import type { AgentRequest, AgentSocket } from './agent-internals.ts';
 import { Origin } from './agent-origin.ts';
 import { Waiting } from './agent-waiting.ts';
 import type { AgentSettings } from './options.ts';
-import { originText, serverNameOf } from './origin.ts';
+import { originText, serverNameOf, trustText } from './origin.ts';
 import type { HttpAgentStats, HttpWarmOptions } from './types.ts';
 
 /** The agent, as the core calls it: methods that a derived class may have overridden. */
@@ -111,22 +111,27 @@ export class AgentCore implements Owner {
    * With TLS that includes the Host header, of which the name for the handshake is made.
    */
   private originOf(options: RequestOptions, request: AgentRequest | undefined): Origin {
+    const name = this.nameOf(options);
+    const key = this.agent.protocol === 'https:' ? `${name}\n${hostHeader(request) ?? ''}` : name;
+    return this.known.get(key) ?? this.learn(key, options, request);
+  }
+
+  /** As Node has it, and what Node leaves out: whoever checks a certificate otherwise does not get a connection that others trust. */
+  private nameOf(options: RequestOptions): string {
     const { agent } = this;
     const name = agent.getName(options);
-    const key = agent.protocol === 'https:' ? `${name}\n${hostHeader(request) ?? ''}` : name;
-    return this.known.get(key) ?? this.learn(key, options, request);
+    return agent.protocol === 'https:' ? name + trustText(options, agent.options as RequestOptions) : name;
   }
 
   private learn(key: string, given: RequestOptions, request: AgentRequest | undefined): Origin {
     const options = this.merged(given, hostHeader(request));
-    const name = this.agent.getName(options);
+    const name = this.nameOf(options);
     let origin = this.origins.get(name);
     if (origin === undefined) {
       this.forgetOrigins();
       origin = new Origin(name, this.textOf(name, options), options);
       this.origins.set(name, origin);
     }
-    origin.hostHeader = hostHeader(request);
     // Many names may mean the same place: those of bare addresses do.
     if (this.known.size > 4 * this.lookThroughAt) this.known.clear();
     this.known.set(key, origin);
@@ -148,7 +153,7 @@ export class AgentCore implements Owner {
     const { protocol } = this.agent;
     const { host = 'localhost', port, socketPath } = options as Place;
     // What this request adds to what is so for all of them: an identity that others to the same server do not have.
-    const plain = this.agent.getName(this.merged({ host, port, socketPath }, undefined));
+    const plain = this.nameOf(this.merged({ host, port, socketPath }, undefined));
     return originText({ protocol, host, port, socketPath }, name === plain ? '' : name);
   }
 
@@ -166,7 +171,9 @@ export class AgentCore implements Owner {
     origin: Origin, callback: (error: Error | null, socket?: AgentSocket) => void,
   ): AgentSocket | null | undefined {
     const { agent } = this;
-    const options = this.merged(origin.options, origin.hostHeader);
+    const options = this.merged(origin.options, undefined);
+    // Part of its name, and what the request that waited last says of it need not be: there it may stand in a Host header.
+    options['servername'] = origin.servername;
     options['path'] = options['socketPath'] ?? null;
     options['encoding'] = null;
     options['_agentKey'] = origin.name;

@@ -12,7 +12,8 @@ export class Origin {
   readonly text: string;
   /** How to connect there: of the request that waited last, since what differs between them is not part of the name. */
   options: Readonly<Record<string, unknown>>;
-  hostHeader: string | undefined = undefined;
+  /** For the handshake. */
+  readonly servername: unknown;
   /** What its server said last about how long it keeps connections, and how long they may be idle by that. */
   hint: string | undefined = undefined;
   restMs: number | undefined = undefined;
@@ -30,5 +31,6 @@ export class Origin {
     this.name = name;
     this.text = text;
     this.options = options;
+    this.servername = options['servername'];
   }
 }

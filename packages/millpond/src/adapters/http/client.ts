@@ -15,7 +15,7 @@ import type { HttpConnection, HttpOrigin } from './dispatcher-types.ts';
 const KEEP_ALIVE = 'keep-alive';
 
 /** A request that was handed to a Client whose connection turned out to be gone. Nothing of it was sent. */
-class NotSentError extends PoolError {
+export class NotSentError extends PoolError {
   constructor(pool: string, cause: unknown) {
     const why = cause instanceof Error ? ` (${cause.message})` : '';
     super(`Pool "${pool}": the connection was lost before the request was sent${why}, and so were others. It can be sent again.`, {
@@ -40,9 +40,20 @@ export interface ConnectionSettings {
   readonly onOpen: (connection: Connection) => void;
   readonly onLost: (connection: Connection, cause: unknown) => void;
   readonly onFailed: (origin: HttpOrigin, error: unknown) => void;
+  /** It has been there for as long as it may be idle, and was never used. */
+  readonly onUnused: (connection: Connection) => void;
   /** With what requests end when the pool ends their connection. */
   readonly farewell: () => unknown;
 }
+
+/** How long connections to an origin may be idle, by what its server has last said. */
+interface Patience {
+  hint: string | undefined;
+  usableMs: number;
+}
+
+/** A longer timer than this would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 export class Connection implements HttpConnection {
   readonly client: UndiciClient;
@@ -57,16 +68,18 @@ export class Connection implements HttpConnection {
   private busy = false;
   private handedOver = false;
   private attached = false;
-  private hint: string | undefined = undefined;
-  private usableMs: number;
+  private readonly patience: Patience;
+  /** The server has said that it takes no more requests on it. */
+  private spent = false;
   private staleAt = Infinity;
+  private readonly unused: NodeJS.Timeout;
   private readonly listeners = new Set<(cause: unknown) => void>();
   /** Of whoever has a request on it. */
   private lease: Lease<unknown> | undefined = undefined;
 
-  constructor(settings: ConnectionSettings, origin: HttpOrigin, pool: string, socket: Socket) {
+  constructor(settings: ConnectionSettings, origin: HttpOrigin, pool: string, socket: Socket, patience: Patience) {
     this.settings = settings;
-    this.usableMs = settings.keepAliveTimeoutMs;
+    this.patience = patience;
     this.origin = origin;
     this.pool = pool;
     this.socket = socket;
@@ -81,6 +94,8 @@ export class Connection implements HttpConnection {
     // Whatever a server says before it was asked (or its farewell) ends it. Until the Client has the socket, nobody else would notice.
     socket.on('readable', this.onUnasked);
     socket.unref();
+    // Once it has been used, the Client closes it when the server does.
+    this.unused = setTimeout(() => settings.onUnused(this), Math.min(patience.usableMs, LONGEST_MS)).unref();
   }
 
   /** It may not be lent. */
@@ -101,7 +116,9 @@ export class Connection implements HttpConnection {
   /** The request is over. */
   finish(): void {
     this.busy = false;
-    if (this.usableMs !== Infinity) this.staleAt = performance.now() + this.usableMs;
+    const { usableMs } = this.patience;
+    if (this.spent) this.staleAt = -Infinity;
+    else if (usableMs !== Infinity) this.staleAt = performance.now() + usableMs;
     // Not at once: this is said from the middle of what the Client does about its loss.
     if (this.isLost) queueMicrotask(() => this.free());
   }
@@ -121,12 +138,17 @@ export class Connection implements HttpConnection {
 
   /** What the server says with an answer about how long it keeps the connection. */
   noteHint(headers: RawHeaders): void {
+    const { patience, settings } = this;
     const value = keepAliveIn(headers);
-    if (value === this.hint) return;
     // It says the same each time.
-    this.hint = value;
-    const timeoutMs = value === undefined ? undefined : parseKeepAlive(value).timeoutMs;
-    this.usableMs = timeoutMs === undefined ? this.settings.keepAliveTimeoutMs : usableMs(timeoutMs, this.settings.marginMs);
+    if (value === patience.hint) return;
+    const { timeoutMs, max } = parseKeepAlive(value ?? '');
+    if (max === 0) {
+      this.spent = true;
+      return;
+    }
+    patience.hint = value;
+    patience.usableMs = timeoutMs === undefined ? settings.keepAliveTimeoutMs : usableMs(timeoutMs, settings.marginMs);
   }
 
   listen(listener: (cause?: unknown) => void): () => void {
@@ -140,6 +162,7 @@ export class Connection implements HttpConnection {
     if (this.isLost) return;
     this.isLost = true;
     this.cause = cause;
+    clearTimeout(this.unused);
     this.settings.onLost(this, cause);
     for (const listener of [...this.listeners]) listener(cause);
     this.free();
@@ -175,6 +198,7 @@ export class Connection implements HttpConnection {
         return;
       }
       this.attached = true;
+      clearTimeout(this.unused);
       this.socket.off('readable', this.onUnasked);
       this.socket.ref();
       callback(null, this.socket);
@@ -196,18 +220,19 @@ export class Connection implements HttpConnection {
 
 /** A factory of connections to one origin. */
 export function connectionFactory(settings: ConnectionSettings, origin: HttpOrigin, pool: string): Factory<HttpConnection> {
+  const patience: Patience = { hint: undefined, usableMs: settings.keepAliveTimeoutMs };
   return {
     async create({ signal }) {
-      let socket: Socket;
       try {
-        socket = await open(settings.connect, origin, signal);
+        return await open(settings.connect, origin, signal, (socket) => {
+          const connection = new Connection(settings, origin, pool, socket, patience);
+          settings.onOpen(connection);
+          return connection;
+        });
       } catch (error) {
         settings.onFailed(origin, error);
         throw error;
       }
-      const connection = new Connection(settings, origin, pool, socket);
-      settings.onOpen(connection);
-      return connection;
     },
     destroy: (connection) => inside(connection).destroy(),
     isBroken: (connection) => inside(connection).broken,
@@ -221,8 +246,13 @@ function inside(connection: HttpConnection): Connection {
   return connection as Connection;
 }
 
-/** Connects, or leaves nothing behind. */
-function open(connect: Connector, { url, servername }: HttpOrigin, signal: AbortSignal): Promise<Socket> {
+/**
+ * Connects, or leaves nothing behind. `keep` is called in the same tick, so that the socket is never without somebody who hears of its
+ * errors.
+ */
+function open(
+  connect: Connector, { url, servername }: HttpOrigin, signal: AbortSignal, keep: (socket: Socket) => Connection,
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const { host, protocol, port } = url;
@@ -240,7 +270,7 @@ function open(connect: Connector, { url, servername }: HttpOrigin, signal: Abort
       if (error !== null && error !== undefined) reject(error);
       else if (socket === null) reject(new Error('connect called back with neither an error nor a socket'));
       else if (signal.aborted) socket.destroy();
-      else resolve(socket);
+      else resolve(keep(socket));
     });
   });
 }

@@ -27,6 +27,8 @@ export class Core {
   #destroying: Promise<void> | undefined = undefined;
   readonly #traffic = new WeakMap<object, Traffic>();
   #last: Traffic | undefined = undefined;
+  /** Those that are full. */
+  #full: Traffic[] = [];
 
   constructor(settings: DispatcherSettings, undici: Undici) {
     this.settings = settings;
@@ -37,6 +39,7 @@ export class Core {
       onOpen: ({ origin, client }) => this.emit('connect', origin, [client]),
       onLost: ({ origin, client }, cause) => this.emit('disconnect', origin, [client], cause),
       onFailed: (origin, error) => this.emit('connectionError', origin, [], error),
+      onUnused: (connection) => void this.pools.get(connection.origin)?.evict({ where: (each) => each === connection }),
       farewell: () => this.reason,
     };
     this.pools = new KeyedPool<HttpOrigin, HttpConnection>({
@@ -54,7 +57,13 @@ export class Core {
     if (typeof options !== 'object' || options === null) throw new errors.InvalidArgumentError('opts must be an object.');
     const origin = this.#origins.of(options);
     if (origin === undefined) throw new errors.InvalidArgumentError('opts.origin must be an http or https URL, or its string.');
-    return this.#trafficTo(origin).start(options, handler);
+    const traffic = this.#trafficTo(origin);
+    traffic.start(options, handler);
+    if (!traffic.full && !traffic.hasRoom) {
+      traffic.full = true;
+      this.#full.push(traffic);
+    }
+    return !traffic.full;
   }
 
   async warm(origin: string | URL, options: HttpDispatcherWarmOptions = {}): Promise<void> {
@@ -117,6 +126,12 @@ export class Core {
 
   over(): void {
     if (--this.active === 0) this.#onDone?.();
+    // Also those whose own requests are over: they may have had to wait for others' (maxTotal).
+    const ready = this.#full.length === 0 ? [] : this.#full.filter(({ hasRoom }) => hasRoom);
+    if (ready.length === 0) return;
+    this.#full = this.#full.filter((traffic) => !ready.includes(traffic));
+    for (const traffic of ready) traffic.full = false;
+    for (const { origin } of ready) this.emit('drain', origin, []);
   }
 
   async #close(): Promise<void> {
@@ -139,10 +154,11 @@ class Traffic implements Exchanges {
   readonly undici: Undici;
   readonly plain: boolean;
   readonly mayRetry: boolean;
+  readonly acquireTimeoutMs: number;
   retries = 0;
-  private active = 0;
   /** A dispatch was answered with false: somebody may wait for `drain`. */
-  private full = false;
+  full = false;
+  private active = 0;
   private readonly core: Core;
 
   constructor(core: Core, origin: HttpOrigin, pool: Pool<Connection>) {
@@ -152,15 +168,19 @@ class Traffic implements Exchanges {
     this.undici = core.undici;
     this.plain = core.plain;
     this.mayRetry = core.settings.retry;
+    this.acquireTimeoutMs = core.settings.acquireTimeoutMs;
   }
 
-  /** True: another one would not have to wait. */
-  start(options: Dispatch, handler: Handler): boolean {
+  start(options: Dispatch, handler: Handler): void {
     this.active++;
     this.core.active++;
     new Exchange(this, options, handler).begin();
-    this.full ||= !this.hasRoom();
-    return !this.full;
+  }
+
+  /** Another one would not have to wait. */
+  get hasRoom(): boolean {
+    const { settings, active } = this.core;
+    return this.active < settings.max && active < settings.maxTotal;
   }
 
   refusal(error: unknown): unknown {
@@ -173,13 +193,5 @@ class Traffic implements Exchanges {
   over(): void {
     this.active--;
     this.core.over();
-    if (!this.full || !this.hasRoom()) return;
-    this.full = false;
-    this.core.emit('drain', this.origin, []);
-  }
-
-  private hasRoom(): boolean {
-    const { settings, active } = this.core;
-    return this.active < settings.max && active < settings.maxTotal;
   }
 }

@@ -29,6 +29,7 @@ export interface Exchanges {
   /** Whether Clients take the names of {@link Handler}. */
   readonly plain: boolean;
   readonly mayRetry: boolean;
+  readonly acquireTimeoutMs: number;
   /** Requests that went to another connection. */
   retries: number;
   readonly pool: Pool<Connection>;
@@ -54,6 +55,8 @@ export class Exchange implements Handler {
   private reason: unknown = undefined;
   private ended = false;
   private retries = 0;
+  /** For connections, so far. */
+  private waitedMs = 0;
 
   constructor(host: Exchanges, options: Dispatch, handler: Handler) {
     this.host = host;
@@ -92,7 +95,7 @@ export class Exchange implements Handler {
 
   onHeaders(statusCode: number, headers: RawHeaders, resume: () => void, statusText: string): boolean | void {
     this.answered = true;
-    this.connection?.noteHint(headers);
+    if (statusCode >= 200) this.connection?.noteHint(headers);
     return this.handler.onHeaders(statusCode, headers, resume, statusText);
   }
 
@@ -129,6 +132,8 @@ export class Exchange implements Handler {
     if (this.mayGoAgain(error, connection)) {
       this.retries++;
       this.host.retries++;
+      // From here on there is nothing in a Client that could be aborted.
+      this.abortSent = undefined;
       this.acquire();
     } else {
       this.fail(this.aborted ? this.reason : error);
@@ -155,10 +160,12 @@ export class Exchange implements Handler {
     // Whoever gives a connection back calls; what follows runs in the context of whoever asked.
     const scope = new AsyncResource('millpond.Exchange');
     let settled = false;
+    const since = performance.now();
     const leave = Pool.queue(
       pool,
       (late) => {
         settled = true;
+        this.waitedMs += performance.now() - since;
         this.leave = undefined;
         scope.runInAsyncScope(this.send, this, late);
       },
@@ -167,6 +174,8 @@ export class Exchange implements Handler {
         this.leave = undefined;
         scope.runInAsyncScope(this.fail, this, this.host.refusal(error));
       },
+      // One deadline, however many connections it takes.
+      Math.max(1, Math.ceil(this.host.acquireTimeoutMs - this.waitedMs)),
     );
     // It may have been served or refused in that call, and wait again.
     if (!settled) this.leave = leave;
@@ -176,7 +185,6 @@ export class Exchange implements Handler {
     const connection = lease.resource;
     this.lease = lease;
     this.connection = connection;
-    this.abortSent = undefined;
     this.sent = false;
     this.reused = connection.answers > 0;
     connection.occupy(lease);

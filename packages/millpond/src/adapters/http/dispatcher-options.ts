@@ -50,8 +50,9 @@ export interface DispatcherSettings {
   readonly max: number;
   readonly maxTotal: number;
   readonly retry: boolean;
+  readonly acquireTimeoutMs: number;
   /** Needs undici, which is loaded when everything else is known to be right. */
-  connection(undici: Undici): Omit<ConnectionSettings, 'onOpen' | 'onLost' | 'onFailed' | 'farewell'>;
+  connection(undici: Undici): Omit<ConnectionSettings, 'onOpen' | 'onLost' | 'onFailed' | 'onUnused' | 'farewell'>;
 }
 
 export function dispatcherSettings(options: DispatcherOptions<object>): DispatcherSettings {
@@ -84,6 +85,7 @@ export function dispatcherSettings(options: DispatcherOptions<object>): Dispatch
     min: options.min ?? 0,
     max: options.max ?? MAX,
     maxTotal: options.maxTotal ?? Infinity,
+    acquireTimeoutMs: options.acquireTimeoutMs ?? 5_000,
     connection: (module) => ({
       undici: module, clientOptions, marginMs: keepAliveMarginMs, keepAliveTimeoutMs,
       connect: typeof connect === 'function' ? connect

@@ -47,18 +47,30 @@ function servernameOf({ servername, headers }: Dispatch): string | undefined {
   return name === undefined || /^[\d.]*$/.test(name) ? undefined : name;
 }
 
+/** In whichever way undici takes headers: as names and values in turn, as something that gives pairs, or as an object. */
 function hostIn(headers: unknown): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined;
-  let host: unknown;
   if (Array.isArray(headers)) {
-    for (let i = 0; i + 1 < headers.length; i += 2) if (isHost(headers[i])) host = headers[i + 1];
-  } else if (typeof (headers as Map<string, unknown>).get === 'function') {
-    host = (headers as Map<string, unknown>).get('host');
-  } else {
-    const named = headers as Readonly<Record<string, unknown>>;
-    host = named.host ?? named.Host;
+    for (let i = 0; i + 1 < headers.length; i += 2) if (isHost(headers[i])) return textOf(headers[i + 1]);
+    return undefined;
   }
-  return typeof host === 'string' || Buffer.isBuffer(host) ? host.toString() : undefined;
+  if (isIterable(headers)) {
+    // What can be gone through once only is left for the Client.
+    if ((headers[Symbol.iterator]() as unknown) === headers) return undefined;
+    for (const [name, value] of headers) if (isHost(name)) return textOf(value);
+    return undefined;
+  }
+  const named = headers as Readonly<Record<string, unknown>>;
+  for (const name in named) if (isHost(name) && Object.hasOwn(named, name)) return textOf(named[name]);
+  return undefined;
+}
+
+function isIterable(headers: object): headers is Iterable<readonly unknown[]> {
+  return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function';
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' || Buffer.isBuffer(value) ? value.toString() : undefined;
 }
 
 function isHost(name: unknown): boolean {

@@ -3,7 +3,7 @@
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
 import type { AcquireOptions } from '../../index.ts';
 import { Watch } from '../common/watch.ts';
-import { cancel } from './h2-session.ts';
+import { cancel, sessionOf } from './h2-session.ts';
 import { CallTimeoutError, isUntouched, ResponseTooLargeError, SessionLostError } from './h2-errors.ts';
 import type { H2Answer, H2CallOptions, H2Headers, H2RequestOptions } from './h2-types.ts';
 
@@ -22,6 +22,8 @@ export class Call {
   readonly #body: string | Uint8Array | undefined;
   readonly #options: H2CallOptions;
   readonly #deadline: number;
+  /** Something of an answer has come: whatever the peer says now, it has looked at the request. */
+  #begun = false;
 
   constructor(pool: Streams, headers: H2Headers, body: string | Uint8Array | undefined, options: H2CallOptions) {
     this.#pool = pool;
@@ -36,10 +38,12 @@ export class Call {
       const stream = await this.#pool.request(this.#headers, { ...this.#acquireOptions(), endStream: this.#body === undefined });
       // A stream that has closed does not know it any more.
       const { session } = stream;
+      this.#begun = false;
       try {
         return await this.#answer(stream);
       } catch (error) {
-        const untouched = isUntouched(error, stream.rstCode);
+        const refused = session !== undefined && sessionOf(session).refused(stream);
+        const untouched = !this.#begun && (refused || isUntouched(error, stream.rstCode));
         if (untouched && retries < MOST_RETRIES && this.#options.signal?.aborted !== true && performance.now() < this.#deadline) continue;
         throw this.#lastWord(error, session, untouched);
       }
@@ -68,7 +72,11 @@ export class Call {
         remainingMs: this.#deadline === Infinity ? undefined : Math.max(1, this.#deadline - performance.now()),
         onTimeout: () => new CallTimeoutError(this.#pool.name, this.#options.timeoutMs!),
       }, (error) => cancel(stream, error));
-      stream.on('response', (received) => { headers = received; });
+      stream.on('headers', () => { this.#begun = true; });
+      stream.on('response', (received) => {
+        this.#begun = true;
+        headers = received;
+      });
       stream.on('trailers', (received: IncomingHttpHeaders) => { trailers = received; });
       stream.on('data', (chunk: Buffer) => {
         size += chunk.length;
@@ -90,9 +98,12 @@ export class Call {
   }
 
   #lastWord(error: unknown, session: ClientHttp2Stream['session'], retryable: boolean): unknown {
+    if (error instanceof CallTimeoutError || error instanceof ResponseTooLargeError) return error;
+    const { signal } = this.#options;
+    // Which need be no error, as that of a stream has to.
+    if (signal?.aborted === true) return signal.reason;
     const lost = session === undefined || session.destroyed || session.closed;
     if (!retryable && !lost) return error;
-    if (error instanceof CallTimeoutError || error instanceof ResponseTooLargeError || error === this.#options.signal?.reason) return error;
     if (error instanceof SessionLostError && error.retryable === retryable) return error;
     const why = error instanceof Error ? error.message : String(error);
     return new SessionLostError(this.#pool.name, why, { retryable, cause: error });

@@ -9,17 +9,11 @@ import { classify } from './client-classify.ts';
 import { isUntouched } from './h2-errors.ts';
 import { Call } from './h2-call.ts';
 import { h2PoolSettings, h2Settings, type H2Settings } from './h2-options.ts';
-import { cancel, openSession, type H2Session } from './h2-session.ts';
+import { cancel, openSession, sessionOf } from './h2-session.ts';
 import type { H2Answer, H2CallOptions, H2FactoryOptions, H2Headers, H2PoolOptions, H2RequestOptions } from './h2-types.ts';
 
 /** A session may end between its lease and its first frame; whoever meets that so often is told. */
 const MOST_RETRIES = 3;
-
-const sessions = new WeakMap<ClientHttp2Session, H2Session>();
-
-function sessionOf(session: ClientHttp2Session): H2Session {
-  return sessions.get(session)!;
-}
 
 /**
  * A factory of HTTP/2 sessions for a {@link Pool} or KeyedPool with `sharing`. {@link createH2Pool} makes such a pool with what else
@@ -32,9 +26,7 @@ export function h2Factory(options: H2FactoryOptions): Factory<ClientHttp2Session
 function makeFactory(settings: H2Settings): Factory<ClientHttp2Session> {
   return {
     async create({ signal }) {
-      const opened = await openSession(settings, signal);
-      sessions.set(opened.session, opened);
-      return opened.session;
+      return (await openSession(settings, signal)).session;
     },
     destroy(session, { reason, signal }) {
       // These did not answer, or are known to be dead: there is nothing to wait for.

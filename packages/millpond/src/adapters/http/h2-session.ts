@@ -8,6 +8,12 @@ import { Watch } from '../common/watch.ts';
 import type { H2Settings } from './h2-options.ts';
 import { SessionLostError } from './h2-errors.ts';
 
+const sessions = new WeakMap<object, H2Session>();
+
+export function sessionOf(session: object): H2Session {
+  return sessions.get(session)!;
+}
+
 export class H2Session {
   readonly session: ClientHttp2Session;
   /** How many streams the peer allows, once it has said so. */
@@ -22,14 +28,20 @@ export class H2Session {
   #heartbeat: NodeJS.Timeout | undefined = undefined;
   #ping: Watch | undefined = undefined;
   #heard = 0;
+  /** The last stream that the peer may have looked at, once it has said goodbye. */
+  #lastTaken = Infinity;
   #socket: Socket | undefined = undefined;
 
   constructor(session: ClientHttp2Session, settings: H2Settings) {
     this.session = session;
     this.#settings = settings;
+    sessions.set(session, this);
     session.on('connect', (_session, socket) => { this.#socket = socket; });
     session.on('remoteSettings', ({ maxConcurrentStreams }: Http2Settings) => this.#allow(maxConcurrentStreams));
-    session.on('goaway', (code) => this.lose(new SessionLostError(settings.pool, `the peer sent GOAWAY, code ${code}`)));
+    session.on('goaway', (code, lastStreamID) => {
+      this.#lastTaken = lastStreamID;
+      this.lose(new SessionLostError(settings.pool, `the peer sent GOAWAY, code ${code}`));
+    });
     // Of the session's own; every stream on it has its own error.
     session.on('error', (error) => this.lose(error));
     session.on('close', () => this.lose(this.cause ?? new SessionLostError(settings.pool, 'it was closed')));
@@ -68,6 +80,11 @@ export class H2Session {
   note(stream: ClientHttp2Stream): void {
     this.#streams++;
     stream.once('close', () => this.#streams--);
+  }
+
+  /** Did the peer say that it has not looked at it? With an error in its goodbye Node ends all streams in the same way. */
+  refused(stream: ClientHttp2Stream): boolean {
+    return stream.id !== undefined && stream.id > this.#lastTaken;
   }
 
   /** Resolves true when the peer answers. */

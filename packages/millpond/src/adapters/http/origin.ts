@@ -30,3 +30,41 @@ export function serverNameOf(host: string, hostHeader?: string): string {
   const name = hostHeader === undefined ? host : bracket > 0 ? hostHeader.slice(1, bracket) : hostHeader.split(':', 1)[0]!;
   return isIP(name) === 0 ? name : '';
 }
+
+/** What decides whom a connection trusts, or speaks as, and is not part of the name that Node's agent gives it. */
+const OF_TRUST = ['checkServerIdentity', 'secureContext', 'pskCallback', 'ALPNProtocols', 'minDHSize'] as const;
+
+/** The same for options that trust the same; empty where they say no more than the agent's. */
+export function trustText(options: Readonly<Record<string, unknown>>, agents: Readonly<Record<string, unknown>>): string {
+  let text = '';
+  for (const key of OF_TRUST) {
+    const value = options[key];
+    if (value === undefined || value === null || value === agents[key]) continue;
+    const isText = key === 'ALPNProtocols' || (typeof value !== 'object' && typeof value !== 'function');
+    text += `:${key}=${isText ? JSON.stringify(value) : numberOf(value)}`;
+  }
+  return text;
+}
+
+const numbers = new WeakMap<object, number>();
+const sources = new Map<string, number>();
+/** A program has as many as it has places where such functions are written; one that has more writes programs. */
+const MOST_SOURCES = 1_000;
+const NO_SOURCE = '[native code]';
+let lastNumber = 0;
+
+/**
+ * An object is the same as itself only, a function the same as another of the same source: most are written where the request is made, and
+ * otherwise each request would have a pool of its own. What is bound, or native, does not tell its source.
+ */
+function numberOf(value: object): number {
+  let number = numbers.get(value);
+  if (number === undefined) {
+    const source = typeof value === 'function' ? String(value) : NO_SOURCE;
+    const told = !source.includes(NO_SOURCE);
+    number = (told ? sources.get(source) : undefined) ?? ++lastNumber;
+    numbers.set(value, number);
+    if (told && sources.size < MOST_SOURCES) sources.set(source, number);
+  }
+  return number;
+}

@@ -79,7 +79,7 @@ export function makeFactory(options: TcpFactoryOptions, name: string, tickets?: 
       const session = known(socket);
       if (!session.usable) return false;
       if (await orAborted(validate(socket, { signal }), signal) === false) return false;
-      resetSocket(session, settings.connect); // what the probe left half-read makes it as unfit as what a borrower left
+      await resetSocket(session, settings.connect); // what the probe left half-read makes it as unfit as what a borrower left
       return true;
     };
   }

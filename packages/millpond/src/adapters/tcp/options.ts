@@ -81,9 +81,12 @@ export function splitPoolsOptions(options: TcpPoolsOptions): {
   return { pool: { ...creating(options), ...presetPerKey(options, name), ...pool }, connect: { ...connect, ...tls } };
 }
 
-/** A connect over TCP costs a server next to nothing, so all that are needed may run at once; with TLS the pool's own default holds. */
-function creating({ tls }: TcpConnectOptions): { readonly maxCreating?: number } {
-  return tls === undefined || tls === false ? { maxCreating: Infinity } : {};
+/**
+ * A connect over TCP costs a server next to nothing, and one that is refused even less. So all that are needed may run at once, and a server
+ * that comes back need not wait long to be found; with TLS the pool's own defaults hold.
+ */
+function creating({ tls }: TcpConnectOptions): Pick<PoolOptions<Socket>, 'maxCreating' | 'createRetry'> {
+  return tls === undefined || tls === false ? { maxCreating: Infinity, createRetry: { maxDelayMs: 500 } } : {};
 }
 
 /** The options of {@link tcpFactory}, checked. */
@@ -109,7 +112,10 @@ export function factorySettings(options: TcpFactoryOptions, name: string): Facto
 /** What makes two addresses the same: names of hosts know no case. Throws {@link InvalidOptionError}. */
 export function keyOf(address: TcpAddress, name = 'tcp'): string {
   checkAddress(address, name);
-  return address.path ?? `${(address.host ?? 'localhost').toLowerCase()}:${address.port}`;
+  const { path, host = 'localhost', port } = address;
+  if (path === undefined) return `${host.toLowerCase()}:${port}`;
+  // A bare name could be that of a host.
+  return path.includes(':') && !path.includes('/') ? `./${path}` : path;
 }
 
 function checkAddress(address: TcpAddress, name: string): void {

@@ -10,8 +10,29 @@ export interface SocketSettings {
   readonly noDelay: boolean;
 }
 
-/** Throws when it must not be used again. */
-export function resetSocket(session: TcpSession, settings: SocketSettings): void {
+/** Throws, or rejects, when it must not be used again. */
+export function resetSocket(session: TcpSession, settings: SocketSettings): Promise<void> | void {
+  const { socket } = session;
+  if (socket.readableFlowing !== false) {
+    tidyUp(session, settings);
+    return undefined;
+  }
+  // Only a tick after the last listener for 'readable' has gone does Node take note of it, and sets a socket flowing that was made to go on
+  // reading before.
+  socket.removeAllListeners('readable');
+  return new Promise((resolve, reject) => {
+    process.nextTick(() => {
+      try {
+        tidyUp(session, settings);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+}
+
+function tidyUp(session: TcpSession, settings: SocketSettings): void {
   const { socket, listeners } = session;
   if (session.lost) throw session.cause;
   if (!session.usable) throw new Error('it was given back after its end had been written');

@@ -62,7 +62,13 @@ export class TcpSession {
 
   rest(): void {
     this.resting = true;
-    if (this.referenced) this.owner.rests(this);
+    // Whatever a borrower has said about it.
+    if (this.referenced) {
+      this.socket.ref();
+      this.owner.rests(this);
+    } else {
+      this.socket.unref();
+    }
   }
 
   /** What comes from here on is not for the session to judge. */

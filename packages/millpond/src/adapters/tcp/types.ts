@@ -68,6 +68,8 @@ export type SecureTcpFactoryOptions = TcpFactoryOptions<TLSSocket> & { readonly 
 interface SocketPoolOptions<S extends Socket> extends Omit<PoolOptions<S>, 'factory'> {
   /** The most connects at once. Default Infinity, with `tls` 2: a handshake costs the server a thousand times what a connect costs it. */
   readonly maxCreating?: number;
+  /** Default `{ maxDelayMs: 500 }`, with `tls` that of every pool: a connect that is refused costs the server next to nothing. */
+  readonly createRetry?: NonNullable<PoolOptions<S>['createRetry']>;
 }
 
 /** What {@link createTcpPool} takes: the pool's options, the address, and how to connect, in one object. */
@@ -79,5 +81,7 @@ export interface TcpPoolsOptions<S extends Socket = Socket>
   extends Omit<KeyedPoolOptions<TcpAddress, S>, 'factory' | 'keyOf'>, TcpConnectOptions<S>, RuntimeOptions {
   /** The most connects to one address at once. Default Infinity, with `tls` 2. */
   readonly maxCreating?: number;
+  /** Default `{ maxDelayMs: 500 }`, with `tls` that of every pool. */
+  readonly createRetry?: NonNullable<PoolOptions<S>['createRetry']>;
 }
 export type SecureTcpPoolsOptions = TcpPoolsOptions<TLSSocket> & { readonly tls: true | TlsOptions };
