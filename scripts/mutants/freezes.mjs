@@ -11,7 +11,7 @@ export const FREEZES = [
   {
     name: 'a busy loop is taken for a freeze',
     file: 'engine/maintenance.ts',
-    find: 'lateMs > FREEZE_MS ? now : now - engine.settings.idleTimeoutMs',
+    find: 'lateMs > FREEZE_MS ? now : now - settings.idleTimeoutMs',
     replace: 'now',
     killer: 'unit/freeze',
   },
@@ -67,8 +67,29 @@ export const FREEZES = [
   {
     name: 'while silence is trusted for long nobody looks at the time',
     file: 'engine/maintenance.ts',
-    find: ' || (slots.idle.size > 0 && settings.validateAfterIdleMs > WATCH_MS)',
+    find: ' || (slots.idle.size > 0 && (!asks || settings.validateAfterIdleMs > WATCH_MS))',
     replace: '',
+    killer: 'unit/freeze',
+  },
+  {
+    name: 'where nobody can be asked, nobody looks at the time while all is idle',
+    file: 'engine/maintenance.ts',
+    find: '(!asks || settings.validateAfterIdleMs > WATCH_MS)',
+    replace: '(asks && settings.validateAfterIdleMs > WATCH_MS)',
+    killer: 'unit/freeze',
+  },
+  {
+    name: 'after a freeze what nobody can ask is lent',
+    file: 'engine/maintenance.ts',
+    find: "if (slot.state === 'idle' && slot.aliveAt < now)",
+    replace: "if (slot.state === 'idle' && slot.aliveAt < 0)",
+    killer: 'unit/freeze',
+  },
+  {
+    name: 'after a freeze what is new is dropped with what was idle',
+    file: 'engine/maintenance.ts',
+    find: "if (slot.state === 'idle' && slot.aliveAt < now)",
+    replace: "if (slot.state === 'idle')",
     killer: 'unit/freeze',
   },
   {

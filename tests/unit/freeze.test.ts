@@ -126,7 +126,7 @@ describe('where the factory cannot validate', () => {
   const mute = { factory: { validate: false } };
 
   test('what was idle is dropped, and not lent, though the caller comes before the timer', async () => {
-    const scene = play({ ...trusting, min: 1 }, mute);
+    const scene = play({ ...trusting, min: 1, validateAfterIdleMs: 500 }, mute);
     const [r1] = await scene.fill(1);
     await scene.adv(600_000);
     const taken: unknown[] = [];
@@ -145,6 +145,22 @@ describe('where the factory cannot validate', () => {
     await scene.clock.stall(5_000);
     expect(names(await scene.borrow(2))).toEqual(['r3', 'r4']);
     expect(stale.map((resource) => scene.factory.reason(resource))).toEqual(['stale', 'stale']);
+  });
+
+  test('what came after it stays', async () => {
+    const scene = play({ ...trusting, createTimeoutMs: 60_000 }, mute);
+    const [held] = await scene.borrow(1);
+    scene.factory.auto = false;
+    const abort = new AbortController();
+    const late = scene.acquire({ signal: abort.signal });
+    await scene.step();
+    abort.abort(new Error('the client went away'));
+    scene.clock.schedule(scene.clock.now() + 1, () => scene.factory.pending[0]!.ok());
+    await scene.clock.stall(5_000);
+    await scene.step();
+    expect(late.error).toBeInstanceOf(Error);
+    expect(scene.pool.tryAcquire()?.resource).toMatchObject({ id: 2 });
+    held!.release();
   });
 
   test('what was borrowed its borrower knows: it is lent again', async () => {

@@ -63,21 +63,13 @@ export function runDue<T>(engine: Engine<T>, now: number): void {
 
 /** The wake-up is overdue: what sat through that is not trusted. Whatever comes first after a freeze has to look, be it a timer or not. */
 export function noticeFreeze<T>(engine: Engine<T>, now: number): void {
+  const { settings, slots } = engine;
   const lateMs = now - engine.wakeAt;
   if (lateMs <= STALL_MS) return;
-  distrust(engine, lateMs > FREEZE_MS ? now : now - engine.settings.idleTimeoutMs);
-  if (lateMs > FREEZE_MS && dropsUnasked(engine)) drop(engine, now);
-}
-
-/** It cannot ask whether they are alive, and what may be dead is not to be lent. */
-function dropsUnasked<T>({ settings }: Engine<T>): boolean {
-  return !settings.canValidate && settings.flushOnStale;
-}
-
-/** What sat idle through a freeze goes. What is borrowed its borrower knows, and ends if it is dead. */
-function drop<T>(engine: Engine<T>, now: number): void {
-  for (let slot = engine.slots.idle.head; slot !== undefined; slot = slot.next) if (slot.aliveAt < now) slot.doom ??= 'stale';
-  dueAt(engine, now);
+  distrust(engine, lateMs > FREEZE_MS ? now : now - settings.idleTimeoutMs);
+  // What sat idle goes where nobody can ask it. What is borrowed its borrower knows, and ends if it is dead.
+  if (lateMs <= FREEZE_MS || settings.canValidate || !settings.flushOnStale) return;
+  for (const slot of slots.idle.toArray()) if (slot.state === 'idle' && slot.aliveAt < now) engine.destroy(slot, 'stale', now);
 }
 
 /** What was last known to be alive before this has to answer before it is lent again: idle now, or borrowed and coming back. */
@@ -96,9 +88,9 @@ export function flushStale<T>(engine: Engine<T>, dead: Slot<T>, now: number): vo
 /** Makes sure that a freeze will be noticed, where it matters: where silence is looked at anyway, what is idle needs no such look. */
 export function watch<T>(engine: Engine<T>, now: number): void {
   const { slots, settings } = engine;
-  const drops = dropsUnasked(engine);
-  if (!settings.canValidate && !drops) return;
-  if (slots.borrowed > 0 || (slots.idle.size > 0 && (drops || settings.validateAfterIdleMs > WATCH_MS))) dueAt(engine, now + WATCH_MS);
+  const asks = settings.canValidate;
+  const watched = slots.borrowed > 0 || (slots.idle.size > 0 && (!asks || settings.validateAfterIdleMs > WATCH_MS));
+  if (watched && (asks || settings.flushOnStale)) dueAt(engine, now + WATCH_MS);
 }
 
 /** Gives up the hooks whose time was over at `overdueAt`. */
