@@ -18,8 +18,7 @@ import { must, root, table, took } from './lib/run.mjs';
 const BASELINE = join(root, 'scripts/guard/baseline.json');
 /** How much a ratio may grow. */
 const TOLERANCE = 1.25;
-/** On a machine that is busy with something else most measurements are too slow, and none is too quick. */
-const ATTEMPTS = 6;
+const ATTEMPTS = 3;
 /** Bytes per call that may be allocated, the promises and the awaiting function included. */
 const BYTES = { 'tryAcquire + release': 130, 'acquire + release': 400, '64 workers': 1_450 };
 
