@@ -173,21 +173,21 @@ export const RUNTIME = [
   {
     name: 'a signal keeps its listener when the last waiter has left',
     file: 'runtime/aborts.ts',
-    find: "    signal.removeEventListener('abort', listener);\n",
+    find: "    watch.signal.removeEventListener('abort', watch.listener);\n",
     replace: '',
   },
   {
     name: 'a signal forgets all its waiters when one leaves',
     file: 'runtime/aborts.ts',
-    find: 'if (watch.head === undefined) this.#forget(watch);',
-    replace: 'this.#forget(watch);',
+    find: '    if (watch.head !== undefined) return;\n',
+    replace: '',
     killer: 'unit/retention',
   },
   {
     name: 'a signal ends only one of its waiters',
     file: 'runtime/aborts.ts',
-    find: 'for (let { head } = watch; head !== undefined; { head } = watch) {',
-    replace: 'for (const head of watch.head === undefined ? [] : [watch.head]) {',
+    find: '    while (watch.head !== undefined) {',
+    replace: '    if (watch.head !== undefined) {',
     killer: 'unit/retention',
   },
   {

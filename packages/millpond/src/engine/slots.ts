@@ -38,15 +38,12 @@ export class Slots<T> {
   size = 0;
   /** `lent[1]`. */
   readonly single: StateList<T>;
-  /** Nothing is shared. */
-  private readonly exclusive: boolean;
   /** No resource has fewer leases; a lower bound, so that looking for the least shared one does not start from 1 each time. */
   private fewest = 1;
 
   constructor(sharing: number) {
     this.lent = Array.from({ length: sharing + 1 }, () => new StateList<T>('lent'));
     this.single = this.lent[1]!;
-    this.exclusive = sharing === 1;
   }
 
   get borrowed(): number {
@@ -84,7 +81,7 @@ export class Slots<T> {
    * leave `since` alone: nobody asks an idle or lent one for it.
    */
   lend(slot: Slot<T>): void {
-    const list = this.exclusive || slot.capacity > 1 ? this.single : this.full;
+    const list = this.lent.length === 2 || slot.capacity > 1 ? this.single : this.full;
     this.idle.remove(slot);
     slot.list = list;
     slot.leases = 1;

@@ -115,7 +115,7 @@ export function keyOf(address: TcpAddress, name = 'tcp'): string {
   const { path, host = 'localhost', port } = address;
   if (path === undefined) return `${host.toLowerCase()}:${port}`;
   // A bare name could be that of a host.
-  return path.includes(':') && !path.includes('/') ? `./${path}` : path;
+  return path.includes('/') ? path : `./${path}`;
 }
 
 function checkAddress(address: TcpAddress, name: string): void {

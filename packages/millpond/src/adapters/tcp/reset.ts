@@ -20,16 +20,7 @@ export function resetSocket(session: TcpSession, settings: SocketSettings): Prom
   // Only a tick after the last listener for 'readable' has gone does Node take note of it, and sets a socket flowing that was made to go on
   // reading before.
   socket.removeAllListeners('readable');
-  return new Promise((resolve, reject) => {
-    process.nextTick(() => {
-      try {
-        tidyUp(session, settings);
-        resolve();
-      } catch (error) {
-        reject(error);
-      }
-    });
-  });
+  return new Promise<void>((resolve) => process.nextTick(resolve)).then(() => tidyUp(session, settings));
 }
 
 function tidyUp(session: TcpSession, settings: SocketSettings): void {
