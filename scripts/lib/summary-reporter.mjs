@@ -3,12 +3,22 @@
 // a suite that quietly shrinks looks exactly like one that passes.
 
 import { writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** Environment variable that names a file to write the closing line to; `.ci/run` repeats it at its very end. */
 const SUMMARY_FILE = 'TEST_SUMMARY';
 
 /** So many of the tests that failed are named there: a log may be cut anywhere but at its end. */
 const NAMED = 20;
+
+/** What was wrong and where, in two short lines: a failure that shows itself one time in many has to be told by the log alone. */
+function why(errors = []) {
+  const [error] = errors;
+  if (error === undefined) return '';
+  const message = String(error.message ?? error).split('\n', 1)[0].slice(0, 200);
+  const place = error.stacks?.[0];
+  return `\n        ${message}${place === undefined ? '' : `\n        at line ${place.line} of ${basename(place.file)}`}`;
+}
 
 export default class SummaryReporter {
   onInit(vitest) {
@@ -20,8 +30,13 @@ export default class SummaryReporter {
     const count = (state) => tests.filter((test) => test.result().state === state).length;
     const left = tests.filter((test) => test.result().state === 'skipped');
     const failed = count('failed') + errors.length + modules.filter((module) => module.errors().length > 0).length;
-    const names = tests.filter((test) => test.result().state === 'failed')
-      .map((test) => `${test.module.relativeModuleId}: ${test.fullName}`);
+    const names = [
+      ...tests.filter((test) => test.result().state === 'failed')
+        .map((test) => `${test.module.relativeModuleId}: ${test.fullName}${why(test.result().errors)}`),
+      ...modules.filter((module) => module.errors().length > 0)
+        .map((module) => `${module.relativeModuleId}${why(module.errors())}`),
+      ...errors.map((error) => `outside of a test${why([error])}`),
+    ];
     const line = [`${count('passed')} passed, ${failed} failed, ${left.length} left out`, ...names.slice(0, NAMED)].join('\n    ');
 
     // With `-t` or `--bail` somebody has asked for a part: what is left out then needs no words.
