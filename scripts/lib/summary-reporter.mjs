@@ -15,7 +15,7 @@ const NAMED = 20;
 function why(errors = []) {
   const [error] = errors;
   if (error === undefined) return '';
-  const message = String(error.message ?? error).split('\n', 1)[0].slice(0, 200);
+  const message = /.{0,200}/.exec(String(error.message ?? error))?.[0] ?? '';
   const place = error.stacks?.[0];
   return `\n        ${message}${place === undefined ? '' : `\n        at line ${place.line} of ${basename(place.file)}`}`;
 }
