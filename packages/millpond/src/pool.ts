@@ -115,7 +115,7 @@ export class Pool<T> implements AsyncDisposable {
    * to `refused`. `timeoutMs`: instead of acquireTimeoutMs.
    */
   static queue<T>(
-    pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void, timeoutMs?: number,
+    pool: Pool<T>, served: (lease: Lease<T>, waitedMs: number) => void, refused: (error: unknown) => void, timeoutMs?: number,
   ): (reason: unknown) => void {
     const driver = pool.#driver;
     const now = pool.#clock.now();

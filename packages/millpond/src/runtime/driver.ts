@@ -286,7 +286,7 @@ export class Driver<T> implements Ports<T> {
     const ticket = waiter as Ticket;
     this.forget(ticket);
     const lease = this.leaseOf(slot, ticket.lane, now, ticket.since, ticket.meta);
-    (ticket.resolve as (lease: LiveLease<T>) => void)(lease);
+    (ticket.resolve as (lease: LiveLease<T>, waitedMs: number) => void)(lease, now - ticket.since);
   }
 
   refuse(waiter: Waiter, refusal: Refusal, now: number): void {

@@ -6,7 +6,7 @@ import type { Watched } from './aborts.ts';
 import type { LeaseMeta } from './lease.ts';
 
 /** Settles the caller's promise; typed loosely because the engine's waiters know no resource type. */
-type Resolve = (lease: never) => void;
+type Resolve = (lease: never, waitedMs: number) => void;
 type Reject = (error: unknown) => void;
 
 export class Ticket implements Waiter {

@@ -158,14 +158,13 @@ export class Exchange implements Handler {
       return;
     }
     // Whoever gives a connection back calls; what follows runs in the context of whoever asked.
-    const scope = new AsyncResource('millpond.Exchange');
+    const scope = scopeOf(this.handler);
     let settled = false;
-    const since = performance.now();
     const leave = Pool.queue(
       pool,
-      (late) => {
+      (late, waitedMs) => {
         settled = true;
-        this.waitedMs += performance.now() - since;
+        this.waitedMs += waitedMs;
         this.leave = undefined;
         scope.runInAsyncScope(this.send, this, late);
       },
@@ -233,6 +232,11 @@ export class Exchange implements Handler {
     this.host.over();
     return true;
   }
+}
+
+/** undici's own handlers bring their caller's context along. */
+function scopeOf(handler: Handler): AsyncResource {
+  return handler instanceof AsyncResource ? handler : new AsyncResource('millpond.Exchange');
 }
 
 /** Can be sent twice: it is all there, and sending does not use it up. */
