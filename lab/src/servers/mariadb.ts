@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
+import { startJanitor } from './janitor.ts';
 import { isAlive } from './processes.ts';
 import { unprivilegedUser, type User } from './unprivileged.ts';
 
@@ -331,14 +332,7 @@ class PrivateServer implements MariadbServer {
   #guard(): void {
     if (this.#janitor !== undefined) return;
     process.on('exit', this.#onExit);
-    const janitor = spawn('/bin/sh', ['-c', JANITOR, 'janitor', this.#place.folder], {
-      cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    janitor.on('error', () => undefined); // without a shell the exit hook alone has to do
-    janitor.stdin?.on('error', () => undefined);
-    janitor.unref();
-    (janitor.stdin as (NodeJS.WritableStream & { unref?(): void }) | null)?.unref?.();
-    this.#janitor = janitor;
+    this.#janitor = startJanitor(JANITOR, this.#place.folder);
   }
 
   /** For the exit hook: nothing asynchronous runs any more. */
@@ -349,7 +343,7 @@ class PrivateServer implements MariadbServer {
   }
 }
 
-/** Blocks until our end of its standard input is closed, by us or by our death; then ends the server, if there still is one. */
+/** Ends the server, if there still is one. */
 const JANITOR = `
 cat > /dev/null
 [ -d "$1" ] || exit 0

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
+import { startJanitor } from './janitor.ts';
 import { signalTree } from './processes.ts';
 
 export interface ProgramServer extends AsyncDisposable {
@@ -33,6 +34,10 @@ export interface ProgramServer extends AsyncDisposable {
 
 export interface Program {
   readonly name: string;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Whether it is up; default: once it takes connections. */
+  readonly answers?: (port: number) => Promise<boolean>;
   /** Writes what the program reads, given the folder and the port; returns the command. It must stay in the foreground. */
   readonly prepare: (place: ProgramPlace) => { readonly command: string; readonly args: readonly string[] };
 }
@@ -48,19 +53,19 @@ const START_TIMEOUT_MS = 30_000;
 /** Starts it and resolves when it takes connections. */
 export async function startProgram(program: Program): Promise<ProgramServer> {
   for (let attempt = 1; ; attempt++) {
-    const server = new PrivateServer(program, await freePort());
+    const server = new PrivateServer(program, program.port ?? await freePort());
     try {
       await server.start();
       return server;
     } catch (error) {
       await server.stop();
       // Between asking for a free port and listening on it somebody else may have taken it.
-      if (attempt === 3 || !/bind|in use/i.test(String(error))) throw error;
+      if (program.port !== undefined || attempt === 3 || !/bind|in use/i.test(String(error))) throw error;
     }
   }
 }
 
-/** Blocks until our end of its standard input is closed, by us or by our death; then ends the server, if there still is one. */
+/** Ends the server, if there still is one. */
 const JANITOR = 'cat > /dev/null; kill -9 -"$1" 2> /dev/null; rm -rf "$2"';
 
 class PrivateServer implements ProgramServer {
@@ -70,6 +75,7 @@ class PrivateServer implements ProgramServer {
   readonly #name: string;
   readonly #command: string;
   readonly #args: readonly string[];
+  readonly #answers: (port: number) => Promise<boolean>;
   #child: ChildProcess | undefined;
   #janitor: ChildProcess | undefined;
   #stopped = false;
@@ -78,8 +84,9 @@ class PrivateServer implements ProgramServer {
     rmSync(this.folder, { recursive: true, force: true });
   };
 
-  constructor({ name, prepare }: Program, port: number) {
+  constructor({ name, prepare, answers = takesConnections }: Program, port: number) {
     this.#name = name;
+    this.#answers = answers;
     this.port = port;
     this.folder = mkdtempSync(join(tmpdir(), `millpond-${name}-`));
     const { command, args } = prepare({ folder: this.folder, port, write: (file, text) => this.#write(file, text) });
@@ -118,10 +125,10 @@ class PrivateServer implements ProgramServer {
     });
     child.unref();
     this.#child = child;
-    this.#guard(child);
+    this.#janitor = startJanitor(JANITOR, String(child.pid), this.folder);
     const end = performance.now() + START_TIMEOUT_MS;
     const failed = (what: string): Error => new Error(`${this.#name} ${what}:\n${said}\n${this.logs().slice(-2_000)}`);
-    while (!(await answers(this.port))) {
+    while (!(await this.#answers(this.port))) {
       if (this.#child !== child || child.exitCode !== null) throw failed('did not start');
       if (performance.now() > end) throw failed(`was not ready within ${START_TIMEOUT_MS} ms`);
       await sleep(10);
@@ -133,6 +140,7 @@ class PrivateServer implements ProgramServer {
     const child = this.#child;
     if (child?.pid === undefined) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.ref(); // nothing else may be there to wait for
     signalTree(child.pid, 'SIGKILL');
     await gone;
     this.#janitor?.kill('SIGKILL'); // the number of the process may be another's soon
@@ -168,20 +176,9 @@ class PrivateServer implements ProgramServer {
     writeFileSync(path, text, { mode: 0o600 });
     return path;
   }
-
-  #guard(child: ChildProcess): void {
-    const janitor = spawn('/bin/sh', ['-c', JANITOR, 'janitor', String(child.pid), this.folder], {
-      cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    janitor.on('error', () => undefined); // without a shell the exit hook alone has to do
-    janitor.stdin.on('error', () => undefined);
-    janitor.unref();
-    (janitor.stdin as unknown as { unref?: () => void }).unref?.();
-    this.#janitor = janitor;
-  }
 }
 
-function answers(port: number): Promise<boolean> {
+function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.once('connect', () => {
