@@ -21,3 +21,20 @@ export async function retainedBytes(work: (midway: () => void) => Promise<unknow
   for (let round = 0; round < 3; round++) gc({ type: 'minor' });
   return process.memoryUsage().heapUsed - before;
 }
+
+const WORKERS = 64;
+const ACQUIRES = 30_000;
+
+/** 64 workers that acquire and release, 30 000 times in all; `midway` is called half-way. For {@link retainedBytes}. */
+export async function load(acquire: () => PromiseLike<{ release(): unknown }>, midway: () => void): Promise<void> {
+  let left = ACQUIRES;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      if (left === ACQUIRES / 2) midway();
+      const lease = await acquire();
+      await undefined;
+      lease.release();
+    }
+  };
+  await Promise.all(Array.from({ length: WORKERS }, worker));
+}

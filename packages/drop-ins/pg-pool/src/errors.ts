@@ -36,7 +36,7 @@ export function connectTimeoutError(cause: unknown): Error {
 }
 
 export function driverMissingError(cause: unknown): Error {
-  const message = "Pool \"pg-pool\" needs node-postgres: install the package pg, or hand over a class as the option 'Client'.";
+  const message = "Pool \"pg-pool\" needs node-postgres: install pg, or give a class as the option 'Client'.";
   return new PoolError(message, { code: 'ERR_POOL_DRIVER_MISSING', pool: 'pg-pool', cause });
 }
 

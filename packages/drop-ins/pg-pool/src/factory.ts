@@ -148,7 +148,7 @@ class Opening {
     clearTimeout(this.timer);
     if (this.over) {
       // It came after all: at the server it would be one that nobody knows of.
-      if (!error) void close(this.member.client, AbortSignal.timeout(FAREWELL_MS));
+      if (!error) void close(this.member.client);
       return;
     }
     if (error) {
@@ -169,7 +169,7 @@ class Opening {
       if (this.over) return;
       this.over = true;
       // It still counts at the server until it is closed.
-      await close(client, AbortSignal.timeout(FAREWELL_MS));
+      await close(client);
       this.host.members.delete(this.member);
       this.reject(error);
     };
@@ -207,13 +207,13 @@ class Opening {
     if (this.over) return;
     this.fail(error);
     const { client } = this.member;
-    if (client.connection?.stream === undefined) void close(client, AbortSignal.timeout(FAREWELL_MS));
+    if (client.connection?.stream === undefined) void close(client);
     else cut(client);
   }
 }
 
 /** Resolves when the client says that it is closed, or when `signal` says that this was waited for long enough. */
-function close(client: DriverClient, signal: AbortSignal): Promise<void> {
+function close(client: DriverClient, signal: AbortSignal = AbortSignal.timeout(FAREWELL_MS)): Promise<void> {
   return new Promise((resolve) => {
     const over = (): void => resolve();
     signal.addEventListener('abort', () => {
@@ -236,7 +236,7 @@ function onError(host: Host, member: Member, error: unknown): void {
   if (member.gone) {
     host.log('additional client error after disconnection due to error', error);
   } else if (member.isLent) {
-    host.log('client failed while it was lent', error);
+    host.log('client failed while lent', error);
     if (isDead(client)) member.lost(error);
   } else {
     if (typeof error === 'object' && error !== null) Reflect.set(error, 'client', client);

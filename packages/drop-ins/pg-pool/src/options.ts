@@ -61,6 +61,7 @@ export function settingsOf(options: ResolvedConfig<never>): Settings {
   check('reset', ['none', 'rollback', 'discard'].includes(reset), "one of 'none', 'rollback', 'discard'");
   check('endDeadlineMs', endDeadlineMs === undefined || endDeadlineMs >= 0, 'a number of milliseconds');
   const waitMs = duration('connectionTimeoutMillis', options.connectionTimeoutMillis);
+  const lifetimeMs = duration('maxLifetimeSeconds', options.maxLifetimeSeconds, 1_000);
   return {
     better,
     keepAfterErrors: better && keepAfterErrors,
@@ -68,7 +69,14 @@ export function settingsOf(options: ResolvedConfig<never>): Settings {
     handles: better && handles,
     endDeadlineMs: endDeadlineMs ?? (better ? 10_000 : Infinity),
     connectTimeoutMs: waitMs,
-    engine: { name: 'pg-pool', ...sizes(options), ...(better ? corrected(options, waitMs) : faithful(options, waitMs)), ...tuning },
+    engine: {
+      name: 'pg-pool',
+      ...sizes(options),
+      maxUses: Math.ceil(number('maxUses', options.maxUses)),
+      idleTimeoutMs: duration('idleTimeoutMillis', options.idleTimeoutMillis) ?? Infinity,
+      ...(better ? corrected(waitMs, lifetimeMs) : faithful(waitMs, lifetimeMs)),
+      ...tuning,
+    },
   };
 }
 
@@ -79,29 +87,24 @@ export function sizes({ max, min }: Pick<ResolvedConfig, 'max' | 'min'>): { read
   return { max: most, min: Math.max(0, Math.min(most, Math.floor(number('min', min)))) };
 }
 
-function faithful(options: ResolvedConfig<never>, waitMs: number | undefined): Partial<PoolOptions<unknown>> {
+function faithful(acquireTimeoutMs = Infinity, maxLifetimeMs = Infinity): Partial<PoolOptions<unknown>> {
   return {
     fill: false,
     // pg-pool trusts what it has, also after a freeze of the process.
     flushOnStale: false,
-    maxUses: Math.ceil(number('maxUses', options.maxUses)),
-    acquireTimeoutMs: waitMs ?? Infinity,
+    acquireTimeoutMs,
     createTimeoutMs: Infinity,
-    idleTimeoutMs: duration('idleTimeoutMillis', options.idleTimeoutMillis) ?? Infinity,
-    maxLifetimeMs: duration('maxLifetimeSeconds', options.maxLifetimeSeconds, 1_000) ?? Infinity,
+    maxLifetimeMs,
     lifetimeJitter: 0,
     maxCreating: Infinity,
     createRetry: false,
   };
 }
 
-function corrected(options: ResolvedConfig<never>, waitMs: number | undefined): Partial<PoolOptions<unknown>> {
-  const lifetimeMs = duration('maxLifetimeSeconds', options.maxLifetimeSeconds, 1_000);
+function corrected(waitMs?: number, maxLifetimeMs?: number): Partial<PoolOptions<unknown>> {
   return {
-    maxUses: Math.ceil(number('maxUses', options.maxUses)),
     ...(waitMs === undefined ? {} : { acquireTimeoutMs: waitMs, createTimeoutMs: Math.max(waitMs, CREATE_TIMEOUT_MS) }),
-    idleTimeoutMs: duration('idleTimeoutMillis', options.idleTimeoutMillis) ?? Infinity,
-    ...(lifetimeMs === undefined ? {} : { maxLifetimeMs: lifetimeMs }),
+    ...(maxLifetimeMs === undefined ? {} : { maxLifetimeMs }),
     keepaliveIntervalMs: KEEPALIVE_MS,
   };
 }
@@ -111,7 +114,7 @@ function tuningOf(millpond: PoolConfig['millpond']): MillpondOptions {
   if (typeof millpond !== 'object' || millpond === null) throw invalid('millpond', 'true, false or an object');
   for (const key of SAID_ELSEWHERE) {
     if (!(key in millpond)) continue;
-    throw new InvalidOptionError(`millpond.${key}`, `millpond.${key} is said beside millpond, or not at all`, 'pg-pool');
+    throw new InvalidOptionError(`millpond.${key}`, `millpond.${key} is said beside millpond`, 'pg-pool');
   }
   return millpond;
 }

@@ -6,7 +6,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { CreateError, Pool as Engine, type AcquireOptions, type Lease } from 'millpond';
-import { handleOf } from 'millpond/handle';
+import { acquireInto, handleOf } from 'millpond/handle';
 import { isBusy, loadClientClass, type DriverClient } from './driver.ts';
 import { endedError, endedTwiceError, functionAsQueryError, releasedTwiceError, translated } from './errors.ts';
 import { factoryOf, isOfFirst, type Host } from './factory.ts';
@@ -18,17 +18,8 @@ import type {
   AnyRow, ClientClass, ClientLike, ConnectCallback, ConnectOptions, Done, PoolClient, PoolConfig, QueryArrayConfig, QueryArrayResult,
   QueryCallback, QueryConfig, QueryResult, QueryResultRow, ResolvedConfig, Submittable, ValuesOf, Values,
 } from './types.ts';
+import { Waiter, Waiters, type Borrowed } from './waiters.ts';
 
-/** Somebody who waits for a client. */
-interface Waiter {
-  /** Has been told already, by the end of the pool; a client that comes for it goes back. */
-  told: boolean;
-  readonly settle: Borrowed;
-  /** Resolves when the engine has answered. */
-  answered: Promise<void>;
-}
-
-type Borrowed = (error: unknown, client?: DriverClient, done?: Done) => void;
 type Listener = (...args: never[]) => void;
 
 const NativePromise = Promise;
@@ -53,7 +44,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
   readonly #settings: Settings;
   readonly #engine: Engine<Member>;
   readonly #members = new Set<Member>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new Waiters();
   /** How many connects have begun. */
   readonly #begun: { count: number } = { count: 0 };
   /** Given back with a statement still running. */
@@ -116,7 +107,8 @@ export class Pool<C = ClientLike> extends EventEmitter {
   }
 
   get _pendingQueue(): object[] {
-    return [...this.#waiters].slice(this.#waiters.size - this.waitingCount);
+    const all = this.#waiters.toArray();
+    return all.slice(all.length - this.waitingCount);
   }
 
   /**
@@ -127,18 +119,17 @@ export class Pool<C = ClientLike> extends EventEmitter {
   connect(callback: ConnectCallback<C>): void;
   connect(asked?: ConnectOptions | ConnectCallback<C>): Promise<PoolClient<C>> | void {
     const callback = typeof asked === 'function' ? asked as Borrowed : undefined;
-    if (this.ending) return callback === undefined ? this.#rejected(endedError()) : callback(endedError());
+    if (this.ending) return this.#refuse(endedError(), callback);
     if (callback !== undefined) {
       this.#borrow((error, client, done) => process.nextTick(callback, error, client, done), true);
       return undefined;
     }
     const options = typeof asked === 'object' ? asked : undefined;
-    if (options === undefined && this.Promise === NativePromise) {
-      const lease = this.#engine.tryAcquire();
-      if (lease?.resource.unverified === false) return NativePromise.resolve(this.#lend(lease, true) as unknown as PoolClient<C>);
-      if (lease !== undefined) return this.#promised((settle) => this.#hand(lease, settle, true));
+    const lease = options === undefined ? this.#engine.tryAcquire() : undefined;
+    if (lease?.resource.unverified === false && this.Promise === NativePromise) {
+      return NativePromise.resolve(this.#lend(lease, true) as unknown as PoolClient<C>);
     }
-    return this.#promised((settle) => this.#wait(settle, true, options));
+    return this.#promised((settle) => lease === undefined ? this.#wait(settle, true, options) : this.#hand(lease, settle, true));
   }
 
   /**
@@ -155,14 +146,16 @@ export class Pool<C = ClientLike> extends EventEmitter {
     textOrConfig: string | QueryConfig<I>, callback: QueryCallback<QueryResult<R>>): void;
   query<R extends QueryResultRow = AnyRow, I = Values>(text: string, values: ValuesOf<I>, callback: QueryCallback<QueryResult<R>>): void;
   query(text: unknown, values?: unknown, callback?: unknown): unknown {
-    if (typeof text === 'function') return this.#refuseFunction(text as Settle);
+    if (typeof text === 'function') {
+      setImmediate(text as Settle, functionAsQueryError());
+      return undefined;
+    }
     const [given, called] = typeof values === 'function' ? [undefined, values] : [values, callback];
     if (typeof called !== 'function') return this.#promised((settle) => this.#run(text, given, settle));
     // In the context of who asked, and not of the socket that brings the answer.
-    const asker = new AsyncResource('pg-pool.query');
+    const asker = new AsyncResource('pg-pool');
     const call = (error: unknown, result?: unknown): void => {
-      if (error) asker.runInAsyncScope(called as Settle, undefined, error);
-      else asker.runInAsyncScope(called as Settle, undefined, undefined, result);
+      asker.runInAsyncScope(called as (...outcome: unknown[]) => void, undefined, ...error ? [error] : [undefined, result]);
     };
     let returned = false;
     this.#run(text, given, (error, result) => {
@@ -181,7 +174,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
   end(callback: (error?: Error) => void): void;
   end(callback?: (error?: Error) => void): Promise<void> | void {
     this.log('ending');
-    if (this.ending) return callback === undefined ? this.#rejected(endedTwiceError()) : callback(endedTwiceError());
+    if (this.ending) return this.#refuse(endedTwiceError(), callback);
     this.ending = true;
     const ended = this.#finish();
     if (callback === undefined) return this.#promised((settle) => void ended.then(() => settle(undefined)));
@@ -245,36 +238,46 @@ export class Pool<C = ClientLike> extends EventEmitter {
   }
 
   #wait(settle: Borrowed, away: boolean, options?: ConnectOptions): void {
-    this.#followOptions();
-    const waiter: Waiter = { told: false, settle, answered: NativePromise.resolve() };
+    // `pool.options.max` may be changed while the pool runs, and counts from the next time that somebody waits.
+    const { max, min } = this.options;
+    if (max !== this.#size.max || min !== this.#size.min) {
+      this.#engine.resize(sizes(this.options));
+      this.#size = { max, min };
+    }
+    const waiter = new Waiter(settle, away, this.#begun.count);
     this.#waiters.add(waiter);
-    this.#ask(waiter, away, options, this.#begun.count);
+    this.#ask(waiter, options);
   }
 
-  #ask(waiter: Waiter, away: boolean, options: ConnectOptions | undefined, begun: number): void {
-    const outer = this.#asker;
-    // A pool that is full opens nothing for whoever asks now.
-    this.#asker = this.#members.size < this.options.max ? new AsyncResource('pg-pool.connect') : undefined;
-    const acquired = this.#engine.acquire(options ?? this.#terms());
-    this.#asker = outer;
-    waiter.answered = acquired.then(
-      (lease) => {
-        this.#waiters.delete(waiter);
-        if (waiter.told) lease.release();
-        else this.#hand(lease, waiter.settle, away);
-      },
-      (refusal: unknown) => {
-        const error = translated(refusal);
-        if (refusal instanceof CreateError && !waiter.told && !this.ending && this.#isOthers(error, begun)) {
-          const waitMs = options?.timeoutMs ?? this.#settings.engine.acquireTimeoutMs ?? Infinity;
-          this.#ask(waiter, away, { ...options, timeoutMs: Math.max(1, waitMs - refusal.waitedMs) }, begun);
-          return waiter.answered;
-        }
-        this.#waiters.delete(waiter);
-        if (!waiter.told) waiter.settle(error, undefined, NOTHING);
-        return undefined;
-      },
+  #ask(waiter: Waiter, options: ConnectOptions | undefined): void {
+    const { scope } = waiter;
+    const served = (lease: Lease<Member>): void => scope.runInAsyncScope(this.#served, this, waiter, lease);
+    // Not in the middle of what the engine does: whoever is told may throw.
+    const refused = (refusal: unknown): void => scope.runInAsyncScope(
+      process.nextTick, process, () => this.#refused(waiter, options, refusal),
     );
+    const outer = this.#asker;
+    this.#asker = scope;
+    if (options === undefined) acquireInto(this.#engine, served, refused, this.#terms());
+    else this.#engine.acquire(options).then(served, refused);
+    this.#asker = outer;
+  }
+
+  #served(waiter: Waiter, lease: Lease<Member>): void {
+    if (this.#waiters.delete(waiter)) this.#hand(lease, waiter.settle, waiter.away);
+    else lease.release();
+  }
+
+  #refused(waiter: Waiter, options: ConnectOptions | undefined, refusal: unknown): void {
+    const error = translated(refusal);
+    // A connect that fails is the failure of whoever it was opened for. That one may have gone since, and the engine, which has no such
+    // bond, told somebody who came later: for them a connect of their own is due.
+    if (refusal instanceof CreateError && !this.ending && !this.#settings.better && isOfFirst(error, waiter.begun)) {
+      const waitMs = options?.timeoutMs ?? this.#settings.engine.acquireTimeoutMs ?? Infinity;
+      this.#ask(waiter, { ...options, timeoutMs: Math.max(1, waitMs - refusal.waitedMs) });
+      return;
+    }
+    if (this.#waiters.delete(waiter)) waiter.settle(error, undefined, NOTHING);
   }
 
   /**
@@ -282,25 +285,9 @@ export class Pool<C = ClientLike> extends EventEmitter {
    * comes first would be chance.
    */
   #terms(): AcquireOptions | undefined {
-    if (this.#settings.better || this.#settings.connectTimeoutMs === undefined) return undefined;
+    if (this.#settings.better || this.#settings.connectTimeoutMs === undefined || this.#members.size >= this.options.max) return undefined;
     const { state, size, max } = this.#engine.stats();
     return state === 'open' && size < max ? FOR_EVER : undefined;
-  }
-
-  /**
-   * A connect that fails is the failure of whoever it was opened for. That one may have gone since, and the engine, which has no such
-   * bond, told somebody who came later: for them a connect of their own is due.
-   */
-  #isOthers(error: unknown, begun: number): boolean {
-    return !this.#settings.better && isOfFirst(error, begun);
-  }
-
-  /** `pool.options.max` may be changed while the pool runs, and counts from the next time that somebody waits. */
-  #followOptions(): void {
-    const { max, min } = this.options;
-    if (max === this.#size.max && min === this.#size.min) return;
-    this.#engine.resize(sizes(this.options));
-    this.#size = { max, min };
   }
 
   /** Hands a client over; before its first borrower gets it, `verify` looks at it. */
@@ -395,7 +382,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
   #releasedTwice(lease: Lease<Member>): void {
     if (lease.ended) lease.release();
     if (!this.#settings.better) throw releasedTwiceError();
-    this.log('client was released twice');
+    this.log('released twice');
   }
 
   #run(text: unknown, values: unknown, settle: Settle): void {
@@ -414,27 +401,23 @@ export class Pool<C = ClientLike> extends EventEmitter {
     else this.#borrow(borrowed, false);
   }
 
-  #refuseFunction(callback: Settle): unknown {
-    setImmediate(callback, functionAsQueryError());
-    return undefined;
-  }
-
   async #finish(): Promise<void> {
     // Whoever has a connect under way gets its client, as in pg-pool. Those who wait for somebody else's learn that none will come.
     for (const lease of this.#draining) lease.destroy();
     const { creating } = this.#engine.stats();
-    const waiters = [...this.#waiters];
+    const waiters = this.#waiters.toArray();
     for (const waiter of waiters.slice(creating)) {
-      waiter.told = true;
+      this.#waiters.delete(waiter);
       waiter.settle(endedError(), undefined, NOTHING);
     }
-    if (creating > 0) await NativePromise.all(waiters.slice(0, creating).map(({ answered }) => answered));
+    const connecting = waiters.slice(0, creating);
+    await NativePromise.all(connecting.map((waiter) => new NativePromise<void>((resolve) => { waiter.onLeft = resolve; })));
     await this.#engine.close({ deadlineMs: this.#settings.endDeadlineMs });
     this.ended = true;
   }
 
-  #rejected<R>(error: unknown): Promise<R> {
-    return this.#promised((settle) => settle(error));
+  #refuse<R>(error: Error, callback: ((error: Error) => void) | undefined): Promise<R> | void {
+    return callback === undefined ? this.#promised((settle) => settle(error)) : callback(error);
   }
 
   /** A promise of the kind that the pool was asked for. */

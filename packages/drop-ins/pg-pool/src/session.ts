@@ -6,7 +6,7 @@ import type { Reset } from './types.ts';
 
 /** Undefined: it is clean. Rejects or throws when it must not be lent again. */
 export function cleanSession(client: DriverClient, reset: Reset): Promise<void> | undefined {
-  if (isBusy(client)) throw new Error('it was given back while a statement was running, or queued');
+  if (isBusy(client)) throw new Error('it was given back with a statement under way');
   const isReady = client.readyForQuery !== false;
   if (isReady && (reset === 'none' || (reset === 'rollback' && client.getTransactionStatus?.() === 'I'))) return undefined;
   return cleanSlowly(client, reset);
