@@ -3,11 +3,11 @@ import { createMysqlPool } from 'millpond/mysql';
 import { coordinatorContract, defineCases } from 'millpond/testing';
 import callbacks from 'mysql2';
 import mysql from 'mysql2/promise';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MysqlCoordinator } from '../../packages/millpond/src/fleet/coordinators/mysql.ts';
 import { onMariadb, type MariadbStage } from '../support/mariadb.ts';
-import { failureOf, sleep } from '../support/postgres.ts';
-import { says, TAIL_MS } from './heartbeats.ts';
+import { failureOf, sleep, until } from '../support/postgres.ts';
+import { BRIEF_TAIL_MS, says } from './heartbeats.ts';
 
 async function grant(coordinator: Coordinator, member: string, words: Partial<Heartbeat> = {}): Promise<Grant> {
   const reply = await coordinator.heartbeat(says(member, words));
@@ -25,8 +25,15 @@ function poolFor(stage: MariadbStage): () => Promise<mysql.Pool> {
   };
 }
 
+/** Up for so long that a short silence is none in which it can have been started. */
+async function settled({ watcher }: MariadbStage): Promise<void> {
+  await until('the server to be up for a while', () => watcher.query<{ Value: string }>(`SHOW GLOBAL STATUS LIKE 'Uptime'`),
+    ([uptime]) => Number(uptime?.Value) >= 4);
+}
+
 onMariadb('a fleet\'s coordinator', (stage) => {
   const pool = poolFor(stage);
+  beforeAll(() => settled(stage));
   const timed = async (key: string, clock?: CoordinatorClock): Promise<Coordinator> => new MysqlCoordinator(await pool(), { key }, clock);
   defineCases(coordinatorContract({ name: 'told the time', coordinator: timed, timed: true }), test);
 
@@ -41,7 +48,7 @@ onMariadb('a fleet\'s coordinator', (stage) => {
 
   test('a quiet time is no restart', async () => {
     const one = await coordinator('quiet');
-    await sleep(2_100); // the server may have been started just now
+    await settled(stage); // it has been started just now
     const before = await grant(one, 'a');
     await sleep(700);
     expect((await grant(one, 'b')).identity).toBe(before.identity);
@@ -126,7 +133,7 @@ onMariadb('what a fleet\'s coordinator makes there', (stage) => {
     await stage.watcher.query('BEGIN');
     await stage.watcher.query(`SELECT * FROM millpond_fleet_state WHERE fleet = 'late' FOR UPDATE`);
     const waiting = grant(one, 'a');
-    await sleep(TAIL_MS);
+    await sleep(BRIEF_TAIL_MS);
     const [held] = await stage.watcher.query<{ now: number }>(
       `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 AS now`);
     await stage.watcher.query('ROLLBACK');

@@ -8,7 +8,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { PostgresCoordinator } from '../../packages/millpond/src/fleet/coordinators/postgres.ts';
 import { failureOf, sleep } from '../support/postgres.ts';
 import { onEachPostgres, type Stage } from '../support/suite.ts';
-import { says, TAIL_MS } from './heartbeats.ts';
+import { BRIEF, BRIEF_TAIL_MS, says } from './heartbeats.ts';
 
 async function grant(coordinator: Coordinator, member: string, words: Partial<Heartbeat> = {}): Promise<Grant> {
   const reply = await coordinator.heartbeat(says(member, words));
@@ -41,12 +41,12 @@ onEachPostgres('a fleet\'s coordinator', (stage) => {
 
   test('after a crash it has forgotten, and learns', async () => {
     const one = coordinator('crash');
-    await grant(one, 'nobody', { leaving: true });
-    await sleep(TAIL_MS + 20);
-    expect((await grant(one, 'a', { base: 20 })).permit).toBe(20);
+    await grant(one, 'nobody', { ...BRIEF, leaving: true });
+    await sleep(BRIEF_TAIL_MS + 20);
+    expect((await grant(one, 'a', { ...BRIEF, base: 20 })).permit).toBe(20);
     await stage.server.restart('SIGKILL');
-    await failureOf(one.heartbeat(says('b')));
-    expect(await grant(one, 'b', { base: 20 })).toMatchObject({ learning: true, permit: 0, members: 1 });
+    await failureOf(one.heartbeat(says('b', BRIEF)));
+    expect(await grant(one, 'b', { ...BRIEF, base: 20 })).toMatchObject({ learning: true, permit: 0, members: 1 });
   });
 });
 

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { RedisCoordinator } from '../../packages/millpond/src/fleet/coordinators/redis.ts';
 import { failureOf, sleep, until } from '../support/postgres.ts';
 import { DRIVERS, onRedis, onRedisWithEach, startRedis, type Driver } from '../support/redis.ts';
-import { says, TAIL_MS } from './heartbeats.ts';
+import { BRIEF, BRIEF_TAIL_MS, says } from './heartbeats.ts';
 
 const open: { destroy?(): void; disconnect?(): void }[] = [];
 
@@ -35,10 +35,10 @@ async function grant(coordinator: Coordinator, member: string, words: Partial<He
   return reply as Grant;
 }
 
-/** Past its time of learning. */
+/** Past its time of learning, which is a brief one. */
 async function learnt(coordinator: Coordinator): Promise<void> {
-  await grant(coordinator, 'nobody', { leaving: true });
-  await sleep(TAIL_MS + 20);
+  await grant(coordinator, 'nobody', { ...BRIEF, leaving: true });
+  await sleep(BRIEF_TAIL_MS + 20);
 }
 
 onRedisWithEach('a fleet\'s coordinator', (stage, driver) => {
@@ -64,7 +64,7 @@ onRedisWithEach('a fleet\'s coordinator', (stage, driver) => {
 
   test('what was not sent because nobody was there is not sent later', async () => {
     const one = await coordinator('queue');
-    await learnt(one);
+    await grant(one, 'nobody', { leaving: true });
     await stage.server.kill();
     const failures = await Promise.all(['a', 'b', 'c'].map((each) => failureOf(one.heartbeat(says(each), AbortSignal.timeout(300)))));
     expect(failures.map((each) => each instanceof Error)).toEqual([true, true, true]);
@@ -98,10 +98,10 @@ onRedis('what a fleet leaves in it', (stage) => {
   test('a set that was evicted costs the fleet a time of learning, and not its members for ever', async () => {
     const one = redisCoordinator(await connected(driver!, stage.server.port), { key: 'evicted' });
     await learnt(one);
-    await grant(one, 'a', { base: 20 });
+    await grant(one, 'a', { ...BRIEF, base: 20 });
     await stage.observer.ask('DEL', 'millpond:{evicted}:heard');
-    await sleep(TAIL_MS + 20);
-    expect(await grant(one, 'b')).toMatchObject({ learning: true, members: 1 });
+    await sleep(BRIEF_TAIL_MS + 20);
+    expect(await grant(one, 'b', BRIEF)).toMatchObject({ learning: true, members: 1 });
   });
 
   test('a client that is neither, or a key with braces, is refused', async () => {
@@ -126,17 +126,20 @@ onRedis('failed over to a replica', (stage) => {
     const [one, other] = await Promise.all([stage.server.port, replica.port].map(async (port) => (
       redisCoordinator(await connected(driver!, port), { key: 'failover' }))));
     await learnt(one!);
-    const before = await grant(one!, 'a', { base: 12 });
-    await until('the replica to know the fleet', async () => (await other!.view()).members.length, (members) => members === 1);
+    const before = await grant(one!, 'a', { ...BRIEF, base: 12 });
+    await until('the replica to know the fleet', async () => {
+      await grant(one!, 'a', { ...BRIEF, base: 12 });
+      return (await other!.view()).members.length;
+    }, (members) => members === 1);
     expect(await failureOf(other!.heartbeat(says('b')))).toMatchObject({ message: expect.stringMatching(/READONLY/) });
     // What follows does not reach it any more.
     replica.pause();
-    expect((await grant(one!, 'b', { base: 8 })).permit).toBe(8);
+    expect((await grant(one!, 'b', { ...BRIEF, base: 8 })).permit).toBe(8);
     await stage.server.kill();
     replica.resume();
     const driverCall = await connected(driver!, replica.port);
     await driver!.call(driverCall, 'REPLICAOF', 'NO', 'ONE');
-    const after = await grant(other!, 'c', { base: 20 });
+    const after = await grant(other!, 'c', { ...BRIEF, base: 20 });
     expect(after).toMatchObject({ learning: true, permit: 0, members: 1 });
     expect(after.identity).not.toBe(before.identity);
     await stage.server.start();

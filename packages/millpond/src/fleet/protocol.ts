@@ -103,8 +103,8 @@ export type Reply = Grant | Refusal | Overtaken;
  */
 export interface Coordinator {
   /**
-   * Does the step and answers. Rejects when it cannot be reached; it may have been done all the same. When the signal is aborted nobody
-   * waits for the answer any more, and what has not been sent yet must not be sent.
+   * Does the step and answers. Rejects when it cannot be reached, or the signal is aborted; it may have been done all the same. What has
+   * not been sent by then must not be sent.
    */
   heartbeat(request: Heartbeat, signal?: AbortSignal): Promise<Reply>;
   /** Who holds and wants what. Changes nothing. */

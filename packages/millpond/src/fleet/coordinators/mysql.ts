@@ -2,7 +2,7 @@
 // the database of the connection when that is missing or older.
 
 import type { Coordinator, FleetView, Heartbeat, Reply } from '../protocol.ts';
-import type { CoordinatorClock } from './common.ts';
+import { whileAwaited, type CoordinatorClock } from './common.ts';
 import { CLOCK, mysqlProcedure, mysqlTables, mysqlViews, SCHEMA_VERSION } from './mysql-schema.ts';
 import { EMPTY_VIEW, numbersOf, replyFrom, termsText, viewFrom, type ViewRow } from './sql.ts';
 
@@ -155,7 +155,10 @@ function queryOf(client: unknown): Query {
   if (typeof client === 'object' && client !== null) {
     if ('tryAcquire' in client && 'query' in client) return viaMillpond(client as unknown as Asking);
     if ('promise' in client && typeof client.promise === 'function') return queryOf((client.promise as () => unknown).call(client));
-    if ('getConnection' in client) return viaPool(client as unknown as Lending);
+    if ('getConnection' in client) {
+      const query = viaPool(client as unknown as Lending);
+      return (text, signal) => whileAwaited(query(text, signal), signal);
+    }
   }
   throw new TypeError('the client must be a pool of mysql2 or of millpond/mysql');
 }

@@ -5,7 +5,7 @@
 // member that is frozen in the middle of it holds nobody up.
 
 import type { Coordinator, FleetView, Heartbeat, Reply } from '../protocol.ts';
-import type { CoordinatorClock } from './common.ts';
+import { whileAwaited, type CoordinatorClock } from './common.ts';
 import { postgresSchema, SCHEMA_VERSION } from './postgres-schema.ts';
 import { EMPTY_VIEW, numbersOf, replyFrom, termsText, viewFrom, type ViewRow } from './sql.ts';
 
@@ -136,7 +136,8 @@ function queryOf(client: unknown): Query {
     throw new TypeError('the client must be a Pool or a Client of node-postgres, or a pool of millpond/pg');
   }
   if ('tryAcquire' in client) return viaMillpond(client as unknown as Asking);
-  return 'totalCount' in client ? viaPool(client as unknown as Lending) : viaClient(client as unknown as Asking);
+  const query = 'totalCount' in client ? viaPool(client as unknown as Lending) : viaClient(client as unknown as Asking);
+  return (text, values, signal) => whileAwaited(query(text, values, signal), signal);
 }
 
 function viaMillpond(pool: Asking): Query {

@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Coordinator, FleetView, Heartbeat, MemberView, Reply } from '../protocol.ts';
-import { flatTerms, termsFrom, type CoordinatorClock } from './common.ts';
+import { flatTerms, termsFrom, whileAwaited, type CoordinatorClock } from './common.ts';
 import { HEARTBEAT, VIEW } from './redis-script.ts';
 
 /** A client of node-redis (5 or newer) or of ioredis (5), or a cluster of either. */
@@ -157,7 +157,7 @@ function nodeCaller(client: NodeClient): Call {
   return async (_key, words, signal) => {
     signal?.throwIfAborted();
     if (!client.isOpen || client.isReady === false) throw notConnected();
-    return client.sendCommand(words, plain(signal));
+    return whileAwaited(client.sendCommand(words, plain(signal)), signal);
   };
 }
 
@@ -165,7 +165,7 @@ function clusterCaller(cluster: NodeCluster): Call {
   return async (key, words, signal) => {
     signal?.throwIfAborted();
     if (!cluster.isOpen) throw notConnected();
-    return cluster.sendCommand(key, false, words, plain(signal));
+    return whileAwaited(cluster.sendCommand(key, false, words, plain(signal)), signal);
   };
 }
 
@@ -174,7 +174,7 @@ function ioCaller(client: IoClient): Call {
     if (client.status === 'wait') await client.connect(); // it was made with lazyConnect, and nobody else has used it
     signal?.throwIfAborted();
     if (client.status !== 'ready') throw notConnected();
-    return client.call(name, ...args);
+    return whileAwaited(client.call(name, ...args), signal);
   };
 }
 

@@ -41,8 +41,12 @@ export class CoordinatorStage {
   /** One of them for each process. */
   readonly key: string = `contract-${randomUUID()}`;
   readonly #seqs = new Map<string, number>();
+  /** When each said what it was last answered, and what had passed by then. */
+  readonly #heard = new Map<string, { readonly sentAt: number; readonly passed: number; readonly tailMs: number }>();
+  #passed = 0;
   #now = 1_700_000_000_000;
   identity = 'first';
+  #lapsed = false;
 
   constructor(setup: CoordinatorContractSetup) {
     this.setup = setup;
@@ -63,6 +67,7 @@ export class CoordinatorStage {
   /** Time passes; in earnest where the engine cannot be told. */
   async pass(ms: number): Promise<void> {
     this.#now += ms;
+    this.#passed += ms;
     if (this.setup.timed !== true) await new Promise((resolve) => setTimeout(resolve, ms));
   }
 
@@ -78,8 +83,30 @@ export class CoordinatorStage {
     };
   }
 
-  say(coordinator: Coordinator, member: string, words: Partial<Heartbeat> = {}): Promise<Reply> {
-    return this.within(`the heartbeat of ${member}`, coordinator.heartbeat(this.says(member, words)));
+  async say(coordinator: Coordinator, member: string, words: Partial<Heartbeat> = {}): Promise<Reply> {
+    const request = this.says(member, words);
+    const { leaseMs, graceMs, deadManMs } = request.terms;
+    const sentAt = performance.now();
+    const reply = await this.within(`the heartbeat of ${member}`, coordinator.heartbeat(request));
+    this.#heard.set(member, { sentAt, passed: this.#passed, tailMs: leaseMs + graceMs + deadManMs });
+    this.hasLapsed();
+    return reply;
+  }
+
+  /** Something happens to the engine. What it knew until then nothing relies on. */
+  async befall(trouble: 'forget' | 'renew' | 'cut'): Promise<void> {
+    await this.setup[trouble]!();
+    this.#heard.clear();
+  }
+
+  /** In earnest: may somebody have been forgotten meanwhile who by what the case lets pass was not? */
+  hasLapsed(): boolean {
+    if (this.setup.timed === true) return false;
+    const now = performance.now();
+    for (const { sentAt, passed, tailMs } of this.#heard.values()) {
+      this.#lapsed ||= this.#passed - passed < tailMs && now - sentAt >= tailMs;
+    }
+    return this.#lapsed;
   }
 
   async grant(coordinator: Coordinator, member: string, words: Partial<Heartbeat> = {}): Promise<Grant> {
