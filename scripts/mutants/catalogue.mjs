@@ -4,10 +4,11 @@
 
 import { CREATING } from './creating.mjs';
 import { ENDING } from './ending.mjs';
+import { FLEETS } from './fleets.mjs';
 import { FREEZES } from './freezes.mjs';
 import { ORDERS } from './orders.mjs';
 import { RUNTIME } from './runtime.mjs';
 import { SHARES } from './shares.mjs';
 import { WAITING } from './waiting.mjs';
 
-export const CATALOGUE = [...WAITING, ...CREATING, ...ENDING, ...FREEZES, ...ORDERS, ...SHARES, ...RUNTIME];
+export const CATALOGUE = [...WAITING, ...CREATING, ...ENDING, ...FREEZES, ...ORDERS, ...SHARES, ...RUNTIME, ...FLEETS];

@@ -102,7 +102,7 @@ export const FREEZES = [
   {
     name: 'a wall clock that leaps ahead says nothing to who acquires',
     file: 'runtime/driver.ts',
-    find: '    if (wall.leaps !== this.leapsSeen) this.noteLeap();\n    const slot',
+    find: '    if (wall.leaps !== this.#leapsSeen) this.#noteLeap();\n    const slot',
     replace: '    const slot',
     killer: 'unit/freeze',
   },

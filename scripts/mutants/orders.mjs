@@ -214,7 +214,7 @@ export const ORDERS = [
   {
     name: 'a pool that is closed keeps its timer',
     file: 'runtime/driver.ts',
-    find: '      this.alarm.stop();\n',
+    find: '      this.#alarm.stop();\n',
     replace: '',
   },
 ];

@@ -211,7 +211,7 @@ export const RUNTIME = [
   {
     name: 'a waiter does not keep the process alive',
     file: 'runtime/driver.ts',
-    find: '    if (ticket.waiting) this.alarm.keepAlive(true);\n',
+    find: '    if (ticket.waiting) this.#alarm.keepAlive(true);\n',
     replace: '',
   },
   {

@@ -18,7 +18,7 @@ export const SHARES = [
   {
     name: 'a resource that has fewer leases again is not the least shared one',
     file: 'engine/slots.ts',
-    find: '    if (leases < this.fewest) this.fewest = leases;\n',
+    find: '    if (leases < this.#fewest) this.#fewest = leases;\n',
     replace: '',
   },
   {
@@ -36,8 +36,8 @@ export const SHARES = [
   {
     name: 'the fullest shared resource is lent first',
     file: 'engine/slots.ts',
-    find: '    return this.fewest < full ? lent[this.fewest]!.head : undefined;',
-    replace: '    for (let k = full - 1; k >= this.fewest; k--) if (lent[k]!.head !== undefined) return lent[k]!.head;\n'
+    find: '    return this.#fewest < full ? lent[this.#fewest]!.head : undefined;',
+    replace: '    for (let k = full - 1; k >= this.#fewest; k--) if (lent[k]!.head !== undefined) return lent[k]!.head;\n'
       + '    return undefined;',
   },
   {
@@ -237,14 +237,14 @@ export const SHARES = [
   {
     name: 'the budget is ignored',
     file: 'engine/engine.ts',
-    find: 'return this.budgeted ? Math.min(this.settings.max, this.ports.granted()) : this.settings.max;',
+    find: 'return this.budgeted ? Math.min(this.settings.max, this.ports.budget.granted()) : this.settings.max;',
     replace: 'return this.settings.max;',
   },
   {
     name: 'the budget lifts the pool above max',
     file: 'engine/engine.ts',
-    find: 'return this.budgeted ? Math.min(this.settings.max, this.ports.granted()) : this.settings.max;',
-    replace: 'return this.budgeted ? this.ports.granted() : this.settings.max;',
+    find: 'return this.budgeted ? Math.min(this.settings.max, this.ports.budget.granted()) : this.settings.max;',
+    replace: 'return this.budgeted ? this.ports.budget.granted() : this.settings.max;',
   },
   {
     name: 'after a silence of the process the budget is not looked at',
@@ -255,25 +255,25 @@ export const SHARES = [
   {
     name: 'a pool does not say that it wants more',
     file: 'engine/dispatch.ts',
-    find: '  if (missing > 0 && engine.counted >= engine.limit && engine.limit < settings.max) engine.ports.want();\n',
+    find: "  if (missing > 0 && engine.counted >= engine.limit && engine.limit < settings.max) engine.ports.budget.tell('want');\n",
     replace: '',
   },
   {
     name: 'a pool does not say that it holds less',
-    file: 'runtime/seat.ts',
-    find: "    this.#ask('freed', () => this.#seat?.freed?.(), undefined);\n",
+    file: 'runtime/driver.ts',
+    find: "    this.budget.tell('freed');\n",
     replace: '',
   },
   {
     name: 'a closed pool keeps its seat',
     file: 'runtime/seat.ts',
-    find: "    this.#ask('leave', () => this.#seat?.leave(), undefined);\n",
+    find: "    this.tell('leave');\n",
     replace: '',
   },
   {
     name: 'a change of the budget is not noticed',
     file: 'runtime/driver.ts',
-    find: '() => this.engine.look(this.clock.now())',
+    find: '() => dispatch(this.engine, this.clock.now())',
     replace: '() => undefined',
   },
   {

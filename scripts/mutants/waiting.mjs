@@ -53,7 +53,7 @@ export const WAITING = [
   {
     name: 'the end of a lease never looks at the clock',
     file: 'runtime/driver.ts',
-    find: '    return now < this.engine.expiryAt - NEAR_MS ? now : this.exactTime(now);',
+    find: '    return now < this.engine.expiryAt - NEAR_MS ? now : this.#exactTime(now);',
     replace: '    return now;',
     killer: 'unit/review.test.ts',
   },
@@ -73,8 +73,8 @@ export const WAITING = [
   {
     name: 'a waiter whose deadline has passed is served before it is told',
     file: 'engine/dispatch.ts',
-    find: '      expire(engine, now);\n      if (!engine.closing) {\n        match(engine, now);',
-    replace: '      if (!engine.closing) match(engine, now);\n      expire(engine, now);\n      if (!engine.closing) {',
+    find: '      expire(engine, now);\n      if (engine.budgeted)',
+    replace: '      if (!engine.closing) match(engine, now);\n      expire(engine, now);\n      if (engine.budgeted)',
   },
   {
     name: 'nobody is told that the deadline has passed',
@@ -103,8 +103,8 @@ export const WAITING = [
   {
     name: 'all timeouts share one list, whatever their length',
     file: 'engine/waiter.ts',
-    find: 'if (timeoutMs === this.recentTimeout) return this.recent!;',
-    replace: 'if (this.recent !== undefined) return this.recent;',
+    find: 'if (timeoutMs === this.#recentTimeout) return this.#recent!;',
+    replace: 'if (this.#recent !== undefined) return this.#recent;',
   },
   {
     name: 'a waiter that was served keeps its deadline',

@@ -11,11 +11,12 @@ import {
   type ScriptedResource,
 } from 'millpond/testing';
 import { expect, test } from 'vitest';
-import { expectStats, play } from './scenarios/play.ts';
+import { expectStats, manually, play } from './scenarios/play.ts';
 
 /** A budget that the test moves by hand. */
 class HandBudget implements Budget {
   limit: number;
+  keeps = Infinity;
   wanted = 0;
   left = 0;
   readonly listeners = new Set<() => void>();
@@ -28,9 +29,13 @@ class HandBudget implements Budget {
   join(pool: Parameters<Budget['join']>[0]): ReturnType<Budget['join']> {
     this.pool = pool;
     const limitNow = (): number => this.limit;
+    const keepsNow = (): number => this.keeps;
     return {
       get limit() {
         return limitNow();
+      },
+      get keeps() {
+        return keepsNow();
       },
       onChange: (listener) => {
         this.listeners.add(listener);
@@ -249,4 +254,40 @@ test('localBudget checks its limit', () => {
       expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION', option: 'limit' }),
     );
   }
+});
+
+test('what a budget does not let it keep a pool closes at once: idle ones first, then those that were lent last', async () => {
+  const budget = new HandBudget(4);
+  const scene = play({ max: 4, budget });
+  const requests = [];
+  for (let count = 0; count < 4; count++) {
+    requests.push(scene.acquire());
+    await scene.adv(10);
+  }
+  requests[1]!.release();
+  budget.keeps = 2;
+  budget.moveTo(2);
+  await scene.clock.flush();
+  expect(requests.map(({ lease }) => lease.ended)).toEqual([false, true, false, true]);
+  expectStats(scene, { size: 2, borrowed: 2 });
+  expect(scene.pool.stats().totals.destroyed.recalled).toBe(2);
+  expect(requests[3]!.lease.release()).toBe(false);
+});
+
+test('what comes when a budget lets it keep nothing serves nobody', async () => {
+  const budget = new HandBudget(2);
+  const scene = play({ max: 4, budget }, { prepare: manually });
+  const request = scene.acquire({ timeoutMs: 1_000 });
+  await scene.adv(50);
+  budget.limit = budget.keeps = 0;
+  scene.factory.script.create.pending[0]!.ok();
+  await scene.clock.flush();
+  expect(request.state).toBe('waiting');
+  expect(scene.pool.stats().totals.destroyed.recalled).toBe(1);
+  budget.keeps = Infinity;
+  budget.moveTo(1);
+  await scene.clock.flush();
+  scene.factory.script.create.pending[0]!.ok();
+  await scene.clock.flush();
+  expect(request.state).toBe('served');
 });

@@ -1,17 +1,35 @@
 // A budget limits several pools together: how many resources each may hold now is decided outside of the pool and may change while it
 // runs. `localBudget` is the one for the pools of a process; a keyed pool uses it for its limit over all keys.
 
+import type { Factory } from './factory.ts';
 import { Checker } from './options.ts';
+import type { PoolStats } from './stats.ts';
 
 /** Where a limit beside `max` comes from: one process, one host, one cluster. */
 export interface Budget {
   /** `held` counts what exists, is being created or is being destroyed; `demand` is what would serve everybody who holds or waits now. */
-  join(pool: { readonly name: string; held(): number; demand(): number }): BudgetSeat;
+  join(pool: BudgetedPool): BudgetSeat;
+}
+
+/** What a budget can see of a pool. */
+export interface BudgetedPool {
+  readonly name: string;
+  held(): number;
+  demand(): number;
+  /** Of a {@link Pool} always: how much it has done. */
+  stats?(): PoolStats;
+  /** Of a {@link Pool} always: to ask the server how much it takes, by a resource of its own. */
+  readonly factory?: Pick<Factory<unknown>, 'create' | 'destroy'>;
 }
 
 export interface BudgetSeat {
   /** How many resources this pool may hold now. Read before every create and before every lease. */
   readonly limit: number;
+  /**
+   * How many resources this pool may keep at all: what is above {@link limit} goes as it is released, what is above this goes at once, and
+   * the leases that are the youngest end ({@link Lease.ended}). Default: all.
+   */
+  readonly keeps?: number;
   /** The pool looks at {@link limit} again when called. Returns the unsubscribe function. */
   onChange(listener: () => void): () => void;
   /** A waiter found nothing left under the limit. */
@@ -22,7 +40,7 @@ export interface BudgetSeat {
 }
 
 interface Seat {
-  readonly pool: { readonly name: string; held(): number; demand(): number };
+  readonly pool: BudgetedPool;
   readonly listeners: Set<() => void>;
   /** When it last gave something back, in the order of all such moments; 0: never. */
   freedAt: number;
@@ -51,7 +69,7 @@ class LocalBudget implements Budget {
     this.#total = total;
   }
 
-  join(pool: Seat['pool']): BudgetSeat {
+  join(pool: BudgetedPool): BudgetSeat {
     const seat: Seat = { pool, listeners: new Set(), freedAt: 0 };
     this.#seats.add(seat);
     const limitOf = (): number => this.#limitOf(seat);

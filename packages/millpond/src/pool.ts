@@ -99,6 +99,8 @@ export class Pool<T> implements AsyncDisposable {
           const { min, max, sharing } = engine.settings;
           return Math.min(max, Math.max(min, engine.slots.borrowed + Math.ceil(engine.waiting / sharing)));
         },
+        stats: () => driver.stats(),
+        factory: options.factory,
       }));
     }
     engine.tick(this.#clock.now());

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Pool, PoolClosedError, PoolError } from 'millpond';
+import { fleetBudget, newFleet, step } from 'millpond/fleet';
 import * as mysql from 'millpond/mysql';
 import * as pg from 'millpond/pg';
 import { createRedisPool } from 'millpond/redis';
@@ -15,6 +16,10 @@ assert.throws(() => createRedisPool({}), { code: 'ERR_POOL_INVALID_OPTION', opti
 assert.equal(typeof mysql.createMysqlPool, 'function');
 assert.equal(mysql.ConnectionLostError, pg.ConnectionLostError);
 assert.equal(typeof VirtualClock, 'function');
+
+const fleet = newFleet();
+const alone = fleetBudget({ heartbeat: async (request) => step(fleet, request, 0, 'here') }, { limit: 3, floor: 1, members: 1 });
+assert.equal(alone.join({ name: 'alone', held: () => 0, demand: () => 0 }).limit, 1);
 
 let destroyed = 0;
 const pool = new Pool({ max: 1, factory: { create: () => ({ answer: 42 }), destroy: () => { destroyed += 1; } } });

@@ -3,10 +3,12 @@
 
 const assert = require('node:assert/strict');
 const { Pool } = require('millpond');
+const { redisBudget } = require('millpond/fleet');
 const { createMysqlPool } = require('millpond/mysql');
 const { createPgPool } = require('millpond/pg');
 const { VirtualClock } = require('millpond/testing');
 
+assert.equal(typeof redisBudget, 'function');
 assert.equal(typeof createPgPool, 'function');
 assert.equal(typeof createMysqlPool, 'function');
 assert.equal(typeof VirtualClock, 'function');

@@ -1,7 +1,10 @@
 // What a user with TypeScript writes, compiled against the packed declarations with `skipLibCheck: false`, without the drivers' types and
 // without `esnext.disposable` in `lib`: the package has to bring what its declarations need. Compiled as CommonJS with the newest
 // TypeScript and as an ES module with the oldest. Every public entry is used once, and what it infers is compared with what it should.
-import { AcquireTimeoutError, KeyedPool, localBudget, Pool, type Factory, type Lease, type PoolOptions, type PoolStats } from 'millpond';
+import {
+  AcquireTimeoutError, KeyedPool, localBudget, Pool, type Budget, type Factory, type Lease, type PoolOptions, type PoolStats,
+} from 'millpond';
+import { describeFleet, fleetBudget, redisCoordinator, type Coordinator } from 'millpond/fleet';
 import { handleOf } from 'millpond/handle';
 import { createDispatcher, createH2Pool, HttpAgent, HttpsAgent, type H2Answer } from 'millpond/http';
 import { createMysqlPool, type MysqlResult } from 'millpond/mysql';
@@ -112,6 +115,15 @@ export async function redis(): Promise<void> {
   same<string | null>()(await pool.use((client) => client.get('k')));
   // @ts-expect-error A pool needs to know how its clients are made.
   createRedisPool({ max: 3 });
+}
+
+export async function fleet(client: { on(event: 'error', listener: (error: Error) => void): unknown }): Promise<void> {
+  const coordinator = redisCoordinator(client, { key: 'orders' });
+  same<Coordinator>()(coordinator);
+  same<Budget>()(fleetBudget(coordinator, { limit: 20 }));
+  same<string>()(describeFleet(await coordinator.view()));
+  // @ts-expect-error There is no limit that all could agree on.
+  fleetBudget(coordinator, {});
 }
 
 export async function sockets(): Promise<void> {

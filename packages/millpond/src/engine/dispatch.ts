@@ -9,6 +9,7 @@ import { holdsStill, missingCreates } from './demand.ts';
 import type { Engine } from './engine.ts';
 import { canSpare, hasTurn, overReason, unfit } from './fitness.ts';
 import { Slot } from './slot.ts';
+import { liveHolds } from './slots.ts';
 import type { Lane } from './lanes.ts';
 import { nextDue, noticeFreeze, watch } from './maintenance.ts';
 import type { Waiter } from './waiter.ts';
@@ -26,6 +27,7 @@ export function dispatch<T>(engine: Engine<T>, now: number): void {
       engine.again = false;
       engine.dirty = false;
       expire(engine, now);
+      if (engine.budgeted) recall(engine, now);
       if (!engine.closing) {
         match(engine, now);
         retireSurplus(engine, now);
@@ -201,6 +203,18 @@ function retireSurplus<T>(engine: Engine<T>, now: number): void {
   }
 }
 
+/** What the budget lets nobody keep goes before anybody is served, lent or not; of the leases those that have the least to lose. */
+function recall<T>(engine: Engine<T>, now: number): void {
+  const kept = engine.ports.budget.kept();
+  if (engine.staying <= kept) return;
+  const { slots, ports } = engine;
+  while (slots.idle.head !== undefined && engine.staying > kept) engine.destroy(slots.idle.head, 'recalled', now);
+  for (const hold of liveHolds(slots).sort((a, b) => b.since - a.since)) {
+    if (engine.staying <= kept) return;
+    if (!hold.ended) ports.revoke(hold, 'recalled', now);
+  }
+}
+
 function replenish<T>(engine: Engine<T>, now: number): void {
   if (holdsStill(engine)) return;
   if (engine.probeAt !== undefined) {
@@ -214,7 +228,7 @@ function replenish<T>(engine: Engine<T>, now: number): void {
     startCreate(engine, now);
     missing = missingCreates(engine, now);
   }
-  if (missing > 0 && engine.counted >= engine.limit && engine.limit < settings.max) engine.ports.want();
+  if (missing > 0 && engine.counted >= engine.limit && engine.limit < settings.max) engine.ports.budget.tell('want');
 }
 
 function probe<T>(engine: Engine<T>, now: number): void {

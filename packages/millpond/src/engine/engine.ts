@@ -39,12 +39,12 @@ export class Engine<T> {
   readonly backoff: Backoff;
   readonly shedding: Shedding | undefined;
   readonly totals: Totals = newTotals();
-  /** `max` is not the only limit: ports.granted() is another. */
+  /** `max` is not the only limit: ports.budget.granted() is another. */
   budgeted = false;
   /** One lane, no budget, no validation on acquire: whether somebody may have something depends on nothing but what there is. */
   plain: boolean;
   /** Lanes and shedding learn from every lease. */
-  private readonly learns: boolean;
+  readonly #learns: boolean;
   budgetSeenAt: number = -Infinity;
   generation = 1;
   nextId = 1;
@@ -89,7 +89,7 @@ export class Engine<T> {
     this.plain = !this.lanes.many && !(settings.validateOnAcquire && settings.canValidate);
     this.backoff = new Backoff(settings.retry, random);
     this.shedding = settings.shedding === undefined ? undefined : new Shedding(settings.shedding);
-    this.learns = this.lanes.many || this.shedding !== undefined;
+    this.#learns = this.lanes.many || this.shedding !== undefined;
   }
 
   // ------------------------------------------------------------ what is derived
@@ -107,7 +107,7 @@ export class Engine<T> {
 
   /** How many resources there may be: `max`, or less by budget. */
   get limit(): number {
-    return this.budgeted ? Math.min(this.settings.max, this.ports.granted()) : this.settings.max;
+    return this.budgeted ? Math.min(this.settings.max, this.ports.budget.granted()) : this.settings.max;
   }
 
   /** How many count towards the limit. */
@@ -142,7 +142,7 @@ export class Engine<T> {
       else this.lookAfter(now);
       return undefined;
     }
-    if (this.learns) this.shedding?.foundIdle(now);
+    if (this.#learns) this.shedding?.foundIdle(now);
     // While nothing was lent, nobody had to be woken; see `watch`.
     if (this.settings.canValidate && this.wakeAt - now > WATCH_MS) this.dirty = true;
     const { totals } = this;
@@ -190,7 +190,7 @@ export class Engine<T> {
     if (this.quiet) wake(this, now);
     const refusal = refusalAtDoor(this, waiter, now);
     if (refusal !== undefined) {
-      this.settle(waiter, refusal, now);
+      this.#settle(waiter, refusal, now);
       return;
     }
     if (this.lanes.many) this.lanes.enter(waiter.lane, now);
@@ -256,7 +256,7 @@ export class Engine<T> {
     else this.destroy(slot, reason, now);
   }
 
-  private learn(hold: Hold<T>, ms: number, now: number): void {
+  #learn(hold: Hold<T>, ms: number, now: number): void {
     this.shedding?.held(ms);
     if (this.lanes.many) hold.lane.ended(hold.since, now);
   }
@@ -286,7 +286,7 @@ export class Engine<T> {
     const slot = hold.slot;
     slot.error ??= cause;
     if (slot.leases > 1) slot.doom ??= reason;
-    if (this.endHold(hold, now)) this.destroy(slot, reason, now);
+    if (this.#endHold(hold, now)) this.destroy(slot, reason, now);
     else if (slot.state === 'lent') this.slots.move(slot, this.slots.leaving, now);
     dispatch(this, now);
   }
@@ -294,7 +294,7 @@ export class Engine<T> {
   /** The end of a lease whose resource leaves the pool alive. Others that share it only lose the pool's care. */
   detach(hold: Hold<T>, now: number): void {
     const slot = hold.slot;
-    this.endHold(hold, now);
+    this.#endHold(hold, now);
     if (slot.state !== 'gone') {
       this.totals.detached++;
       this.toGone(slot, now);
@@ -398,11 +398,6 @@ export class Engine<T> {
     }
   }
 
-  /** Something outside has changed that the state does not show (the budget). */
-  look(now: number): void {
-    dispatch(this, now);
-  }
-
   /** Time has passed. Everything that is due by `now` happens. */
   tick(now: number): void {
     runDue(this, now);
@@ -448,7 +443,7 @@ export class Engine<T> {
 
   refuse(waiter: Waiter, refusal: Refusal, now: number): void {
     this.unlink(waiter);
-    this.settle(waiter, refusal, now);
+    this.#settle(waiter, refusal, now);
   }
 
   /** Refuses those who wait now. Who asks because of that (a listener of the refusal) is not one of them. */
@@ -459,7 +454,7 @@ export class Engine<T> {
   }
 
   /** Ends the accounting of a lease; true when the resource has no other. */
-  private endHold(hold: Hold<T>, now: number): boolean {
+  #endHold(hold: Hold<T>, now: number): boolean {
     const { slot } = hold;
     this.account(hold, now);
     if (this.isGone(slot)) return false;
@@ -473,7 +468,7 @@ export class Engine<T> {
     const ms = now - hold.since;
     this.totals.useMs += ms;
     removeHold(slot, hold);
-    if (this.learns) this.learn(hold, ms, now);
+    if (this.#learns) this.#learn(hold, ms, now);
     slot.idleSince = now;
     slot.aliveAt = now;
   }
@@ -489,7 +484,7 @@ export class Engine<T> {
     this.maintenanceAt = now;
   }
 
-  private settle(waiter: Waiter, refusal: Refusal, now: number): void {
+  #settle(waiter: Waiter, refusal: Refusal, now: number): void {
     waiter.waiting = false;
     this.totals.waitMs += now - waiter.since;
     if (refusal.kind === 'timeout') this.totals.timedOut++;

@@ -171,7 +171,8 @@ function checkWaiters<T>(engine: Engine<T>, now: number, fault: Fault): void {
     }
   }
   if (engine.expiryAt > earliest) fault(`I5: the first waiter expires at ${earliest}, not at ${engine.expiryAt}`);
-  const listed = [...engine.deadlines.all()];
+  const listed: Waiter[] = [];
+  for (const { head } of engine.deadlines.lists.values()) for (let each = head; each !== undefined; each = each.later) listed.push(each);
   if (listed.length !== finite) fault(`I5: ${finite} waiters have a deadline, and ${listed.length} deadlines are kept`);
   listed.forEach((waiter, index) => checkDeadline(waiter, listed[index + 1], fault));
 }

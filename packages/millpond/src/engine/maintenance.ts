@@ -7,7 +7,8 @@ import { holdsStill, missingCreates, overdue } from './demand.ts';
 import type { Engine } from './engine.ts';
 import { unfit } from './fitness.ts';
 import type { List } from './list.ts';
-import { holdsOf, type Slot } from './slot.ts';
+import type { Slot } from './slot.ts';
+import { liveHolds } from './slots.ts';
 
 /** A wake-up that comes this late means that the event loop stalled or the process was frozen. */
 export const STALL_MS = 100;
@@ -217,7 +218,7 @@ function keepalive<T>(engine: Engine<T>, now: number): void {
 function reportLeaks<T>(engine: Engine<T>, now: number): void {
   const { leakThresholdMs, reclaim } = engine.settings;
   if (leakThresholdMs === Infinity) return;
-  for (const hold of [...engine.slots.borrowedSlots()].flatMap((slot) => holdsOf(slot))) {
+  for (const hold of liveHolds(engine.slots)) {
     if (hold.ended || hold.leaked) continue;
     if (hold.since + leakThresholdMs > now) {
       dueAt(engine, hold.since + leakThresholdMs);
@@ -232,7 +233,7 @@ function reportLeaks<T>(engine: Engine<T>, now: number): void {
 /** The deadline of a close has passed: leases are revoked, creates are not waited for any more. */
 function endRemaining<T>(engine: Engine<T>, now: number): void {
   engine.closeAt = Infinity;
-  for (const hold of [...engine.slots.borrowedSlots()].flatMap((slot) => holdsOf(slot))) {
+  for (const hold of liveHolds(engine.slots)) {
     if (!hold.ended) engine.ports.revoke(hold, 'poolClosed', now);
   }
   for (const slot of engine.slots.abandoned.toArray()) engine.toGone(slot, now);

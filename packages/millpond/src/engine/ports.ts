@@ -53,10 +53,15 @@ export interface Ports<T> {
   rested(slot: Slot<T>): void;
   leak(hold: Hold<T>, now: number): void;
   stateChanged(from: PoolState, to: PoolState): void;
-  /** How many resources the budget grants; Infinity without one. */
-  granted(): number;
-  /** A waiter found nothing left under the budget. */
-  want(): void;
+  /** Only asked when the pool has one. */
+  readonly budget: {
+    /** How many resources it grants. */
+    granted(): number;
+    /** How many it lets the pool keep, lent ones included; at least what it grants, and mostly Infinity. */
+    kept(): number;
+    /** A waiter found nothing left under it. */
+    tell(what: 'want'): void;
+  };
   /** The pool holds fewer resources than before. */
   freed(): void;
   /** Call {@link Engine.tick} at this time, or, with Infinity, not at all. Replaces the previous wish. */

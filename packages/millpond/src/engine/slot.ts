@@ -99,13 +99,6 @@ export function addHold<T>(slot: Slot<T>, hold: Hold<T>): void {
   slot.holds = hold;
 }
 
-/** The live leases of a slot as they stand now. Reporting one calls listeners, which may end others. */
-export function holdsOf<T>(slot: Slot<T>): Hold<T>[] {
-  const all: Hold<T>[] = [];
-  for (let hold = slot.holds; hold !== undefined; hold = hold.next) all.push(hold);
-  return all;
-}
-
 /** Takes an ended lease out of its slot. */
 export function removeHold<T>(slot: Slot<T>, hold: Hold<T>): void {
   const { prev, next } = hold;

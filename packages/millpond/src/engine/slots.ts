@@ -2,7 +2,7 @@
 // that the pool reports is the size of such a list, so there is no counter that could drift from the truth.
 
 import { List } from './list.ts';
-import type { Slot, SlotState } from './slot.ts';
+import type { Hold, Slot, SlotState } from './slot.ts';
 
 /** All slots in one state. */
 export class StateList<T> extends List<Slot<T>> {
@@ -39,7 +39,7 @@ export class Slots<T> {
   /** `lent[1]`. */
   readonly single: StateList<T>;
   /** No resource has fewer leases; a lower bound, so that looking for the least shared one does not start from 1 each time. */
-  private fewest = 1;
+  #fewest = 1;
 
   constructor(sharing: number) {
     this.lent = Array.from({ length: sharing + 1 }, () => new StateList<T>('lent'));
@@ -85,7 +85,7 @@ export class Slots<T> {
     this.idle.remove(slot);
     slot.list = list;
     slot.leases = 1;
-    this.fewest = 1;
+    this.#fewest = 1;
     list.push(slot);
   }
 
@@ -93,7 +93,7 @@ export class Slots<T> {
   rest(slot: Slot<T>): void {
     slot.list.remove(slot);
     slot.list = this.idle;
-    this.pushIdle(slot);
+    pushIdle(this.idle, slot);
   }
 
   /** Adds or ends one of several leases of a shared resource, or finds its place when what it can carry has changed. */
@@ -104,7 +104,7 @@ export class Slots<T> {
       this.move(slot, this.full, now);
       return;
     }
-    if (leases < this.fewest) this.fewest = leases;
+    if (leases < this.#fewest) this.#fewest = leases;
     this.move(slot, this.lent[leases]!, now);
   }
 
@@ -112,8 +112,8 @@ export class Slots<T> {
   leastShared(): Slot<T> | undefined {
     const { lent } = this;
     const full = lent.length - 1;
-    while (this.fewest < full && lent[this.fewest]!.head === undefined) this.fewest++;
-    return this.fewest < full ? lent[this.fewest]!.head : undefined;
+    while (this.#fewest < full && lent[this.#fewest]!.head === undefined) this.#fewest++;
+    return this.#fewest < full ? lent[this.#fewest]!.head : undefined;
   }
 
   *borrowedSlots(): Generator<Slot<T>> {
@@ -137,13 +137,19 @@ export class Slots<T> {
     yield* this.abandoned.toArray();
     yield* this.destroying.toArray();
   }
+}
 
-  /** Keeps `idle` sorted by idleSince: one that comes back from a keepalive takes its old place and does not look used. */
-  private pushIdle(slot: Slot<T>): void {
-    const idle = this.idle;
-    let after = idle.tail;
-    while (after !== undefined && after.idleSince > slot.idleSince) after = after.prev;
-    if (after === idle.tail) idle.push(slot);
-    else idle.insertAfter(slot, after);
-  }
+/** Keeps `idle` sorted by idleSince: one that comes back from a keepalive takes its old place and does not look used. */
+function pushIdle<T>(idle: StateList<T>, slot: Slot<T>): void {
+  let after = idle.tail;
+  while (after !== undefined && after.idleSince > slot.idleSince) after = after.prev;
+  if (after === idle.tail) idle.push(slot);
+  else idle.insertAfter(slot, after);
+}
+
+/** The live leases as they stand now: reporting one calls listeners, which may end others. */
+export function liveHolds<T>(slots: Slots<T>): Hold<T>[] {
+  const all: Hold<T>[] = [];
+  for (const slot of slots.borrowedSlots()) for (let hold = slot.holds; hold !== undefined; hold = hold.next) all.push(hold);
+  return all;
 }

@@ -30,9 +30,9 @@ interface Expiries { head: Waiter | undefined; tail: Waiter | undefined }
  * observation.)
  */
 export class Deadlines {
-  private readonly lists = new Map<number, Expiries>();
-  private recent: Expiries | undefined = undefined;
-  private recentTimeout = -1;
+  readonly lists: Map<number, Expiries> = new Map();
+  #recent: Expiries | undefined = undefined;
+  #recentTimeout = -1;
 
   add(waiter: Waiter): void {
     if (waiter.timeoutMs === Infinity) return;
@@ -61,7 +61,7 @@ export class Deadlines {
     let earliest = Infinity;
     for (const [timeoutMs, list] of this.lists) {
       if (list.head === undefined) {
-        if (list !== this.recent) this.lists.delete(timeoutMs);
+        if (list !== this.#recent) this.lists.delete(timeoutMs);
       } else {
         earliest = Math.min(earliest, deadlineOf(list.head));
       }
@@ -76,22 +76,15 @@ export class Deadlines {
     }
   }
 
-  /** Everybody who has a deadline; each list from its earliest to its latest. For checks. */
-  *all(): Generator<Waiter> {
-    for (const list of this.lists.values()) {
-      for (let waiter = list.head; waiter !== undefined; waiter = waiter.later) yield waiter;
-    }
-  }
-
   private listFor(timeoutMs: number): Expiries {
-    if (timeoutMs === this.recentTimeout) return this.recent!;
+    if (timeoutMs === this.#recentTimeout) return this.#recent!;
     let list = this.lists.get(timeoutMs);
     if (list === undefined) {
       list = { head: undefined, tail: undefined };
       this.lists.set(timeoutMs, list);
     }
-    this.recent = list;
-    this.recentTimeout = timeoutMs;
+    this.#recent = list;
+    this.#recentTimeout = timeoutMs;
     return list;
   }
 }

@@ -5,11 +5,13 @@ import { AsyncResource } from 'node:async_hooks';
 import type { BudgetSeat } from '../budget.ts';
 import type { Clock, Random } from '../clock.ts';
 import { carries } from '../engine/capacity.ts';
+import { dispatch } from '../engine/dispatch.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Lane } from '../engine/lanes.ts';
 import { distrust } from '../engine/maintenance.ts';
 import type { HookName, Ports, Refusal } from '../engine/ports.ts';
 import type { Hold, Slot } from '../engine/slot.ts';
+import { liveHolds } from '../engine/slots.ts';
 import type { DestroyReason, PoolState } from '../engine/words.ts';
 import type { Waiter } from '../engine/waiter.ts';
 import { PoolError } from '../errors.ts';
@@ -52,6 +54,7 @@ export class Driver<T> implements Ports<T> {
   readonly name: string;
   readonly engine: Engine<T>;
   readonly events: Emitter<T>;
+  readonly budget: Seat;
   readonly clock: Clock;
   /** The time, cheaply; at most one event-loop turn behind {@link Clock.now}. */
   readonly coarse: () => number;
@@ -64,26 +67,25 @@ export class Driver<T> implements Ports<T> {
   /** Called for a lease that the pool ends itself. */
   onRevoke: ((holder: Holder) => void) | undefined = undefined;
   readonly #factory: Factory<T>;
-  private readonly alarm: Alarm;
+  readonly #alarm: Alarm;
   readonly #aborts: Aborts;
   readonly #resting = new Map<Slot<T>, (() => void)[]>();
   /** Hooks and timers run in the context in which the pool was built: a connection must not live in its first caller's. */
   readonly #scope = new AsyncResource('millpond.Pool');
-  readonly #budget: Seat;
-  private boundStaleAt: number = -Infinity;
-  private leapsSeen = wall.leaps;
+  #boundStaleAt: number = -Infinity;
+  #leapsSeen = wall.leaps;
   /** When somebody was last refused. */
   #moment: Moment | undefined = undefined;
 
   constructor(init: DriverInit<T>) {
     this.name = init.name;
-    this.#budget = new Seat(init.name);
+    this.budget = new Seat(init.name);
     this.#factory = init.factory;
     this.clock = init.clock;
     this.coarse = init.clock === systemClock ? coarseNow : () => init.clock.now();
     this.events = new Emitter(init.name);
     this.engine = new Engine(init.resolved.settings, this, init.random, init.clock.now());
-    this.alarm = createAlarm(init.clock, this.#scope, () => this.engine.tick(this.clock.now()));
+    this.#alarm = createAlarm(init.clock, this.#scope, () => this.engine.tick(this.clock.now()));
     this.#aborts = new Aborts((ticket, reason) => {
       this.engine.abort(ticket, reason, this.clock.now());
     });
@@ -92,7 +94,7 @@ export class Driver<T> implements Ports<T> {
   sit(seat: BudgetSeat): void {
     this.engine.budgeted = true;
     this.engine.plain = false;
-    this.#budget.sit(seat, () => this.engine.look(this.clock.now()));
+    this.budget.sit(seat, () => dispatch(this.engine, this.clock.now()));
   }
 
   // ------------------------------------------------------------- what callers ask
@@ -100,7 +102,7 @@ export class Driver<T> implements Ports<T> {
   /** A lease at once, or undefined. */
   lend(lane: Lane, meta: LeaseMeta | undefined): LiveLease<T> | undefined {
     const now = this.coarse();
-    if (wall.leaps !== this.leapsSeen) this.noteLeap();
+    if (wall.leaps !== this.#leapsSeen) this.#noteLeap();
     const slot = this.engine.tryLend(lane, now);
     if (slot === undefined) return undefined;
     const lease = this.leaseOf(slot, lane, now, now, meta);
@@ -120,7 +122,7 @@ export class Driver<T> implements Ports<T> {
 
   enqueue(ticket: Ticket, now: number): void {
     this.engine.enqueue(ticket, now);
-    if (ticket.waiting) this.alarm.keepAlive(true);
+    if (ticket.waiting) this.#alarm.keepAlive(true);
   }
 
   #watch(ticket: Ticket, signal: AbortSignal): void {
@@ -182,11 +184,7 @@ export class Driver<T> implements Ports<T> {
 
   holders(): Holder[] {
     const now = this.clock.now();
-    const all: Holder[] = [];
-    for (const slot of this.engine.slots.borrowedSlots()) {
-      for (let hold = slot.holds; hold !== undefined; hold = hold.next) all.push(holderOf(hold, now));
-    }
-    return all.sort((a, b) => b.heldMs - a.heldMs);
+    return liveHolds(this.engine.slots).map((hold) => holderOf(hold, now)).sort((a, b) => b.heldMs - a.heldMs);
   }
 
   stats(): PoolStats {
@@ -352,33 +350,25 @@ export class Driver<T> implements Ports<T> {
   }
 
   stateChanged(from: PoolState, to: PoolState): void {
-    if (to === 'draining') this.alarm.keepAlive(true);
+    if (to === 'draining') this.#alarm.keepAlive(true);
     if (to === 'closed') {
       // A create that was given up may still come, and be destroyed; that is no reason to stay alive.
-      this.alarm.keepAlive(false);
-      this.alarm.stop();
-      this.#budget.leave();
+      this.#alarm.keepAlive(false);
+      this.#alarm.stop();
+      this.budget.leave();
       this.onLess?.();
     }
     if (this.events.wants('state')) this.events.emit('state', { from, to });
     this.onState?.(to);
   }
 
-  granted(): number {
-    return this.#budget.granted();
-  }
-
-  want(): void {
-    this.#budget.want();
-  }
-
   freed(): void {
-    this.#budget.freed();
+    this.budget.tell('freed');
     this.onLess?.();
   }
 
   wakeAt(atMs: number): void {
-    this.alarm.set(atMs);
+    this.#alarm.set(atMs);
   }
 
   // ---------------------------------------------------------------------- details
@@ -386,7 +376,7 @@ export class Driver<T> implements Ports<T> {
   private leaseOf(slot: Slot<T>, lane: Lane, now: number, since: number, meta: LeaseMeta | undefined): LiveLease<T> {
     const lease = new LiveLease(this, slot, lane, now, meta);
     this.engine.attach(lease);
-    if (this.events.wantsAcquire) this.tellAcquire(lease, now - since);
+    if (this.events.wantsAcquire) this.#tellAcquire(lease, now - since);
     return lease;
   }
 
@@ -396,34 +386,34 @@ export class Driver<T> implements Ports<T> {
    */
   private endTime(): number {
     const now = this.coarse();
-    return now < this.engine.expiryAt - NEAR_MS ? now : this.exactTime(now);
+    return now < this.engine.expiryAt - NEAR_MS ? now : this.#exactTime(now);
   }
 
-  private noteLeap(): void {
-    this.leapsSeen = wall.leaps;
+  #noteLeap(): void {
+    this.#leapsSeen = wall.leaps;
     if (this.clock === systemClock) distrust(this.engine, Infinity);
   }
 
-  private exactTime(coarse: number): number {
+  #exactTime(coarse: number): number {
     const { engine } = this;
     // What the engine knows is a bound that may have stood since somebody came who was served long ago.
-    if (coarse >= this.boundStaleAt) {
-      this.boundStaleAt = coarse + BOUND_LASTS_MS;
+    if (coarse >= this.#boundStaleAt) {
+      this.#boundStaleAt = coarse + BOUND_LASTS_MS;
       engine.expiryAt = engine.deadlines.earliest();
       if (coarse < engine.expiryAt - NEAR_MS) return coarse;
     }
     return this.clock.now();
   }
 
-  private tellAcquire(lease: LiveLease<T>, waitMs: number): void {
+  #tellAcquire(lease: LiveLease<T>, waitMs: number): void {
     this.events.emit('acquire', { lease, waitMs });
   }
 
   private noteEnd(lease: LiveLease<T>, now: number): void {
-    if (lease.leaked || this.events.wantsRelease) this.tellEnd(lease, now);
+    if (lease.leaked || this.events.wantsRelease) this.#tellEnd(lease, now);
   }
 
-  private tellEnd(lease: LiveLease<T>, now: number): void {
+  #tellEnd(lease: LiveLease<T>, now: number): void {
     const useMs = now - lease.since;
     if (lease.leaked && this.events.wants('unleak')) this.events.emit('unleak', { ...labelled(lease.meta), heldMs: useMs });
     if (this.events.wantsRelease) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
@@ -432,7 +422,7 @@ export class Driver<T> implements Ports<T> {
   private forget(ticket: Ticket): void {
     if (ticket.watched !== undefined) this.#aborts.remove(ticket);
     if (this.engine.waiting > 0 || this.engine.closing) return;
-    this.alarm.keepAlive(false);
+    this.#alarm.keepAlive(false);
     this.onLess?.();
   }
 

@@ -21,24 +21,20 @@ export class Seat {
   }
 
   granted(): number {
-    const seat = this.#seat;
-    if (seat === undefined) return Infinity;
-    const limit = this.#ask('limit', () => seat.limit, this.#lastGranted);
-    this.#lastGranted = limit >= 0 ? Math.floor(limit) : 0;
-    return this.#lastGranted;
+    return this.#lastGranted = whole(this.#ask('limit', () => this.#seat!.limit, this.#lastGranted));
   }
 
-  want(): void {
-    this.#ask('want', () => this.#seat?.want(), undefined);
+  kept(): number {
+    return whole(this.#ask('keeps', () => this.#seat!.keeps, undefined) ?? Infinity);
   }
 
-  freed(): void {
-    this.#ask('freed', () => this.#seat?.freed?.(), undefined);
+  tell(what: 'want' | 'freed' | 'leave'): void {
+    this.#ask(what, () => this.#seat?.[what]?.(), undefined);
   }
 
   leave(): void {
     this.#ask('onChange', () => this.#deaf?.(), undefined);
-    this.#ask('leave', () => this.#seat?.leave(), undefined);
+    this.tell('leave');
   }
 
   /** A budget that fails is no reason for a release to throw or for the process to end: what it last granted stands. */
@@ -56,4 +52,8 @@ export class Seat {
       return otherwise;
     }
   }
+}
+
+function whole(count: number): number {
+  return count >= 0 ? Math.floor(count) : 0;
 }

@@ -1,0 +1,205 @@
+// A pool's budget in a fleet: drives a member (member.ts) with a clock and a coordinator. It decides nothing.
+
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Budget, BudgetedPool, BudgetSeat, Clock, Random } from '../index.ts';
+import { Checker } from '../options.ts';
+import { Member, type MemberPorts } from './member.ts';
+import type { Work } from './need.ts';
+import type { Coordinator, FleetTerms, Heartbeat } from './protocol.ts';
+import { suspendAwareClock } from './clock.ts';
+
+/** All members of a fleet must give the same, {@link name} and {@link weight} aside. */
+export interface FleetBudgetOptions {
+  /** How many connections the fleet may have, `guard` included. A whole number of at least 1. */
+  readonly limit: number;
+  /** How many of `limit` the fleet leaves free. Default 0. */
+  readonly guard?: number;
+  /**
+   * How many each member may hold without asking anybody, also when the coordinator cannot be reached. `floor * members` must not be more
+   * than `limit - guard`. Default 0: without a coordinator there is nothing once the last grant has ended.
+   */
+  readonly floor?: number;
+  /** How many members there are at most at a time, those of a rollout included. Required with a floor; otherwise default 100 000. */
+  readonly members?: number;
+  /** How long a grant lasts, in milliseconds; at least 1 000. A crashed member's connections come back when it has ended. Default 5 000. */
+  readonly leaseMs?: number;
+  /** How long after that a lent connection may stay lent at most, in milliseconds, and be closed. Default 2 000. */
+  readonly graceMs?: number;
+  /**
+   * After what silence the server ends a session by itself, in milliseconds: `sessionIdleTimeoutMs` of the pools. So long it takes until
+   * the connections of a vanished host are certainly gone. Default 0: never, and they are not counted after the grace.
+   */
+  readonly deadManMs?: number;
+  /** What people read: the service and where it runs. Default: the pool's name and the host's. */
+  readonly name?: string;
+  /** From 1 to 100: how many parts it gets where others get one, when there is not enough. Default 1. */
+  readonly weight?: number;
+  /**
+   * Whether others may use a member's floor while that has nothing to do. It then takes more than two leases until it can have it back
+   * without a grant, and as long until a new one has its own. Default false.
+   */
+  readonly lend?: boolean;
+  /** For tests. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const KEYS = [
+  'limit', 'guard', 'floor', 'members', 'leaseMs', 'graceMs', 'deadManMs', 'name', 'weight', 'lend', 'clock', 'random',
+] as const satisfies readonly (keyof FleetBudgetOptions)[];
+
+/** Without floors it only bounds what a coordinator remembers. */
+const MANY = 100_000;
+
+interface Resolved {
+  readonly terms: FleetTerms;
+  readonly name: string | undefined;
+  readonly weight: number;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * A budget that many processes share: each pool that has it is a member of the fleet and holds what the coordinator grants it. Throws
+ * {@link InvalidOptionError}.
+ */
+export function fleetBudget(coordinator: Coordinator, options: FleetBudgetOptions): Budget {
+  const resolved = resolve(coordinator, options);
+  return { join: (pool) => new FleetSeat(coordinator, resolved, pool) };
+}
+
+function resolve(coordinator: Coordinator, options: FleetBudgetOptions): Resolved {
+  const check = new Checker('fleetBudget');
+  check.object('coordinator', coordinator);
+  check.functionAt('coordinator.heartbeat', coordinator.heartbeat, true);
+  check.object('options', options);
+  check.keys('', options, KEYS);
+  const count = (key: 'limit' | 'guard' | 'floor' | 'members' | 'weight', fallback: number | undefined, least: number): number => (
+    check.finite(key, check.count(key, options[key], fallback, least)));
+  const whole = (key: 'leaseMs' | 'graceMs' | 'deadManMs', fallback: number, least: number): number => (
+    check.finite(key, Math.ceil(check.number(key, options[key], fallback, { least }))));
+  const limit = count('limit', undefined, 1);
+  const guard = count('guard', 0, 0);
+  if (guard >= limit) throw check.bad('guard', guard, `less than limit (${limit})`);
+  const floor = count('floor', 0, 0);
+  const members = count('members', floor > 0 ? undefined : MANY, 1);
+  if (floor * members > limit - guard) {
+    throw check.bad('floor', floor, `at most ${Math.floor((limit - guard) / members)}: every one of ${members} members may hold that many`);
+  }
+  const weight = count('weight', 1, 1);
+  if (weight > 100) throw check.bad('weight', weight, 'at most 100');
+  return {
+    terms: {
+      limit, guard, floor, members, lend: check.flag('lend', options.lend, false),
+      leaseMs: whole('leaseMs', 5_000, 1_000), graceMs: whole('graceMs', 2_000, 0), deadManMs: whole('deadManMs', 0, 0),
+    },
+    name: options.name, weight,
+    clock: options.clock ?? suspendAwareClock, random: options.random ?? Math.random,
+  };
+}
+
+class FleetSeat implements BudgetSeat, MemberPorts {
+  readonly #coordinator: Coordinator;
+  readonly #pool: BudgetedPool;
+  readonly #clock: Clock;
+  readonly #member: Member;
+  readonly #listeners = new Set<() => void>();
+  readonly random: Random;
+  #signal = new AbortController();
+  #cancel: (() => void) | undefined = undefined;
+  #wakeAt = Infinity;
+
+  constructor(coordinator: Coordinator, { terms, name, weight, clock, random }: Resolved, pool: BudgetedPool) {
+    this.#coordinator = coordinator;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.random = random;
+    const called = name ?? `${pool.name}@${hostname()}`;
+    this.#member = new Member({ member: `m-${randomUUID()}`, name: called, terms, weight }, this, clock.now());
+  }
+
+  // ------------------------------------------------------------------ BudgetSeat
+
+  get limit(): number {
+    return this.#member.limit(this.#clock.now());
+  }
+
+  get keeps(): number {
+    return this.#member.keeps(this.#clock.now());
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  want(): void {
+    // Called for every waiter of a pool that is short.
+    if (!this.#member.wanted) this.#run((now) => this.#member.want(now));
+  }
+
+  freed(): void {
+    this.#run((now) => this.#member.freed(now));
+  }
+
+  leave(): void {
+    this.#run((now) => this.#member.leave(now));
+  }
+
+  // ----------------------------------------------------------------- MemberPorts
+
+  send(request: Heartbeat): void {
+    const signal = new AbortController();
+    this.#signal = signal;
+    const { seq } = request;
+    // A coordinator that throws at once is one that cannot be reached.
+    new Promise<Awaited<ReturnType<Coordinator['heartbeat']>>>((resolve) => {
+      resolve(this.#coordinator.heartbeat(request, signal.signal));
+    }).then(
+      (reply) => this.#run((now) => this.#member.replied(seq, reply, now)),
+      () => this.#run((now) => this.#member.failed(seq, now)),
+    );
+  }
+
+  giveUp(): void {
+    this.#signal.abort();
+  }
+
+  changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  held(): number {
+    return this.#pool.held();
+  }
+
+  work(): Work {
+    const { stats } = this.#pool;
+    if (stats === undefined) return workOfDemand(this.#pool);
+    const { borrowed, waiting, min, max, totals } = stats();
+    return { arrived: totals.acquires, served: totals.served, usedMs: totals.useMs, borrowed, waiting, min, max };
+  }
+
+  // --------------------------------------------------------------------- details
+
+  #run(action: (now: number) => void): void {
+    const now = this.#clock.now();
+    action(now);
+    const dueAt = this.#member.dueAt(now);
+    if (dueAt === this.#wakeAt) return;
+    this.#wakeAt = dueAt;
+    this.#cancel?.();
+    // Whoever waits keeps the process alive by the pool's own alarm.
+    this.#cancel = dueAt === Infinity ? undefined : this.#clock.schedule(dueAt, () => {
+      this.#wakeAt = Infinity;
+      this.#run((later) => this.#member.tick(later));
+    }, false);
+  }
+}
+
+/** Of a pool that tells no more than it must: what it would need now. */
+function workOfDemand(pool: BudgetedPool): Work {
+  const [demand, held] = [pool.demand(), pool.held()];
+  return { arrived: 0, served: 0, usedMs: 0, borrowed: Math.min(demand, held), waiting: Math.max(0, demand - held), min: 0, max: Infinity };
+}
