@@ -1,9 +1,10 @@
 // mysql2's Pool on millpond's engine. It is a kind of mysql2's: query, execute, format and the rest are inherited; what is replaced is
 // everything about who gets which connection when.
 
+import { AsyncResource } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { CreateError, Pool as EnginePool, PoolClosedError, QueueFullError, type Lease, type PoolStats } from 'millpond';
-import { handleOf } from 'millpond/handle';
+import { acquireInto, handleOf } from 'millpond/handle';
 import { isLent, LEASE, mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
 import { ConnectionFactory } from './factory.ts';
 import { mostConnections, settingsOf, type MillpondOptions, type Settings } from './options.ts';
@@ -88,17 +89,25 @@ export class Pool extends Base {
   }
 
   #wait(callback: Callback, isQueued: boolean): void {
-    this.#engine.acquire().then((lease) => {
-      if (lease.ended) {
-        // By the end of the pool, before this could hear of it.
-        call(callback, new Error(CLOSED));
-        return;
-      }
-      // Whoever was in line is told of by 'enqueue'; one that was made for them is acquired all the same.
-      if (!isQueued || lease.info.uses === 1) this.emit('acquire', lease.resource);
-      call(callback, null, this.#lend(lease));
-    }, (error: unknown) => call(callback, translated(error)));
+    // In the async context of who asked, and not in the middle of what the engine does.
+    const scope = new AsyncResource('mysql2.getConnection');
+    acquireInto(
+      this.#engine,
+      (lease) => scope.runInAsyncScope(process.nextTick, process, this.#served, callback, lease, isQueued),
+      (error) => scope.runInAsyncScope(process.nextTick, process, callback, translated(error)),
+    );
   }
+
+  readonly #served = (callback: Callback, lease: Lease<Connection>, isQueued: boolean): void => {
+    if (lease.ended) {
+      // By the end of the pool, before this could hear of it.
+      callback(new Error(CLOSED));
+      return;
+    }
+    // Whoever was in line is told of by 'enqueue'; one that was made for them is acquired all the same.
+    if (!isQueued || lease.info.uses === 1) this.emit('acquire', lease.resource);
+    callback(null, this.#lend(lease));
+  };
 
   /** Whoever comes now has to wait for a release. */
   #isFull(): boolean {
@@ -141,7 +150,7 @@ export class Pool extends Base {
 
   /** Gives a connection back: what `connection.release()` calls. */
   releaseConnection(given: Connection | PromiseConnection): void {
-    if (this.#handles.has(given as Connection) || given instanceof PromisePoolConnection) {
+    if ((this.#settings.handles && this.#handles.has(given as Connection)) || given instanceof PromisePoolConnection) {
       given.release();
       return;
     }
@@ -218,15 +227,6 @@ export class Pool extends Base {
 
   #viewOfFree(): View<Connection> {
     return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !isLent(connection)));
-  }
-}
-
-/** What a callback throws is its own affair, and no rejection of a promise in here. */
-function call(callback: Callback, error: unknown, connection?: Connection): void {
-  try {
-    callback(error, connection);
-  } catch (thrown) {
-    process.nextTick(() => { throw thrown; });
   }
 }
 
