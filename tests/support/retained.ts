@@ -21,3 +21,22 @@ export async function retainedBytes(work: (midway: () => void) => Promise<unknow
   for (let round = 0; round < 3; round++) gc({ type: 'minor' });
   return process.memoryUsage().heapUsed - before;
 }
+
+const WORKERS = 64;
+const ACQUIRES = 30_000;
+
+/** The same for workers who acquire, work for one hop and release, many more of them than resources. */
+export function retainedByCrowd<L>(acquire: () => Promise<L>, release: (lease: L) => unknown): Promise<number> {
+  let left = ACQUIRES;
+  return retainedBytes((midway) => {
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) {
+        if (left === ACQUIRES / 2) midway();
+        const lease = await acquire();
+        await undefined;
+        release(lease);
+      }
+    };
+    return Promise.all(Array.from({ length: WORKERS }, worker));
+  });
+}

@@ -3,25 +3,10 @@
 
 import { Pool } from 'millpond';
 import { expect, test } from 'vitest';
-import { retainedBytes } from '../support/retained.ts';
+import { retainedByCrowd } from '../support/retained.ts';
 
-const WORKERS = 64;
-const ACQUIRES = 30_000;
 /** When those that waited on a signal stood in a Set, it was 5 600 000. */
 const NOTHING = 1_000_000;
-
-async function load(acquire: () => Promise<{ release(): void }>, midway: () => void): Promise<void> {
-  let left = ACQUIRES;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) {
-      if (left === ACQUIRES / 2) midway();
-      const lease = await acquire();
-      await undefined;
-      lease.release();
-    }
-  };
-  await Promise.all(Array.from({ length: WORKERS }, worker));
-}
 
 function poolOfTen(): Pool<object> {
   return new Pool({ factory: { create: () => ({}), destroy: () => undefined }, max: 10, acquireTimeoutMs: 60_000 });
@@ -29,14 +14,14 @@ function poolOfTen(): Pool<object> {
 
 test('acquires that wait leave nothing behind', async () => {
   const pool = poolOfTen();
-  expect(await retainedBytes((midway) => load(() => pool.acquire(), midway))).toBeLessThan(NOTHING);
+  expect(await retainedByCrowd(() => pool.acquire(), (lease) => lease.release())).toBeLessThan(NOTHING);
   await pool.close();
 });
 
 test('acquires that wait with a signal they share leave nothing behind', async () => {
   const pool = poolOfTen();
   const { signal } = new AbortController();
-  expect(await retainedBytes((midway) => load(() => pool.acquire({ signal }), midway))).toBeLessThan(NOTHING);
+  expect(await retainedByCrowd(() => pool.acquire({ signal }), (lease) => lease.release())).toBeLessThan(NOTHING);
   await pool.close();
 });
 
