@@ -22,6 +22,14 @@ export async function retainedBytes(work: (midway: () => void) => Promise<unknow
   return process.memoryUsage().heapUsed - before;
 }
 
+/** Whether nobody has it any more. */
+export async function isForgotten(ref: WeakRef<object>): Promise<boolean> {
+  // What was made or looked at in this turn is kept until the next.
+  await new Promise(setImmediate);
+  gc();
+  return ref.deref() === undefined;
+}
+
 const WORKERS = 64;
 const ACQUIRES = 30_000;
 

@@ -2,7 +2,7 @@
 
 import { createPool, type Options } from '@millpond/generic-pool';
 import { expect, test } from 'vitest';
-import { retainedByCrowd } from '../../support/retained.ts';
+import { isForgotten, retainedByCrowd } from '../../support/retained.ts';
 
 const NOTHING = 1_000_000;
 const FACTORY = { create: () => ({}), destroy: () => undefined, validate: () => Promise.resolve(true) };
@@ -20,4 +20,15 @@ test.each<[string, Options]>([
   expect(await retainedByCrowd(() => pool.acquire(asked++ % 2), (thing) => pool.release(thing))).toBeLessThan(NOTHING);
   await pool.drain();
   await pool.clear();
+});
+
+test('a resource that is gone is forgotten', async () => {
+  const pool = createPool<object>(FACTORY, { max: 1, testOnReturn: true });
+  const use = async (): Promise<WeakRef<object>> => {
+    const thing = await pool.acquire();
+    await pool.release(thing);
+    await pool.clear();
+    return new WeakRef(thing);
+  };
+  expect(await isForgotten(await use())).toBe(true);
 });

@@ -4,7 +4,7 @@ import { Pool, type PoolOptions } from '@millpond/tarn';
 import { knexPool } from '@millpond/tarn/knex';
 import { Pool as EnginePool } from 'millpond';
 import { expect, test } from 'vitest';
-import { retainedByCrowd } from '../../support/retained.ts';
+import { isForgotten, retainedByCrowd } from '../../support/retained.ts';
 
 /** When those that waited stood in a Set, it was 6 600 000. */
 const NOTHING = 1_000_000;
@@ -25,4 +25,19 @@ test("an acquire of knex's leaves nothing behind", async () => {
   const pool = knexPool(engine);
   expect(await retainedByCrowd(() => pool.acquire().promise, (thing) => pool.release(thing))).toBeLessThan(NOTHING);
   await pool.destroy();
+});
+
+test('a resource that is gone is forgotten', async () => {
+  let good = true;
+  const pool = new Pool<object>({ ...BASE, validate: () => good });
+  const use = async (): Promise<WeakRef<object>> => {
+    const thing = await pool.acquire().promise;
+    pool.release(thing);
+    good = false;
+    const next = pool.acquire();
+    good = true;
+    await next.promise;
+    return new WeakRef(thing);
+  };
+  expect(await isForgotten(await use())).toBe(true);
 });

@@ -25,10 +25,15 @@ export class Loans<T> {
     return handleOf(lease as Lease<T & object>, { [this.#key]: lease } as Partial<T & object>);
   };
 
-  /** The lease of what somebody holds, if it is borrowed. */
+  /** The last lease of what somebody holds or held. */
+  last(handed: T): Lease<T> | undefined {
+    if (this.#handles && isObject(handed)) return Reflect.get(handed, this.#key) as Lease<T> | undefined;
+    return this.#leases.get(handed);
+  }
+
+  /** The lease of what somebody holds. */
   of(handed: T): Lease<T> | undefined {
-    const isHandle = this.#handles && isObject(handed);
-    const lease = isHandle ? Reflect.get(handed, this.#key) as Lease<T> | undefined : this.#leases.get(handed);
+    const lease = this.last(handed);
     return lease?.ended === false ? lease : undefined;
   }
 

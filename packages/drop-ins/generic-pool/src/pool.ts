@@ -124,7 +124,7 @@ export class Pool<T> extends EventEmitter {
   }
 
   #giveBack(resource: T, how: 'release' | 'destroy'): Promise<void> {
-    const lease = this.#loans.of(resource);
+    const lease = this.#loans.last(resource);
     if (lease?.[how]() !== true) return this.#Promise.reject(new Error(FOREIGN));
     return this.#done;
   }

@@ -32,7 +32,9 @@ export class Loans<T> {
     const lease = this.#leases.get(handed);
     if (lease === undefined) return undefined;
     const twin = this.#twins.length === 0 ? -1 : this.#twins.findIndex((each) => Object.is(each.resource, handed));
-    this.#leases.set(handed, twin < 0 ? undefined : this.#twins.splice(twin, 1)[0]!.lease);
+    if (twin >= 0) this.#leases.set(handed, this.#twins.splice(twin, 1)[0]!.lease);
+    else if (lease.ended) this.#leases.delete(handed); // by the pool, and the resource with it
+    else this.#leases.set(handed, undefined);
     return lease;
   }
 
