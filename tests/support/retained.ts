@@ -22,19 +22,29 @@ export async function retainedBytes(work: (midway: () => void) => Promise<unknow
   return process.memoryUsage().heapUsed - before;
 }
 
+/** Whether nobody has it any more. */
+export async function isForgotten(ref: WeakRef<object>): Promise<boolean> {
+  // What was made or looked at in this turn is kept until the next.
+  await new Promise(setImmediate);
+  gc();
+  return ref.deref() === undefined;
+}
+
 const WORKERS = 64;
 const ACQUIRES = 30_000;
 
-/** 64 workers that acquire and release, 30 000 times in all; `midway` is called half-way. For {@link retainedBytes}. */
-export async function load(acquire: () => PromiseLike<{ release(): unknown }>, midway: () => void): Promise<void> {
+/** The same for workers who acquire, work for one hop and release, many more of them than resources. */
+export function retainedByCrowd<L>(acquire: () => Promise<L>, release: (lease: L) => unknown): Promise<number> {
   let left = ACQUIRES;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) {
-      if (left === ACQUIRES / 2) midway();
-      const lease = await acquire();
-      await undefined;
-      lease.release();
-    }
-  };
-  await Promise.all(Array.from({ length: WORKERS }, worker));
+  return retainedBytes((midway) => {
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) {
+        if (left === ACQUIRES / 2) midway();
+        const lease = await acquire();
+        await undefined;
+        release(lease);
+      }
+    };
+    return Promise.all(Array.from({ length: WORKERS }, worker));
+  });
 }

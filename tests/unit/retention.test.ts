@@ -3,7 +3,7 @@
 
 import { Pool } from 'millpond';
 import { expect, test } from 'vitest';
-import { load, retainedBytes } from '../support/retained.ts';
+import { retainedByCrowd } from '../support/retained.ts';
 
 /** When those that waited on a signal stood in a Set, it was 5 600 000. */
 const NOTHING = 1_000_000;
@@ -14,14 +14,14 @@ function poolOfTen(): Pool<object> {
 
 test('acquires that wait leave nothing behind', async () => {
   const pool = poolOfTen();
-  expect(await retainedBytes((midway) => load(() => pool.acquire(), midway))).toBeLessThan(NOTHING);
+  expect(await retainedByCrowd(() => pool.acquire(), (lease) => lease.release())).toBeLessThan(NOTHING);
   await pool.close();
 });
 
 test('acquires that wait with a signal they share leave nothing behind', async () => {
   const pool = poolOfTen();
   const { signal } = new AbortController();
-  expect(await retainedBytes((midway) => load(() => pool.acquire({ signal }), midway))).toBeLessThan(NOTHING);
+  expect(await retainedByCrowd(() => pool.acquire({ signal }), (lease) => lease.release())).toBeLessThan(NOTHING);
   await pool.close();
 });
 

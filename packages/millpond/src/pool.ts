@@ -112,9 +112,9 @@ export class Pool<T> implements AsyncDisposable {
   }
 
   /**
-   * @internal An acquire for adapters that queue whole requests: `served` or `refused` is called once, in the middle of what serves or
-   * refuses, and in whatever async context that is; a promise and its turn of the queue less. Returns how to leave, which is told
-   * to `refused`. `timeoutMs`: instead of acquireTimeoutMs.
+   * An acquire for what stands between callers and a pool: an adapter that queues whole requests, a pool with another face. `served` or
+   * `refused` is called once, in the middle of what serves or refuses, and in whatever async context that is; a promise and its turn of
+   * the queue less. Returns how to leave, which is told to `refused`. `timeoutMs`: whole or Infinity, instead of acquireTimeoutMs.
    */
   static queue<T>(
     pool: Pool<T>, served: (lease: Lease<T>, waitedMs: number) => void, refused: (error: unknown) => void, timeoutMs?: number,

@@ -139,6 +139,35 @@ test('a resource is validated before each acquire with testOnBorrow, and with te
   expect([thing.destroyed, returning.pool.size]).toEqual([1, 0]);
 });
 
+test('a test on return may answer at once', async () => {
+  let good = true;
+  const { pool, clock, made } = play({ max: 1, testOnReturn: true }, { validate: () => good });
+  await pool.release(await pool.acquire());
+  expect(pool.available).toBe(1);
+  const thing = await pool.acquire();
+  good = false;
+  await pool.release(thing);
+  await clock.advance(0);
+  expect([made[0]!.destroyed, pool.size]).toEqual([1, 0]);
+});
+
+test('clear waits for the tests of what has come back, but for none that was given up', async () => {
+  const answers: ((good: boolean) => void)[] = [];
+  const validate = (): Promise<boolean> => new Promise((resolve) => { answers.push(resolve); });
+  const { pool, clock, made } = play({ max: 1, testOnReturn: true }, { validate }, { handles: false, resetTimeoutMs: 1000 });
+  await pool.release(await pool.acquire());
+  const cleared = watch(pool.clear());
+  await clock.advance(500);
+  expect(cleared.state).toBe('pending');
+  answers[0]!(true);
+  await clock.advance(0);
+  expect([cleared.state, made[0]!.destroyed]).toEqual(['resolved', 1]);
+  await pool.release(await pool.acquire());
+  await clock.advance(1000);
+  expect(made[1]!.destroyed).toBe(1);
+  await pool.clear();
+});
+
 test('a validation that rejects or throws says no', async () => {
   for (const refuse of [() => Promise.reject(new Error('no answer')), () => { throw new Error('no answer'); }]) {
     const { pool, made } = play({ max: 1, testOnBorrow: true }, { validate: ({ id }) => (id === 1 ? refuse() : true) });

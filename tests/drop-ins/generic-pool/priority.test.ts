@@ -36,7 +36,28 @@ test('whoever gave way keeps his own deadline', async () => {
   await clock.advance(399);
   expect([high.state, low.state]).toEqual(['resolved', 'pending']);
   await clock.advance(1);
-  expect([low.state, pool.pending]).toEqual(['rejected', 0]);
+  expect([low.state, pool.pending, pool.stats().waiting]).toEqual(['rejected', 0, 0]);
+});
+
+test('whoever gave way is told when the pool ends', async () => {
+  const { pool, clock } = play({ max: 1, priorityRange: 2 }, {}, { handles: false, endDeadlineMs: 100, acquireTimeoutMs: Infinity });
+  const thing = await pool.acquire();
+  const low = watch(pool.acquire(1));
+  const high = watch(pool.acquire(0));
+  await pool.release(thing);
+  const drained = watch(pool.drain());
+  await clock.advance(100);
+  expect([high.state, low.state, drained.state]).toEqual(['resolved', 'rejected', 'resolved']);
+});
+
+test('whoever is in line when something is free gets it, not who comes later with a higher priority', async () => {
+  const { pool, clock } = play({ max: 1, priorityRange: 2 });
+  const thing = await pool.acquire();
+  const low = watch(pool.acquire(1));
+  void pool.release(thing);
+  const high = watch(pool.acquire(0));
+  await clock.advance(0);
+  expect([low.state, high.state]).toEqual(['resolved', 'pending']);
 });
 
 test('whoever has timed out is not in the way of others', async () => {
@@ -70,9 +91,9 @@ test('resources that come back together go to the highest priorities, and none i
 test('a priority queue gives out the head of the first level that has one', () => {
   const queue = new PriorityQueue<string>(2);
   queue.enqueue('b', 1);
-  queue.enqueue('c', 9);
+  const c = queue.enqueue('c', 9);
   queue.enqueue('a');
   expect([queue.length, queue.head, queue.tail]).toEqual([3, 'a', 'c']);
-  expect([queue.dequeue(), queue.remove('c'), queue.remove('c')]).toEqual(['a', true, false]);
+  expect([queue.dequeue(), queue.remove(c), queue.remove(c)]).toEqual(['a', true, false]);
   expect([queue.dequeue(), queue.dequeue()]).toEqual(['b', undefined]);
 });

@@ -2,7 +2,7 @@
 
 import { Pool } from '@millpond/pg-pool';
 import { expect, test } from 'vitest';
-import { load, retainedBytes } from '../../support/retained.ts';
+import { retainedByCrowd } from '../../support/retained.ts';
 import { FakeClient } from './fake.ts';
 
 /** When those that waited stood in a Set, it was 11 500 000. */
@@ -10,6 +10,6 @@ const NOTHING = 1_000_000;
 
 test('connects that wait leave nothing behind', async () => {
   const pool = new Pool<FakeClient>({ max: 10 }, FakeClient);
-  expect(await retainedBytes((midway) => load(() => pool.connect(), midway))).toBeLessThan(NOTHING);
+  expect(await retainedByCrowd(() => pool.connect(), (client) => client.release())).toBeLessThan(NOTHING);
   await pool.end();
 });

@@ -39,6 +39,22 @@ test('two resources that are the same number are two resources', async () => {
   expect(pool.numFree()).toBe(2);
 });
 
+test('of two resources that are the same number one goes, and the other is validated as before', async () => {
+  let created = 0;
+  let asked = 0;
+  const pool = new Pool<number>({
+    create: () => { created++; return 7; },
+    destroy: () => undefined,
+    validate: async () => ++asked !== 3,
+    min: 0, max: 2,
+  });
+  const things = await Promise.all([pool.acquire().promise, pool.acquire().promise]);
+  for (const thing of things) pool.release(thing);
+  expect(await pool.acquire().promise).toBe(7);
+  expect([asked, created, pool.numUsed()]).toEqual([4, 2, 1]);
+  expect([pool.release(7), pool.release(7)]).toEqual([true, false]);
+});
+
 test('whoever waits is served in the order of asking', async () => {
   const { pool, clock } = play({ max: 1 });
   const thing = await pool.acquire().promise;

@@ -11,7 +11,3 @@ export function translated(error: unknown): unknown {
   if (error instanceof QueueFullError) return new Error('max waitingClients count exceeded', { cause: error });
   return error instanceof CreateError ? error.cause : error;
 }
-
-export function refuse(error: unknown): never {
-  throw translated(error);
-}

@@ -3,7 +3,8 @@
 import type { Factory as EngineFactory } from 'millpond';
 import type { Factory } from './options.ts';
 
-export interface Reports {
+export interface Reports<T> {
+  destroys(resource: T): void;
   destroyFailed(error: unknown): void;
 }
 
@@ -22,20 +23,21 @@ export function checkFactory(factory: { readonly create?: unknown; readonly dest
 
 export class GenericFactory<T> implements EngineFactory<T> {
   readonly validate?: (resource: T) => Promise<boolean> | boolean;
-  readonly reset?: (resource: T) => Promise<void>;
+  readonly reset?: (resource: T) => Promise<void> | void;
   readonly #factory: Factory<T>;
-  readonly #reports: Reports;
+  readonly #reports: Reports<T>;
   readonly #creating = new Set<Promise<unknown>>();
-  readonly #testing = new Set<Promise<unknown>>();
+  /** The last test on return of each resource; null when it has ended. */
+  readonly #tests = new Map<T, Promise<void> | null>();
   readonly #destroying = new Set<Promise<unknown>>();
 
-  constructor(factory: Factory<T>, { testOnBorrow, testOnReturn }: Tests, reports: Reports) {
+  constructor(factory: Factory<T>, { testOnBorrow, testOnReturn }: Tests, reports: Reports<T>) {
     this.#factory = factory;
     this.#reports = reports;
     if (typeof factory.validate !== 'function') return;
     // The engine takes an answer as generic-pool does: all but false is yes.
     if (testOnBorrow) this.validate = (resource) => factory.validate!(resource) as Promise<boolean> | boolean;
-    if (testOnReturn) this.reset = (resource) => tracked(this.#testing, this.#testReturned(resource));
+    if (testOnReturn) this.reset = (resource) => this.#testReturned(resource);
   }
 
   create(): Promise<T> {
@@ -43,6 +45,8 @@ export class GenericFactory<T> implements EngineFactory<T> {
   }
 
   destroy(resource: T, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    this.#tests.delete(resource);
+    this.#reports.destroys(resource);
     let over = false;
     const failed = (error: unknown): void => {
       if (!over) this.#reports.destroyFailed(error);
@@ -61,7 +65,7 @@ export class GenericFactory<T> implements EngineFactory<T> {
 
   /** Resolves when the creates and the tests of what came back that run now have ended, well or badly. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#creating, ...this.#testing]);
+    await Promise.allSettled([...this.#creating, ...this.#tests.values()]);
   }
 
   /** Resolves when the destroys that run now have ended, well or badly. */
@@ -69,9 +73,28 @@ export class GenericFactory<T> implements EngineFactory<T> {
     await Promise.allSettled(this.#destroying);
   }
 
-  async #testReturned(resource: T): Promise<void> {
-    if (await this.#factory.validate!(resource) === false) throw new Error('the resource failed its test on return');
+  #testReturned(resource: T): Promise<void> | void {
+    const answer = this.#factory.validate!(resource);
+    if (typeof (answer as PromiseLike<boolean> | undefined)?.then !== 'function') return passed(answer as boolean);
+    const test = Promise.resolve(answer).then((good) => {
+      this.#tested(resource);
+      passed(good);
+    }, (error: unknown) => {
+      this.#tested(resource);
+      throw error;
+    });
+    this.#tests.set(resource, test);
+    return test;
   }
+
+  #tested(resource: T): void {
+    // Unless it was given up, and the resource with it.
+    if (this.#tests.has(resource)) this.#tests.set(resource, null);
+  }
+}
+
+function passed(good: boolean): void {
+  if (good === false) throw new Error('the resource failed its test on return');
 }
 
 /** What throws is the same as what rejects. */

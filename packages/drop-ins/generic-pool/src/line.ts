@@ -1,18 +1,31 @@
 // Priorities. The engine decides when there is a resource; who of those that wait gets it is decided here, strictly by priority and then
 // by the order of asking. (The engine's lanes are shares: no lane can starve another, which is just what these priorities do.)
 //
-// For each request there is an acquire of the engine, but no particular one: whichever is served, the first in line gets the resource. So
-// deadlines are kept here. All requests have the same patience, so whoever asked first is late first.
+// For each request there is an acquire of the engine, but no particular one: whichever is served, the first in line gets the resource, and
+// leaves his own to the one it was asked for. So deadlines are kept here. All requests have the same patience, so whoever asked first is
+// late first.
 
-import { AcquireTimeoutError, type Lease, type Pool } from 'millpond';
+import { AcquireTimeoutError, Pool, type Lease } from 'millpond';
 import { translated } from './errors.ts';
-import { PriorityQueue } from './priority-queue.ts';
-import type { Timer } from './timer.ts';
+import { List, type Linked } from './list.ts';
+import { PriorityQueue, type Place } from './priority-queue.ts';
+import type { Standing, Timer } from './timer.ts';
 
-interface Request<T> {
+/** An acquire of the engine. */
+interface Ask<T> {
+  /** Undefined when it is over. */
+  request: Request<T> | undefined;
+  /** How to leave the queue of the engine. */
+  leave: ((reason: unknown) => void) | undefined;
+}
+
+interface Request<T> extends Linked<Request<T>> {
   readonly deadlineMs: number;
   readonly resolve: (resource: T) => void;
   readonly reject: (error: unknown) => void;
+  place: Place<Request<T>> | undefined;
+  /** Undefined when it has been answered. */
+  ask: Ask<T> | undefined;
 }
 
 interface LineSettings {
@@ -27,10 +40,8 @@ export class Line<T> {
   readonly #timer: Timer;
   readonly #queue: PriorityQueue<Request<T>>;
   /** In the order of asking. Empty where nobody is ever late. */
-  readonly #patient = new Set<Request<T>>();
-  /** Acquires of the engine that run. Empty where none is ever withdrawn. */
-  readonly #acquires = new Set<AbortController>();
-  #cancelTimer: (() => void) | undefined;
+  readonly #patient = new List<Request<T>>();
+  #standing: Standing | undefined;
 
   constructor(pool: Pool<T>, lend: (lease: Lease<T>) => T, settings: LineSettings, timer: Timer) {
     this.#pool = pool;
@@ -47,82 +58,75 @@ export class Line<T> {
 
   acquire(priority: number | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      const isPatient = this.#timeoutMs === Infinity;
-      const request: Request<T> = { deadlineMs: isPatient ? Infinity : this.#timer.now() + this.#timeoutMs, resolve, reject };
-      this.#queue.enqueue(request, priority);
-      if (isPatient) {
-        this.#pool.acquire(FOR_EVER).then(this.#serve, (error: unknown) => this.#refuse(request, error));
-      } else {
-        this.#patient.add(request);
-        this.#ask(request);
-        this.#arm();
-      }
+      const deadlineMs = this.#timeoutMs === Infinity ? Infinity : this.#timer.now() + this.#timeoutMs;
+      const request: Request<T> = { deadlineMs, resolve, reject, place: undefined, ask: undefined, prev: undefined, next: undefined };
+      request.place = this.#queue.enqueue(request, priority);
+      if (deadlineMs < Infinity) this.#hurry(request);
+      this.#ask(request);
     });
   }
 
   #ask(request: Request<T>): void {
-    const controller = new AbortController();
-    this.#acquires.add(controller);
-    this.#pool.acquire({ signal: controller.signal, ...FOR_EVER }).then((lease) => {
-      this.#acquires.delete(controller);
-      this.#serve(lease);
-    }, (error: unknown) => {
-      // One that was withdrawn refuses nobody: its request knows already.
-      if (this.#acquires.delete(controller)) this.#refuse(request, error);
-    });
+    const ask: Ask<T> = { request, leave: undefined };
+    request.ask = ask;
+    ask.leave = Pool.queue(this.#pool, (lease) => this.#serve(ask, lease), (error) => this.#refuse(ask, error), Infinity);
   }
 
-  readonly #serve = (lease: Lease<T>): void => {
-    const request = this.#queue.dequeue();
-    if (request === undefined) {
-      // Its request was late after the engine had served it, and before this could hear of it.
-      lease.release();
-      return;
+  #serve(ask: Ask<T>, lease: Lease<T>): void {
+    const request = this.#queue.dequeue()!;
+    if (request.ask !== ask) {
+      const left = request.ask!;
+      left.request = ask.request;
+      ask.request!.ask = left;
     }
-    this.#forget(request);
+    this.#end(request, ask);
     request.resolve(this.#lend(lease));
-  };
+  }
 
-  /** The engine has refused the acquire that was made for this one. Served by another's, it leaves somebody behind without any. */
-  #refuse(asking: Request<T>, error: unknown): void {
-    const request = this.#queue.has(asking) ? asking : this.#queue.head;
+  #refuse(ask: Ask<T>, error: unknown): void {
+    const { request } = ask;
+    // One that was withdrawn refuses nobody: its request knows already.
     if (request !== undefined) this.#reject(request, error);
   }
 
   #reject(request: Request<T>, error: unknown): void {
-    this.#queue.remove(request);
-    this.#forget(request);
+    this.#queue.remove(request.place!);
+    this.#end(request, request.ask!);
     request.reject(translated(error));
   }
 
-  #forget(request: Request<T>): void {
-    this.#patient.delete(request);
-    if (this.#patient.size > 0 || this.#cancelTimer === undefined) return;
-    this.#cancelTimer();
-    this.#cancelTimer = undefined;
+  /** Neither keeps the other: what has been answered is to be forgotten. */
+  #end(request: Request<T>, ask: Ask<T>): void {
+    request.ask = undefined;
+    ask.request = undefined;
+    if (request.deadlineMs === Infinity) return;
+    this.#patient.remove(request);
+    if (this.#patient.head === undefined) this.#standing?.keepAlive(false);
   }
 
-  #arm(): void {
-    const first = this.#patient.values().next().value;
-    if (first === undefined || this.#cancelTimer !== undefined) return;
-    this.#cancelTimer = this.#timer.after(Math.max(0, first.deadlineMs - this.#timer.now()), () => {
-      this.#cancelTimer = undefined;
+  #hurry(request: Request<T>): void {
+    const isFirst = this.#patient.head === undefined;
+    this.#patient.push(request);
+    if (this.#standing === undefined) this.#arm(request);
+    else if (isFirst) this.#standing.keepAlive(true);
+  }
+
+  #arm({ deadlineMs }: Request<T>): void {
+    this.#standing = this.#timer.standing(Math.max(0, deadlineMs - this.#timer.now()), () => {
+      this.#standing = undefined;
       this.#expire();
-      this.#arm();
-    }, true);
+      const first = this.#patient.head;
+      if (first !== undefined && this.#standing === undefined) this.#arm(first);
+    });
   }
 
   #expire(): void {
     const now = this.#timer.now();
-    for (const request of this.#patient) {
-      if (request.deadlineMs > now) break;
+    for (let late = this.#patient.head; late !== undefined && late.deadlineMs <= now; late = this.#patient.head) {
       const error = this.#late();
-      for (const controller of this.#acquires) {
-        this.#acquires.delete(controller);
-        controller.abort(error);
-        break;
-      }
-      this.#reject(request, error);
+      const { leave } = late.ask!;
+      this.#reject(late, error);
+      leave?.(error);
     }
   }
 
@@ -134,5 +138,3 @@ export class Line<T> {
       { code: 'ERR_POOL_ACQUIRE_TIMEOUT', retryable: true, pool, stats, waitedMs: this.#timeoutMs });
   }
 }
-
-const FOR_EVER = { timeoutMs: Infinity } as const;

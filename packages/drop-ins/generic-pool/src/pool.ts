@@ -2,12 +2,12 @@
 // generic-pool's words.
 
 import { EventEmitter } from 'node:events';
-import { Pool as EnginePool, type Lease, type PoolStats, type ResourceInfo } from 'millpond';
-import { handleOf } from 'millpond/handle';
-import { refuse } from './errors.ts';
+import { Pool as EnginePool, type PoolStats, type ResourceInfo } from 'millpond';
+import { translated } from './errors.ts';
 import { pooledResource, type Evictor } from './evictor.ts';
 import { checkFactory, GenericFactory } from './factory.ts';
 import { Line } from './line.ts';
+import { Loans } from './loans.ts';
 import { Timer } from './timer.ts';
 import { configOf, settingsOf, type Config, type Factory, type Options, type Settings } from './options.ts';
 
@@ -21,15 +21,13 @@ export class Pool<T> extends EventEmitter {
   readonly #Promise: PromiseConstructor;
   /** What a release that went well resolves like. */
   readonly #done: Promise<void>;
-  readonly #handles: boolean;
   readonly #factory: GenericFactory<T>;
   readonly #engine: EnginePool<T>;
   readonly #timer: Timer;
   /** Undefined where all have the same priority. */
   readonly #line: Line<T> | undefined;
   readonly #evictor: Evictor;
-  /** By what the borrower holds. */
-  readonly #loans = new Map<T, Lease<T>>();
+  readonly #loans: Loans<T>;
   readonly #begun: Promise<void>;
   #begin!: () => void;
   #started = false;
@@ -45,8 +43,11 @@ export class Pool<T> extends EventEmitter {
     this.#settings = settingsOf(this.#config, options?.millpond);
     this.#Promise = this.#config.Promise as PromiseConstructor;
     this.#done = this.#Promise.resolve();
-    this.#handles = this.#settings.handles;
-    this.#factory = new GenericFactory(factory, this.#config, { destroyFailed: (error) => void this.emit('factoryDestroyError', error) });
+    this.#loans = new Loans(this.#settings.handles);
+    this.#factory = new GenericFactory(factory, this.#config, {
+      destroys: (resource) => this.#loans.forget(resource),
+      destroyFailed: (error) => void this.emit('factoryDestroyError', error),
+    });
     this.#engine = new EnginePool<T>({ ...this.#settings.engine, factory: this.#factory });
     this.#engine.on('createError', ({ error }) => void this.emit('factoryCreateError', error));
     this.#evictor = new NamedEvictor();
@@ -54,7 +55,7 @@ export class Pool<T> extends EventEmitter {
     const { acquireTimeoutMs: timeoutMs = 5_000 } = this.#settings.engine;
     this.#timer = new Timer(this.#settings.engine.clock);
     const { priorityRange } = this.#config;
-    this.#line = priorityRange > 1 ? new Line(this.#engine, this.#lend, { priorityRange, timeoutMs }, this.#timer) : undefined;
+    this.#line = priorityRange > 1 ? new Line(this.#engine, this.#loans.lend, { priorityRange, timeoutMs }, this.#timer) : undefined;
     if (this.#config.autostart) this.start();
   }
 
@@ -76,9 +77,15 @@ export class Pool<T> extends EventEmitter {
       return this.#Promise.reject(new Error('max waitingClients count exceeded'));
     }
     const lease = this.#engine.tryAcquire();
-    if (lease !== undefined) return this.#Promise.resolve(this.#lend(lease));
-    const promise = this.#line?.acquire(priority) ?? this.#engine.acquire().then(this.#lend, refuse);
+    if (lease !== undefined) return this.#Promise.resolve(this.#loans.lend(lease));
+    const promise = this.#line?.acquire(priority) ?? this.#wait();
     return this.#Promise === Promise ? promise : this.#Promise.resolve(promise);
+  }
+
+  #wait(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      EnginePool.queue(this.#engine, (lease) => resolve(this.#loans.lend(lease)), (error) => reject(translated(error)));
+    });
   }
 
   #isFull(maxWaitingClients: number): boolean {
@@ -86,31 +93,24 @@ export class Pool<T> extends EventEmitter {
     return this.spareResourceCapacity < 1 && idle < 1 && waiting >= maxWaitingClients;
   }
 
-  readonly #lend = (lease: Lease<T>): T => {
-    const { resource } = lease;
-    const handed = this.#handles && typeof resource === 'object' && resource !== null ? handleOf(lease as Lease<T & object>) : resource;
-    this.#loans.set(handed, lease);
-    return handed;
-  };
-
   /** Acquires, runs `fn` and releases; what `fn` throws or rejects with destroys the resource and is passed on. */
   use<R>(fn: (resource: T) => PromiseLike<R> | R, priority?: number): Promise<R> {
     return this.acquire(priority).then(async (resource) => {
       // Whatever `fn` does with the resource, this ends the lease that was made here, and no other.
-      const lease = this.#loans.get(resource);
+      const lease = this.#loans.of(resource);
       try {
         return await fn(resource);
       } catch (error) {
-        if (lease !== undefined && !lease.ended) this.#end(resource, lease, 'destroy');
+        if (lease?.ended === false) lease.destroy();
         throw error;
       } finally {
-        if (lease !== undefined && !lease.ended) this.#end(resource, lease, 'release');
+        if (lease?.ended === false) lease.release();
       }
     });
   }
 
   isBorrowedResource(resource: T): boolean {
-    return this.#loans.has(resource);
+    return this.#loans.of(resource) !== undefined;
   }
 
   /** Gives a resource back. Rejects when it is not borrowed. */
@@ -124,14 +124,9 @@ export class Pool<T> extends EventEmitter {
   }
 
   #giveBack(resource: T, how: 'release' | 'destroy'): Promise<void> {
-    const lease = this.#loans.get(resource);
-    if (lease === undefined || !this.#end(resource, lease, how)) return this.#Promise.reject(new Error(FOREIGN));
+    const lease = this.#loans.last(resource);
+    if (lease?.[how]() !== true) return this.#Promise.reject(new Error(FOREIGN));
     return this.#done;
-  }
-
-  #end(resource: T, lease: Lease<T>, how: 'release' | 'destroy'): boolean {
-    if (this.#loans.get(resource) === lease) this.#loans.delete(resource);
-    return lease[how]();
   }
 
   /**
@@ -173,13 +168,8 @@ export class Pool<T> extends EventEmitter {
 
   async #clear(): Promise<void> {
     await this.#factory.settled();
-    const lent = this.#lent();
-    this.#engine.evict({ where: (resource) => !lent.has(resource) });
+    this.#engine.evict({ where: (resource) => !this.#loans.isLent(resource) });
     await this.#factory.destroyed();
-  }
-
-  #lent(): ReadonlySet<T> {
-    return new Set([...this.#loans.values()].filter((lease) => !lease.ended).map((lease) => lease.resource));
   }
 
   /** Resolves when `min` resources are there. */
@@ -207,10 +197,9 @@ export class Pool<T> extends EventEmitter {
   /** Asks the evictor about the next few idle resources, each in its turn. */
   #evict(): void {
     const idle: { readonly resource: T; readonly info: ResourceInfo }[] = [];
-    const lent = this.#lent();
     this.#engine.evict({
       where: (resource, info) => {
-        if (!lent.has(resource)) idle.push({ resource, info });
+        if (!this.#loans.isLent(resource)) idle.push({ resource, info });
         return false;
       },
     });

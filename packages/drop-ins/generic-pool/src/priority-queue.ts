@@ -1,11 +1,20 @@
 // A queue per priority, 0 first. Leaving from anywhere costs the same at any length.
 
+import { List, type Linked } from './list.ts';
+
+/** Where an item waits. */
+export interface Place<T> extends Linked<Place<T>> {
+  readonly item: T;
+  /** Undefined when it has left. */
+  level: List<Place<T>> | undefined;
+}
+
 export class PriorityQueue<T> {
-  readonly #levels: readonly Set<T>[];
+  readonly #levels: readonly List<Place<T>>[];
   #length = 0;
 
   constructor(priorityRange: number) {
-    this.#levels = Array.from({ length: Math.max(Math.trunc(Number(priorityRange)) || 0, 1) }, () => new Set<T>());
+    this.#levels = Array.from({ length: Math.max(Math.trunc(Number(priorityRange)) || 0, 1) }, () => new List<Place<T>>());
   }
 
   get length(): number {
@@ -13,36 +22,42 @@ export class PriorityQueue<T> {
   }
 
   get head(): T | undefined {
-    for (const level of this.#levels) for (const item of level) return item;
-    return undefined;
+    return this.#first()?.item;
   }
 
   get tail(): T | undefined {
-    return this.#levels.flatMap((level) => [...level]).at(-1);
+    return [...this.#levels].reverse().find(({ tail }) => tail !== undefined)?.tail?.item;
   }
 
   /** A priority outside the range is the last; none is the first. */
-  enqueue(item: T, priority?: number): void {
+  enqueue(item: T, priority?: number): Place<T> {
     const last = this.#levels.length - 1;
-    const level = Math.trunc(Number(priority)) || 0;
-    this.#levels[level < 0 || level > last ? last : level]!.add(item);
+    const asked = Math.trunc(Number(priority)) || 0;
+    const level = this.#levels[asked < 0 || asked > last ? last : asked]!;
+    const place: Place<T> = { item, level, prev: undefined, next: undefined };
+    level.push(place);
     this.#length++;
+    return place;
   }
 
   dequeue(): T | undefined {
-    const { head } = this;
-    if (head !== undefined) this.remove(head);
-    return head;
+    const place = this.#first();
+    if (place !== undefined) this.remove(place);
+    return place?.item;
   }
 
-  has(item: T): boolean {
-    return this.#levels.some((level) => level.has(item));
+  /** False: it was not there any more. */
+  remove(place: Place<T>): boolean {
+    const { level } = place;
+    if (level === undefined) return false;
+    level.remove(place);
+    place.level = undefined;
+    this.#length--;
+    return true;
   }
 
-  /** False: it was not there. */
-  remove(item: T): boolean {
-    const found = this.#levels.some((level) => level.delete(item));
-    if (found) this.#length--;
-    return found;
+  #first(): Place<T> | undefined {
+    for (const { head } of this.#levels) if (head !== undefined) return head;
+    return undefined;
   }
 }

@@ -2,6 +2,12 @@
 
 import type { Clock } from 'millpond';
 
+/** A timer that may stand when it is not needed. */
+export interface Standing {
+  /** It does at first. */
+  keepAlive(on: boolean): void;
+}
+
 export class Timer {
   readonly #clock: Clock | undefined;
 
@@ -22,6 +28,23 @@ export class Timer {
     return () => {
       clearTimeout(timer);
       clearImmediate(afterReading);
+    };
+  }
+
+  /** Calls back once. To have it stand costs less than to set it anew for everybody. */
+  standing(ms: number, callback: () => void): Standing {
+    const clock = this.#clock;
+    if (clock === undefined) {
+      const timer = setTimeout(() => void setImmediate(callback), Math.ceil(ms));
+      return { keepAlive: (on) => void (on ? timer.ref() : timer.unref()) };
+    }
+    const atMs = clock.now() + ms;
+    let cancel = clock.schedule(atMs, callback, true);
+    return {
+      keepAlive: (on) => {
+        cancel();
+        cancel = clock.schedule(atMs, callback, on);
+      },
     };
   }
 }

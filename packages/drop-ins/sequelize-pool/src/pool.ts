@@ -11,10 +11,15 @@ interface Ending {
   readonly reject: (error: unknown) => void;
 }
 
-/** What is in use, by what its borrower has: the resource itself, or a handle for it. */
-interface Loan<T> {
-  readonly lease: Lease<T>;
-  readonly resource: T;
+/**
+ * What is known of a resource, for as long as it lives. A Map whose members come and go with every acquire is copied now and then, and once
+ * an old copy has grown old, the collector of young objects keeps whatever stood in the later ones.
+ */
+interface Known<T> {
+  /** The last one. */
+  lease: Lease<T> | undefined;
+  /** Who waits for its end. */
+  ending: Ending | undefined;
 }
 
 export class Pool<T> {
@@ -24,19 +29,21 @@ export class Pool<T> {
   readonly maxUsesPerResource: number;
   readonly #options: FactoryOptions<T>;
   readonly #engine: EnginePool<T>;
-  readonly #loans = new Map<T, Loan<T>>();
-  /** Who waits for the end of which resource. */
-  readonly #endings = new Map<T, Ending>();
+  readonly #known = new Map<T, Known<T>>();
+  readonly #handles: boolean;
+  /** Where a handle has its lease. */
+  readonly #key = Symbol('lease');
   #draining = false;
   /** Something may be lent again in this very call: the one time at which sequelize-pool asks `validate`. */
   #lending = false;
-  /** Acquires that wait, or have just been served. */
-  #pending = 0;
+  /** As the engine counts them, for every release. */
+  #waiting = 0;
 
   /** Throws an Error for options that are wrong. */
   constructor(options: FactoryOptions<T>) {
     checkOptions(options);
     this.#options = options;
+    this.#handles = options.millpond?.handles === true;
     const limits = limitsOf(options);
     this.idleTimeoutMillis = limits.idleTimeoutMillis;
     this.acquireTimeoutMillis = limits.acquireTimeoutMillis;
@@ -105,36 +112,35 @@ export class Pool<T> {
     }
   }
 
-  async #wait(): Promise<T> {
-    this.#pending++;
-    try {
-      return this.#lend(await this.#engine.acquire());
-    } catch (error) {
-      throw translated(error);
-    } finally {
-      this.#pending--;
-    }
+  #wait(): Promise<T> {
+    this.#waiting++;
+    return new Promise((resolve, reject) => {
+      EnginePool.queue(this.#engine, (lease) => {
+        this.#waiting--;
+        resolve(this.#lend(lease));
+      }, (error) => {
+        this.#waiting--;
+        reject(translated(error));
+      });
+    });
   }
 
   /** A resource that is not in use is left alone, and reported to the log. */
   release(resource: T): void {
-    const lease = this.#take(resource)?.lease;
+    const lease = this.#leaseOf(resource);
     const outer = this.#lending;
-    this.#lending = this.#pending > 0 && this.waiting > 0;
+    this.#lending = this.#waiting > 0;
     if (lease?.release() !== true) this.#log('release of a resource that is not in use', 'error');
     this.#lending = outer;
   }
 
   /** Ends a resource, in use or not; resolves when that is done, and rejects as the factory's `destroy` does. */
   async destroy(handed: T): Promise<void> {
-    const loan = this.#take(handed);
-    const resource = loan?.resource ?? handed;
+    const lease = this.#leaseOf(handed);
+    const resource = lease === undefined ? handed : lease.resource;
     const done = this.#ended(resource);
-    const ends = loan === undefined ? this.#engine.evict({ where: (each) => each === resource }) > 0 : loan.lease.destroy();
-    if (!ends) {
-      this.#endings.get(resource)?.resolve(); // it was none of ours
-      this.#endings.delete(resource);
-    }
+    const ends = lease === undefined ? this.#engine.evict({ where: (each) => each === resource }) > 0 : lease.destroy();
+    if (!ends) this.#forget(resource)?.resolve(); // it was none of ours
     await done;
   }
 
@@ -157,8 +163,7 @@ export class Pool<T> {
       const events = ['create', 'createError', 'acquireError', 'release', 'destroy'] as const;
       const listening = events.map((name) => engine.on(name, soon));
       const timer = deadlineMs === Infinity ? undefined : setTimeout(() => {
-        for (const { lease } of this.#loans.values()) lease.destroy();
-        this.#loans.clear();
+        for (const { lease } of [...this.#known.values()]) if (lease?.ended === false) lease.destroy();
         soon();
       }, deadlineMs);
       look();
@@ -168,9 +173,8 @@ export class Pool<T> {
   /** Destroys what is not in use. Rejects with an {@link AggregateError} when some of it could not be destroyed. */
   async destroyAllNow(): Promise<void> {
     const endings: Promise<void>[] = [];
-    const lent = new Set([...this.#loans.values()].map(({ resource }) => resource));
     this.#engine.evict({ where: (resource) => {
-      if (lent.has(resource)) return false;
+      if (this.#known.get(resource)?.lease?.ended === false) return false;
       endings.push(this.#ended(resource));
       return true;
     } });
@@ -181,21 +185,34 @@ export class Pool<T> {
 
   #lend(lease: Lease<T>): T {
     const { resource } = lease;
-    const isHandled = this.#options.millpond?.handles === true && typeof resource === 'object' && resource !== null;
-    const handed = isHandled ? handleOf(lease as Lease<T & object>) : resource;
-    this.#loans.set(handed, { lease, resource });
-    return handed;
+    this.#know(resource).lease = lease;
+    if (!this.#handles || !isObject(resource)) return resource;
+    return handleOf(lease as Lease<T & object>, { [this.#key]: lease } as Partial<T & object>);
   }
 
-  #take(handed: T): Loan<T> | undefined {
-    const loan = this.#loans.get(handed);
-    this.#loans.delete(handed);
-    return loan;
+  /** The lease of what somebody has, if it is in use. */
+  #leaseOf(handed: T): Lease<T> | undefined {
+    const isHandle = this.#handles && isObject(handed);
+    const lease = isHandle ? Reflect.get(handed, this.#key) as Lease<T> | undefined : this.#known.get(handed)?.lease;
+    return lease?.ended === false ? lease : undefined;
+  }
+
+  #know(resource: T): Known<T> {
+    let known = this.#known.get(resource);
+    if (known === undefined) this.#known.set(resource, known = { lease: undefined, ending: undefined });
+    return known;
+  }
+
+  /** Returns who waited for this. */
+  #forget(resource: T): Ending | undefined {
+    const ending = this.#known.get(resource)?.ending;
+    this.#known.delete(resource);
+    return ending;
   }
 
   #ended(resource: T): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#endings.set(resource, { resolve, reject });
+      this.#know(resource).ending = { resolve, reject };
     });
   }
 
@@ -206,8 +223,7 @@ export class Pool<T> {
   }
 
   async #end(resource: T): Promise<void> {
-    const ending = this.#endings.get(resource);
-    this.#endings.delete(resource);
+    const ending = this.#forget(resource);
     try {
       await this.#options.destroy(resource);
       ending?.resolve();
@@ -223,4 +239,8 @@ export class Pool<T> {
     if (typeof log === 'function') log(message, level);
     else if (log === true) process.stdout.write(`${level.toUpperCase()} pool ${name} - ${message}\n`);
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

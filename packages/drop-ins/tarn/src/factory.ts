@@ -3,20 +3,28 @@
 import { PoolError, type Factory } from 'millpond';
 import { overlong } from './errors.ts';
 import { described, type Events } from './events.ts';
+import { List, type Linked } from './list.ts';
 import type { PoolOptions } from './options.ts';
+
+/** A resource that the engine has. */
+interface Known extends Linked<Known> {
+  /** Tells the engine that it is of no use. */
+  readonly lost: (cause: unknown) => void;
+  /** It is being validated. */
+  running: boolean;
+}
 
 export class TarnFactory<T> implements Factory<T> {
   /** Undefined without one to ask: then there is nothing to wait for. */
   readonly validate?: (resource: T) => Promise<boolean> | boolean;
   readonly #options: PoolOptions<T>;
   readonly #events: Events;
-  readonly #onDestroy: () => void;
+  readonly #onDestroy: (resource: T) => void;
+  readonly #known = new Map<T, Known>();
   /** What is being validated, oldest first. */
-  readonly #running = new Set<T>();
-  /** How to tell the engine that a resource is of no use. */
-  readonly #lost = new Map<T, (cause: unknown) => void>();
+  readonly #running = new List<Known>();
 
-  constructor(options: PoolOptions<T>, events: Events, onDestroy: () => void) {
+  constructor(options: PoolOptions<T>, events: Events, onDestroy: (resource: T) => void) {
     this.#options = options;
     this.#events = events;
     this.#onDestroy = onDestroy;
@@ -48,7 +56,7 @@ export class TarnFactory<T> implements Factory<T> {
     const events = this.#events;
     const id = events.nextId();
     events.emit('destroyRequest', id, resource);
-    this.#onDestroy();
+    this.#onDestroy(resource);
     let over = false;
     const failed = (error: unknown): void => {
       if (over) return;
@@ -68,16 +76,20 @@ export class TarnFactory<T> implements Factory<T> {
   }
 
   onLost(resource: T, listener: (cause?: unknown) => void): () => void {
-    this.#lost.set(resource, listener);
-    return () => void this.#lost.delete(resource);
+    const known: Known = { lost: listener, running: false, prev: undefined, next: undefined };
+    this.#known.set(resource, known);
+    return () => {
+      // There may be another that is the same to look at.
+      if (this.#known.get(resource) === known) this.#known.delete(resource);
+    };
   }
 
   /** Somebody has stopped waiting for a validation. What it is about has not proved anything: it is destroyed. */
   giveUpValidations(howMany: number): void {
-    for (const resource of [...this.#running].slice(0, howMany)) {
-      this.#running.delete(resource);
+    for (const known of this.#running.toArray().slice(0, howMany)) {
+      this.#ended(known);
       this.#refused(new Error('aborted'));
-      this.#lost.get(resource)?.(new Error('the validation was aborted'));
+      known.lost(new Error('the validation was aborted'));
     }
   }
 
@@ -89,14 +101,24 @@ export class TarnFactory<T> implements Factory<T> {
       return this.#refused(error);
     }
     if (typeof (answer as PromiseLike<unknown> | null | undefined)?.then !== 'function') return Boolean(answer);
-    this.#running.add(resource);
+    const known = this.#known.get(resource);
+    if (known?.running === false) {
+      known.running = true;
+      this.#running.push(known);
+    }
     return Promise.resolve(answer).then((valid) => {
-      this.#running.delete(resource);
+      this.#ended(known);
       return Boolean(valid);
     }, (error: unknown) => {
-      this.#running.delete(resource);
+      this.#ended(known);
       return this.#refused(error);
     });
+  }
+
+  #ended(known: Known | undefined): void {
+    if (known?.running !== true) return;
+    known.running = false;
+    this.#running.remove(known);
   }
 
   #refused(error: unknown): false {

@@ -5,7 +5,6 @@
 import { createRequire } from 'node:module';
 import { Pool as EnginePool, type Lease } from 'millpond';
 import { TimeoutError, translated } from './errors.ts';
-import { Loans } from './loans.ts';
 import type { PoolOptions } from './options.ts';
 import { Pool } from './pool.ts';
 
@@ -66,9 +65,36 @@ interface Marked {
 
 let connections = 0;
 
+/** As much of an AbortSignal as an acquire looks at. A real one costs more than all the rest, and hardly any acquire is withdrawn. */
+class Withdrawal {
+  aborted = false;
+  reason: unknown = undefined;
+  private listener: (() => void) | undefined = undefined;
+
+  /** For `acquire({ signal })`. */
+  get signal(): AbortSignal {
+    return this as unknown as AbortSignal;
+  }
+
+  withdraw(reason: unknown): void {
+    this.aborted = true;
+    this.reason = reason;
+    this.listener?.();
+  }
+
+  addEventListener(_: 'abort', listener: () => void): void {
+    this.listener = listener;
+  }
+
+  removeEventListener(): void {
+    this.listener = undefined;
+  }
+}
+
 class Facade<T> implements KnexPool<T> {
   readonly #pool: EnginePool<T>;
-  readonly #loans = new Loans<T>();
+  /** Entries stay, for a connection is lent again and again. */
+  readonly #leases = new WeakMap<T & object, Lease<T> | undefined>();
   readonly #timeoutError: typeof TimeoutError;
 
   constructor(pool: EnginePool<T>, Timeout: typeof TimeoutError) {
@@ -77,24 +103,25 @@ class Facade<T> implements KnexPool<T> {
   }
 
   acquire(): { readonly promise: Promise<T>; abort(): void } {
-    const controller = new AbortController();
-    const promise = this.#pool.acquire({ signal: controller.signal }).then(
+    const withdrawal = new Withdrawal();
+    const promise = this.#pool.acquire(withdrawal).then(
       (lease) => this.#lend(lease),
       (error: unknown) => { throw translated(error, this.#timeoutError); },
     );
-    return { promise, abort: () => controller.abort(new Error('aborted')) };
+    return { promise, abort: () => withdrawal.withdraw(new Error('aborted')) };
   }
 
   #lend(lease: Lease<T>): T {
     const { resource } = lease;
     (resource as Marked).__knexUid ??= `millpond${++connections}`;
-    this.#loans.add(resource, lease);
+    this.#leases.set(resource as T & object, lease);
     return resource;
   }
 
   release(connection: T): boolean {
-    const lease = this.#loans.take(connection);
+    const lease = this.#leases.get(connection as T & object);
     if (lease === undefined) return false;
+    this.#leases.set(connection as T & object, undefined);
     const { __knex__disposed: disposed } = connection as Marked;
     return disposed === undefined ? lease.release() : lease.destroy(disposed);
   }

@@ -1,5 +1,7 @@
 // An acquire that has been asked for.
 
+import type { Linked } from './list.ts';
+
 /** What `acquire()` returns. */
 export class PendingOperation<T> {
   promise!: Promise<T>;
@@ -8,11 +10,11 @@ export class PendingOperation<T> {
   /** Why the last create failed, where that may be why this timed out. */
   possibleTimeoutCause: Error | null = null;
   /** Undefined when the resource was there at once. */
-  readonly #withdrawal: Withdrawal | undefined;
+  readonly #waiting: Waiting<T> | undefined;
   #settled = false;
 
-  constructor(withdrawal: Withdrawal | undefined) {
-    this.#withdrawal = withdrawal;
+  constructor(waiting: Waiting<T> | undefined) {
+    this.#waiting = waiting;
   }
 
   /** Stops waiting: the promise rejects with an Error 'aborted'. A resource that was handed out already is not affected. */
@@ -24,9 +26,9 @@ export class PendingOperation<T> {
   reject(reason: unknown): void {
     if (this.#settled) return;
     this.#settled = true;
-    if (this.#withdrawal === undefined) return;
+    if (this.#waiting === undefined) return;
     this.isRejected = true;
-    this.#withdrawal.withdraw(reason);
+    this.#waiting.withdraw(reason);
   }
 
   /** What is to be handed out. @internal */
@@ -42,38 +44,27 @@ export class PendingOperation<T> {
   }
 }
 
-/**
- * Leaving the queue of the engine, which takes an AbortSignal. Making a real one costs more than all the rest of an acquire, and hardly any
- * acquire is ever withdrawn: this is as much of a signal as the engine looks at.
- */
-export class Withdrawal {
-  aborted = false;
+/** An acquire in the queue of the engine. */
+export class Waiting<T> implements Linked<Waiting<T>> {
+  prev: Waiting<T> | undefined = undefined;
+  next: Waiting<T> | undefined = undefined;
+  /** How to leave the queue. */
+  leave: ((reason: unknown) => void) | undefined = undefined;
+  withdrawn = false;
   reason: unknown = undefined;
-  private listener: (() => void) | undefined = undefined;
+  readonly pending: PendingOperation<T>;
   private readonly onWithdraw: () => void;
 
   /** `onWithdraw` is called when the engine knows. */
   constructor(onWithdraw: () => void) {
     this.onWithdraw = onWithdraw;
-  }
-
-  /** For `acquire({ signal })`. */
-  get signal(): AbortSignal {
-    return this as unknown as AbortSignal;
+    this.pending = new PendingOperation<T>(this);
   }
 
   withdraw(reason: unknown): void {
-    this.aborted = true;
+    this.withdrawn = true;
     this.reason = reason;
-    this.listener?.();
+    this.leave?.(reason);
     this.onWithdraw();
-  }
-
-  addEventListener(_: 'abort', listener: () => void): void {
-    this.listener = listener;
-  }
-
-  removeEventListener(): void {
-    this.listener = undefined;
   }
 }

@@ -2,14 +2,14 @@
 // tarn's words.
 
 import { Pool as EnginePool, type Lease, type PoolStats } from 'millpond';
-import { handleOf } from 'millpond/handle';
 import { lastFailure, TimeoutError, translated } from './errors.ts';
 import { Events } from './events.ts';
 import { TarnFactory } from './factory.ts';
 import { Loans } from './loans.ts';
 import { reflect, type PromiseInspection } from './inspection.ts';
 import { checkOptions, limitsOf, settingsOf, type PoolOptions } from './options.ts';
-import { PendingOperation, Withdrawal } from './pending.ts';
+import { List } from './list.ts';
+import { PendingOperation, Waiting } from './pending.ts';
 
 export type { MillpondOptions, PoolOptions } from './options.ts';
 
@@ -31,19 +31,21 @@ export class Pool<T> {
   readonly #events: Events;
   readonly #factory: TarnFactory<T>;
   readonly #engine: EnginePool<T>;
-  readonly #loans = new Loans<T>();
+  readonly #loans: Loans<T>;
   /** Acquires not served yet, oldest first. */
-  readonly #waiting = new Set<PendingOperation<T>>();
+  readonly #waiting = new List<Waiting<T>>();
   readonly #idleTimeoutMs: number;
   readonly #endDeadlineMs: number;
-  readonly #handles: boolean;
 
   /** Throws an Error for options that are wrong. */
   constructor(options: PoolOptions<T>) {
     checkOptions(options ?? {});
     this.#events = new Events(options.log);
     this.emitter = this.#events.emitter;
-    this.#factory = new TarnFactory(options, this.#events, () => queueMicrotask(() => this.#stopIfEmpty()));
+    this.#factory = new TarnFactory(options, this.#events, (resource) => {
+      this.#loans.forget(resource);
+      queueMicrotask(() => this.#stopIfEmpty());
+    });
     const limits = limitsOf(options);
     this.min = limits.min;
     this.max = limits.max;
@@ -58,7 +60,7 @@ export class Pool<T> {
     this.#engine = new EnginePool<T>({ ...engine, factory: this.#factory });
     this.#idleTimeoutMs = engine.idleTimeoutMs;
     this.#endDeadlineMs = endDeadlineMs;
-    this.#handles = handles;
+    this.#loans = new Loans(handles);
   }
 
   /** Handed out, or being validated for an acquire. */
@@ -109,25 +111,31 @@ export class Pool<T> {
   }
 
   #wait(id: number): PendingOperation<T> {
-    const withdrawal = new Withdrawal(this.#onWithdraw);
-    const pending = new PendingOperation<T>(withdrawal);
-    this.#waiting.add(pending);
+    const waiting = new Waiting<T>(this.#onWithdraw);
+    const { pending } = waiting;
+    this.#waiting.push(waiting);
     // A pool that is destroyed still serves those who waited before.
-    const acquired = this.destroyed ? Promise.reject(new Error('aborted')) : this.#engine.acquire(withdrawal);
+    const acquired = this.destroyed ? Promise.reject(new Error('aborted')) : this.#queue(waiting);
     pending.promise = acquired.then((lease) => {
-      this.#waiting.delete(pending);
+      this.#waiting.remove(waiting);
       // Aborted after the engine had served it, and before this could hear of it.
-      if (withdrawal.aborted) {
+      if (waiting.withdrawn) {
         lease.release();
-        throw this.#failed(pending, id, withdrawal.reason);
+        throw this.#failed(pending, id, waiting.reason);
       }
       return this.#serve(pending, id, lease);
     }, (error: unknown) => {
-      this.#waiting.delete(pending);
+      this.#waiting.remove(waiting);
       pending.possibleTimeoutCause = lastFailure(error);
       throw this.#failed(pending, id, translated(error, this.timeoutError));
     });
     return pending;
+  }
+
+  #queue(waiting: Waiting<T>): Promise<Lease<T>> {
+    return new Promise((resolve, reject) => {
+      waiting.leave = EnginePool.queue(this.#engine, resolve, reject);
+    });
   }
 
   /** Whoever stops waiting may leave a validation behind that is for nobody. */
@@ -150,8 +158,7 @@ export class Pool<T> {
 
   #serve(pending: PendingOperation<T>, id: number, lease: Lease<T>): T {
     const { resource } = lease;
-    const handed = this.#handles && typeof resource === 'object' && resource !== null ? handleOf(lease as Lease<T & object>) : resource;
-    this.#loans.add(handed, lease);
+    const handed = this.#loans.lend(lease);
     if (this.interval === null) this.#startReaping();
     this.#events.emit('acquireSuccess', id, resource);
     return pending.served(handed);
@@ -188,7 +195,7 @@ export class Pool<T> {
   }
 
   async #close(): Promise<void> {
-    const waiting = [...this.#waiting];
+    const waiting = this.#waiting.toArray().map(({ pending }) => pending);
     const { validating } = this.#engine.stats();
     // From the last: a resource that becomes free by this goes to one of those who stay.
     for (const pending of waiting.splice(validating).reverse()) pending.abort();
