@@ -10,15 +10,14 @@ export const CREATING = [
   {
     name: 'the place of a failed create is not freed',
     file: 'engine/engine.ts',
-    find: "    this.toGone(slot, now);\n    this.ports.freed();\n    if (state === 'creating')",
-    replace: "    if (state === 'creating')",
+    find: "    this.toGone(slot, now);\n    this.ports.freed();\n    if (state === 'creating' &&",
+    replace: "    if (state === 'creating' &&",
   },
   {
     name: 'a failed create wakes nobody',
     file: 'engine/engine.ts',
-    find: "    if (state === 'creating') afterCreateFailure(this, slot, error, permanent, timedOut, now);\n"
-      + '    dispatch(this, now);',
-    replace: "    if (state === 'creating') afterCreateFailure(this, slot, error, permanent, timedOut, now);",
+    find: '!== true) afterCreateFailure(this, slot, error, permanent, timedOut, now);\n    dispatch(this, now);',
+    replace: '!== true) afterCreateFailure(this, slot, error, permanent, timedOut, now);',
   },
   {
     name: 'a create that was given up lands in the pool when it comes after all',

@@ -22,6 +22,20 @@ export interface BudgetedPool {
   readonly factory?: Pick<Factory<unknown>, 'create' | 'destroy'>;
 }
 
+/** Why a pool has no more, for the errors of those who wait in vain. */
+export interface BudgetReport {
+  /** A sentence, for people. */
+  readonly message: string;
+  /** How many resources there may be in all pools together; 0: not known yet. */
+  readonly limit: number;
+  /** How many of these other pools have, as far as it is known. */
+  readonly elsewhere: number;
+  /** Who of the others have most, the first before the second. Empty: nobody has been asked. */
+  readonly holders: readonly { readonly name: string; readonly held: number }[];
+  /** Who has waited for longest in another pool. */
+  readonly oldestWaiter?: { readonly name: string; readonly waitMs: number };
+}
+
 export interface BudgetSeat {
   /** How many resources this pool may hold now. Read before every create and before every lease. */
   readonly limit: number;
@@ -34,6 +48,13 @@ export interface BudgetSeat {
   onChange(listener: () => void): () => void;
   /** A waiter found nothing left under the limit. */
   want(): void;
+  /**
+   * A create failed with this. True: only because there is less than the budget had said, so that it grants less from now on. Then it counts
+   * as not granted, and as no failure.
+   */
+  denied?(error: unknown): boolean;
+  /** Asked when somebody is refused. Undefined: not because of this budget. */
+  report?(): BudgetReport | undefined;
   /** The pool holds fewer resources than before. Optional: a budget that counts by itself does without. */
   freed?(): void;
   leave(): void;

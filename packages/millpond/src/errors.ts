@@ -2,6 +2,7 @@
 // for the person on call. How a refusal of the rules becomes one of these is in runtime/refusals.ts; docs/reference/errors has a
 // heading per code.
 
+import type { BudgetReport } from './budget.ts';
 import type { PoolStats } from './stats.ts';
 
 /** Marks our errors across copies and versions of the package, where instanceof fails. */
@@ -43,6 +44,7 @@ export class PoolError extends Error {
 export interface AcquireErrorInit extends PoolErrorInit {
   readonly stats: PoolStats;
   readonly waitedMs: number;
+  readonly budget?: BudgetReport | undefined;
 }
 
 /**
@@ -51,12 +53,15 @@ export interface AcquireErrorInit extends PoolErrorInit {
  */
 export class AcquireError extends PoolError {
   readonly waitedMs: number;
+  /** Of a pool with a budget that did not grant it more: why. */
+  declare readonly budget?: BudgetReport;
   readonly #stats: PoolStats;
 
   constructor(message: string, init: AcquireErrorInit) {
     super(message, init);
     this.waitedMs = init.waitedMs;
     this.#stats = init.stats;
+    if (init.budget !== undefined) this.budget = init.budget;
   }
 
   /** The pool at that moment. A log line has the numbers once, in the message: this is for code, and not enumerable. */

@@ -3,7 +3,7 @@
 
 export { Pool, quiesce, type CloseOptions, type CloseResult, type QuiesceOptions, type QuiesceResult } from './pool.ts';
 export { KeyedPool, type KeyedPoolOptions, type KeyedPoolStats } from './keyed.ts';
-export { localBudget, type Budget, type BudgetedPool, type BudgetSeat } from './budget.ts';
+export { localBudget, type Budget, type BudgetedPool, type BudgetReport, type BudgetSeat } from './budget.ts';
 export { withLane } from './runtime/context.ts';
 export type { Factory, ResourceInfo } from './factory.ts';
 export type { Holder, Lease } from './lease.ts';

@@ -4,7 +4,7 @@
 import {
   AcquireTimeoutError, KeyedPool, localBudget, Pool, type Budget, type Factory, type Lease, type PoolOptions, type PoolStats,
 } from 'millpond';
-import { describeFleet, fleetBudget, redisCoordinator, type Coordinator } from 'millpond/fleet';
+import { describeFleet, fleetBudget, redisCoordinator, type Coordinator, type FleetBudget } from 'millpond/fleet';
 import { handleOf } from 'millpond/handle';
 import { createDispatcher, createH2Pool, HttpAgent, HttpsAgent, type H2Answer } from 'millpond/http';
 import { createMysqlPool, type MysqlResult } from 'millpond/mysql';
@@ -120,7 +120,10 @@ export async function redis(): Promise<void> {
 export async function fleet(client: { on(event: 'error', listener: (error: Error) => void): unknown }): Promise<void> {
   const coordinator = redisCoordinator(client, { key: 'orders' });
   same<Coordinator>()(coordinator);
-  same<Budget>()(fleetBudget(coordinator, { limit: 20 }));
+  const budget = fleetBudget(coordinator, { limit: 20 });
+  same<FleetBudget>()(budget);
+  const inferred: Budget = budget;
+  same<Pool<Line>>()(new Pool({ factory, budget: inferred }));
   same<string>()(describeFleet(await coordinator.view()));
   // @ts-expect-error There is no limit that all could agree on.
   fleetBudget(coordinator, {});

@@ -1,50 +1,10 @@
 // Real pools whose budget is a fleet's, with a coordinator in the same process and a clock that stands still.
 
 import { InvalidOptionError, Pool } from 'millpond';
-import { fleetBudget, newFleet, step, viewOf, type Coordinator, type FleetBudgetOptions, type Reply } from 'millpond/fleet';
-import { ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
+import { fleetBudget, type Coordinator, type FleetBudgetOptions } from 'millpond/fleet';
+import { ScriptedFactory, type ScriptedResource } from 'millpond/testing';
 import { describe, expect, test } from 'vitest';
-
-class House {
-  readonly clock = new VirtualClock(1_000);
-  readonly fleet = newFleet();
-  away = false;
-  heartbeats = 0;
-  readonly coordinator: Coordinator = {
-    heartbeat: (request) => {
-      this.heartbeats++;
-      if (this.away) return Promise.reject(new Error('connection refused'));
-      const reply: Reply = step(this.fleet, request, this.#serverTime, 'run 1');
-      return new Promise((resolve) => {
-        this.clock.schedule(this.clock.now() + 2, () => resolve(reply));
-      });
-    },
-    view: () => Promise.resolve(viewOf(this.fleet, this.#serverTime)),
-  };
-
-  get #serverTime(): number {
-    return 5_000_000 + Math.floor(this.clock.now());
-  }
-
-  /** A pool of the fleet of four connections. */
-  pool(name: string, options: Partial<FleetBudgetOptions> = {}): Pool<ScriptedResource> {
-    const { clock } = this;
-    const budget = fleetBudget(this.coordinator, { limit: 4, name, clock, random: () => 0, ...options });
-    return new Pool({
-      name, factory: new ScriptedFactory({ clock }), max: 10, acquireTimeoutMs: 20_000, clock, budget, random: () => 0.5,
-    });
-  }
-
-  /** Until the coordinator knows what there is: T + D. */
-  async learn(): Promise<void> {
-    const pool = this.pool('first');
-    const waits = pool.acquire({ timeoutMs: 100 }).catch(() => {});
-    await this.clock.advance(200);
-    await waits;
-    await pool.close();
-    await this.clock.advance(7_000);
-  }
-}
+import { House } from './house.ts';
 
 const sizes = (...pools: Pool<ScriptedResource>[]): number[] => pools.map((pool) => pool.stats().size);
 

@@ -201,7 +201,7 @@ describe('refused', () => {
     hand.wait(5);
     hand.member.replied(hand.last.seq, { kind: 'refused', reason: 'full', terms: TERMS, now: 1, identity: 'run 1' }, hand.now);
     expect(hand.limit).toBe(0);
-    expect(hand.member.refused).toBe('full');
+    expect(hand.member.status(hand.now).refusal?.reason).toBe('full');
     hand.pass(1_100);
     expect(hand.said.length).toBe(2);
     hand.grant(2);

@@ -53,12 +53,14 @@ export interface Ports<T> {
   rested(slot: Slot<T>): void;
   leak(hold: Hold<T>, now: number): void;
   stateChanged(from: PoolState, to: PoolState): void;
-  /** Only asked when the pool has one. */
+  /** Without one nothing is denied, and the rest is not asked. */
   readonly budget: {
     /** How many resources it grants. */
     granted(): number;
     /** How many it lets the pool keep, lent ones included; at least what it grants, and mostly Infinity. */
     kept(): number;
+    /** A create failed with this: is it only that there is less than it had granted? */
+    tell(what: 'denied', error: unknown): boolean | undefined;
     /** A waiter found nothing left under it. */
     tell(what: 'want'): void;
   };

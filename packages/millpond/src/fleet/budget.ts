@@ -1,13 +1,16 @@
-// A pool's budget in a fleet: drives a member (member.ts) with a clock and a coordinator. It decides nothing.
+// The budget of a fleet's pools: its options, and a seat for each pool.
 
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import type { Budget, BudgetedPool, BudgetSeat, Clock, Random } from '../index.ts';
+import type { Budget, BudgetedPool, Clock, Random } from '../index.ts';
 import { Checker } from '../options.ts';
-import { Member, type MemberPorts } from './member.ts';
-import type { Work } from './need.ts';
-import type { Coordinator, FleetTerms, Heartbeat } from './protocol.ts';
 import { suspendAwareClock } from './clock.ts';
+import type { Coordinator, FleetTerms } from './protocol.ts';
+import { FleetSeat, type FleetMemberStats } from './seat.ts';
+
+/** Each pool that has it is a member of the fleet. */
+export interface FleetBudget extends Budget {
+  /** Of each pool that has it and is open. */
+  stats(): readonly FleetMemberStats[];
+}
 
 /** All members of a fleet must give the same, {@link name} and {@link weight} aside. */
 export interface FleetBudgetOptions {
@@ -52,7 +55,8 @@ const KEYS = [
 /** Without floors it only bounds what a coordinator remembers. */
 const MANY = 100_000;
 
-interface Resolved {
+/** @internal */
+export interface Resolved {
   readonly terms: FleetTerms;
   readonly name: string | undefined;
   readonly weight: number;
@@ -64,12 +68,28 @@ interface Resolved {
  * A budget that many processes share: each pool that has it is a member of the fleet and holds what the coordinator grants it. Throws
  * {@link InvalidOptionError}.
  */
-export function fleetBudget(coordinator: Coordinator, options: FleetBudgetOptions): Budget {
+export function fleetBudget(coordinator: Coordinator, options: FleetBudgetOptions): FleetBudget {
   const resolved = resolve(coordinator, options);
-  return { join: (pool) => new FleetSeat(coordinator, resolved, pool) };
+  return budgetOf(resolved, () => ({ coordinator, terms: () => resolved.terms }));
 }
 
-function resolve(coordinator: Coordinator, options: FleetBudgetOptions): Resolved {
+/** @internal With a way to the coordinator for each pool, and what is known of the fleet's terms by now. */
+export function budgetOf(
+  resolved: Resolved, way: (pool: BudgetedPool) => { readonly coordinator: Coordinator; readonly terms: () => FleetTerms | undefined },
+): FleetBudget {
+  const seats = new Set<FleetSeat>();
+  return {
+    join(pool) {
+      const seat = new FleetSeat({ ...resolved, ...way(pool), termsSaid: resolved.terms }, pool, () => void seats.delete(seat));
+      seats.add(seat);
+      return seat;
+    },
+    stats: () => [...seats].map((seat) => seat.stats()),
+  };
+}
+
+/** @internal */
+export function resolve(coordinator: Coordinator, options: FleetBudgetOptions): Resolved {
   const check = new Checker('fleetBudget');
   check.object('coordinator', coordinator);
   check.functionAt('coordinator.heartbeat', coordinator.heartbeat, true);
@@ -97,109 +117,4 @@ function resolve(coordinator: Coordinator, options: FleetBudgetOptions): Resolve
     name: options.name, weight,
     clock: options.clock ?? suspendAwareClock, random: options.random ?? Math.random,
   };
-}
-
-class FleetSeat implements BudgetSeat, MemberPorts {
-  readonly #coordinator: Coordinator;
-  readonly #pool: BudgetedPool;
-  readonly #clock: Clock;
-  readonly #member: Member;
-  readonly #listeners = new Set<() => void>();
-  readonly random: Random;
-  #signal = new AbortController();
-  #cancel: (() => void) | undefined = undefined;
-  #wakeAt = Infinity;
-
-  constructor(coordinator: Coordinator, { terms, name, weight, clock, random }: Resolved, pool: BudgetedPool) {
-    this.#coordinator = coordinator;
-    this.#pool = pool;
-    this.#clock = clock;
-    this.random = random;
-    const called = name ?? `${pool.name}@${hostname()}`;
-    this.#member = new Member({ member: `m-${randomUUID()}`, name: called, terms, weight }, this, clock.now());
-  }
-
-  // ------------------------------------------------------------------ BudgetSeat
-
-  get limit(): number {
-    return this.#member.limit(this.#clock.now());
-  }
-
-  get keeps(): number {
-    return this.#member.keeps(this.#clock.now());
-  }
-
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  want(): void {
-    // Called for every waiter of a pool that is short.
-    if (!this.#member.wanted) this.#run((now) => this.#member.want(now));
-  }
-
-  freed(): void {
-    this.#run((now) => this.#member.freed(now));
-  }
-
-  leave(): void {
-    this.#run((now) => this.#member.leave(now));
-  }
-
-  // ----------------------------------------------------------------- MemberPorts
-
-  send(request: Heartbeat): void {
-    const signal = new AbortController();
-    this.#signal = signal;
-    const { seq } = request;
-    // A coordinator that throws at once is one that cannot be reached.
-    new Promise<Awaited<ReturnType<Coordinator['heartbeat']>>>((resolve) => {
-      resolve(this.#coordinator.heartbeat(request, signal.signal));
-    }).then(
-      (reply) => this.#run((now) => this.#member.replied(seq, reply, now)),
-      () => this.#run((now) => this.#member.failed(seq, now)),
-    );
-  }
-
-  giveUp(): void {
-    this.#signal.abort();
-  }
-
-  changed(): void {
-    for (const listener of [...this.#listeners]) listener();
-  }
-
-  held(): number {
-    return this.#pool.held();
-  }
-
-  work(): Work {
-    const { stats } = this.#pool;
-    if (stats === undefined) return workOfDemand(this.#pool);
-    const { borrowed, waiting, min, max, totals } = stats();
-    return { arrived: totals.acquires, served: totals.served, usedMs: totals.useMs, borrowed, waiting, min, max };
-  }
-
-  // --------------------------------------------------------------------- details
-
-  #run(action: (now: number) => void): void {
-    const now = this.#clock.now();
-    action(now);
-    const dueAt = this.#member.dueAt(now);
-    if (dueAt === this.#wakeAt) return;
-    this.#wakeAt = dueAt;
-    this.#cancel?.();
-    // Whoever waits keeps the process alive by the pool's own alarm.
-    this.#cancel = dueAt === Infinity ? undefined : this.#clock.schedule(dueAt, () => {
-      this.#wakeAt = Infinity;
-      this.#run((later) => this.#member.tick(later));
-    }, false);
-  }
-}
-
-/** Of a pool that tells no more than it must: what it would need now. */
-function workOfDemand(pool: BudgetedPool): Work {
-  const [demand, held] = [pool.demand(), pool.held()];
-  return { arrived: 0, served: 0, usedMs: 0, borrowed: Math.min(demand, held), waiting: Math.max(0, demand - held), min: 0, max: Infinity };
 }

@@ -1,7 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // `millpond/fleet`: one budget of connections for all processes of a fleet, leased from an engine that the team already runs.
 
-export { fleetBudget, type FleetBudgetOptions } from './budget.ts';
+export { fleetBudget, type FleetBudget, type FleetBudgetOptions } from './budget.ts';
+export type { FleetMessages } from './channels.ts';
+export type { FleetMemberStats } from './seat.ts';
 export { newFleet, step, viewOf, type Fleet, type Seat } from './allocator.ts';
 export type {
   Coordinator, FleetTerms, FleetView, Grant, Heartbeat, MemberView, Overtaken, Refusal, Reply,

@@ -2,8 +2,8 @@
 // asks the server, by one connection that is counted nowhere and closed again. What it answers holds until the last member is gone, so that
 // members who asked at different moments agree.
 
-import type { Budget, BudgetedPool } from '../index.ts';
-import { fleetBudget, type FleetBudgetOptions } from './budget.ts';
+import type { BudgetedPool } from '../index.ts';
+import { budgetOf, fleetBudget, resolve, type FleetBudget, type FleetBudgetOptions } from './budget.ts';
 import { serverLimit } from './server-limit.ts';
 import { sameTerms, type Coordinator, type FleetTerms, type FleetView, type Heartbeat, type Reply } from './protocol.ts';
 
@@ -22,17 +22,17 @@ const SPREAD_MS = 250;
 const ASK_TIMEOUT_MS = 10_000;
 
 /** {@link fleetBudget} with a limit that may have to be found out. Throws {@link InvalidOptionError}. */
-export function limitedBudget(coordinator: Coordinator, options: FoundLimitOptions): Budget {
+export function limitedBudget(coordinator: Coordinator, options: FoundLimitOptions): FleetBudget {
   const { limit } = options;
   if (typeof limit === 'number') return fleetBudget(coordinator, { ...options, limit });
-  const join = (finder: Coordinator): Budget => fleetBudget(finder, { ...options, limit: UNKNOWN });
-  join(coordinator); // what is wrong with the options is said now
-  return {
-    join(pool) {
-      const ask = typeof limit === 'function' ? limit : askerOf(pool);
-      return join(new LimitFinder(coordinator, pool.name, ask, options.random ?? Math.random)).join(pool);
-    },
-  };
+  const resolved = resolve(coordinator, { ...options, limit: UNKNOWN });
+  return budgetOf(resolved, (pool) => {
+    const finder = new LimitFinder(coordinator, pool.name, typeof limit === 'function' ? limit : askerOf(pool), resolved.random);
+    return {
+      coordinator: finder,
+      terms: () => finder.limit === undefined ? undefined : { ...resolved.terms, limit: finder.limit },
+    };
+  });
 }
 
 function askerOf({ factory }: BudgetedPool): () => Promise<number> {
@@ -62,6 +62,11 @@ class LimitFinder implements Coordinator {
     this.#coordinator = coordinator;
     this.#ask = ask;
     this.#random = random;
+  }
+
+  /** As far as it is known. */
+  get limit(): number | undefined {
+    return this.#limit;
   }
 
   async heartbeat(request: Heartbeat, signal?: AbortSignal): Promise<Reply> {

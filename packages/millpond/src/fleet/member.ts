@@ -20,6 +20,10 @@ const URGENT_MS = 100;
 const PATIENT_MS = 1_000;
 /** A heartbeat without an answer for this long, or for a quarter of a lease, is given up. */
 const ANSWER_MS = 1_000;
+/** For how long it opens nothing more after the server had no connection left though it was granted; doubled when it is so again ... */
+const DENIED_MS = 500;
+/** ... up to this. */
+const DENIED_LONGEST_MS = 5_000;
 /** A promise covers this beyond what its loan needs, for the way of the message. */
 const PROMISE_SLACK_MS = 2_000;
 
@@ -44,6 +48,22 @@ export interface MemberPorts {
   random(): number;
 }
 
+export interface MemberStatus {
+  readonly permit: number;
+  /** Not only its floor. */
+  readonly isGranted: boolean;
+  /** The last one, ended or not. */
+  readonly grant: Grant | undefined;
+  readonly refusal: Refusal | undefined;
+  readonly leaving: boolean;
+  readonly base: number;
+  readonly demand: number;
+  /** For how long it opens nothing more because the server has nothing left. */
+  readonly deniedMs: number;
+  /** For how long somebody has waited in vain. */
+  readonly shortMs: number;
+}
+
 export class Member {
   readonly settings: MemberSettings;
   private readonly ports: MemberPorts;
@@ -53,7 +73,11 @@ export class Member {
   #endsAt: number = -Infinity;
   /** When connections beyond the limit must go, lent as they are. */
   #cutAt: number = -Infinity;
-  #refused: Refusal['reason'] | undefined = undefined;
+  #refused: Refusal | undefined = undefined;
+  /** Until then it holds no more than it held when the server had nothing left. */
+  #deniedUntil: number = -Infinity;
+  #deniedMs = DENIED_MS;
+  #deniedHeld = 0;
   #leaving = false;
   #left = false;
   /** So many of the floor others may use, ... */
@@ -93,14 +117,20 @@ export class Member {
 
   /** How many it is entitled to hold. */
   entitled(now: number): number {
-    return this.#leaving ? this.ports.held() : this.limit(now);
+    return this.#leaving ? this.ports.held() : this.permit(now);
+  }
+
+  /** By the coordinator's word, or by its floor. */
+  permit(now: number): number {
+    if (this.#refused !== undefined || this.#leaving) return 0;
+    const own = this.own(now);
+    return now < this.#endsAt ? Math.max(this.#permit, own) : own;
   }
 
   /** How many it may hold after opening another one. Looked at before that, and before a lease after a silence. */
   limit(now: number): number {
-    if (this.#refused !== undefined || this.#leaving) return 0;
-    const own = this.own(now);
-    return now < this.#endsAt ? Math.max(this.#permit, own) : own;
+    const permit = this.permit(now);
+    return now < this.#deniedUntil ? Math.min(permit, this.#deniedHeld) : permit;
   }
 
   /** How many it may keep, lent ones included. Infinity: what is lent may come back first. */
@@ -113,13 +143,13 @@ export class Member {
     return this.settings.terms.floor - (now < this.boundUntil ? this.lent : 0);
   }
 
-  /** The last grant, and how long ago it came; for those who word errors. */
-  lastGrant(now: number): { readonly grant: Grant; readonly ageMs: number } | undefined {
-    return this.#last === undefined ? undefined : { grant: this.#last.grant, ageMs: now - this.#last.at };
-  }
-
-  get refused(): Refusal['reason'] | undefined {
-    return this.#refused;
+  /** For those who word errors and make numbers. */
+  status(now: number): MemberStatus {
+    return {
+      permit: this.permit(now), isGranted: now < this.#endsAt, grant: this.#last?.grant, refusal: this.#refused, leaving: this.#leaving,
+      base: this.#need.base, demand: this.#need.demand, deniedMs: Math.max(0, this.#deniedUntil - now),
+      shortMs: this.#shortSince === undefined ? 0 : now - this.#shortSince,
+    };
   }
 
   // ---------------------------------------------------------------------------- what happens
@@ -143,6 +173,18 @@ export class Member {
   /** It holds less than before. */
   freed(now: number): void {
     if (this.#asked === undefined && now >= this.#nextAt(now)) this.tick(now);
+  }
+
+  /** A connection that it may hold was not to be had: the server has none left, so somebody has what nobody knows of. */
+  denied(now: number): void {
+    // Several may have been under way.
+    if (now >= this.#deniedUntil) {
+      const isAgain = now < this.#deniedUntil + this.#deniedMs;
+      this.#deniedMs = isAgain ? Math.min(DENIED_LONGEST_MS, 2 * this.#deniedMs) : DENIED_MS;
+      this.#deniedUntil = now + this.#deniedMs;
+    }
+    this.#deniedHeld = this.ports.held();
+    this.tick(now);
   }
 
   /** The pool ends: nothing is opened any more, and what is closed is given back. */
@@ -193,7 +235,7 @@ export class Member {
   dueAt(now: number): number {
     if (this.#left) return Infinity;
     let due = this.#asked === undefined ? this.#nextAt(now) : this.#asked.at + this.#answerMs;
-    for (const at of [this.#endsAt, this.#cutAt, this.boundUntil]) if (at > now && at < due) due = at;
+    for (const at of [this.#endsAt, this.#cutAt, this.#deniedUntil, this.boundUntil]) if (at > now && at < due) due = at;
     // While there is a grant, work may come that nobody has to ask for.
     return now < this.#endsAt ? Math.min(due, this.#sampledAt + (this.#isScarce ? URGENT_MS : HEARTBEAT_MS)) : due;
   }
@@ -221,7 +263,7 @@ export class Member {
   #refuse(refusal: Refusal, now: number): void {
     this.#gapMs = PATIENT_MS;
     if (this.#refused !== undefined) return;
-    this.#refused = refusal.reason;
+    this.#refused = refusal;
     this.#permit = 0;
     this.#endsAt = -Infinity;
     this.#cutAt = Math.min(Math.max(this.#cutAt, now), now + this.settings.terms.graceMs / 2);

@@ -1,6 +1,7 @@
 // The pool at the moment in which somebody is refused: what the error says of it. Many may be refused at once, a hundred thousand when a
 // server hangs, and they all see it as the first of them did: one snapshot and one wording instead of as many.
 
+import type { BudgetReport } from '../budget.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Refusal } from '../engine/ports.ts';
 import type { Holder } from '../lease.ts';
@@ -11,6 +12,8 @@ export interface Moment {
   readonly stats: PoolStats;
   readonly limit: number;
   readonly lastCreateError: unknown;
+  /** Why the budget grants no more, if it does not. */
+  readonly budget: BudgetReport | undefined;
   /** Leases that are held, oldest first; as many as are worth naming. */
   holders(): readonly Holder[];
   /** What to do about it, once somebody was told. */
@@ -25,14 +28,16 @@ const HOLDERS_NAMED = 3;
 
 interface Pool<T> {
   readonly engine: Engine<T>;
+  readonly budget: { tell(what: 'report'): BudgetReport | undefined };
   stats(): PoolStats;
   holders(): Holder[];
 }
 
 export function momentOf<T>(pool: Pool<T>, at: number): Moment {
   const { limit, lastCreateError } = pool.engine;
+  const budget = pool.budget.tell('report');
   const holders = (): readonly Holder[] => pool.holders().slice(0, HOLDERS_NAMED);
-  return { at, stats: pool.stats(), limit, lastCreateError, holders, remedy: undefined, said: '', saidTo: undefined };
+  return { at, stats: pool.stats(), limit, lastCreateError, budget, holders, remedy: undefined, said: '', saidTo: undefined };
 }
 
 /** Has nothing happened since that moment, apart from others being refused? */

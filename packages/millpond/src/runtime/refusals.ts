@@ -25,9 +25,9 @@ export function refusalError(refusal: Told, about: Circumstances): AcquireError 
 
 function make(refusal: Told, about: Circumstances): AcquireError {
   const { waitedMs, moment } = about;
-  const { stats, lastCreateError } = moment;
+  const { stats, budget, lastCreateError } = moment;
   const message = messageFor(refusal, about);
-  const init = { pool: stats.name, stats, waitedMs, retryable: true } as const;
+  const init = { pool: stats.name, stats, waitedMs, budget, retryable: true } as const;
   const known = lastCreateError === undefined ? init : { ...init, cause: lastCreateError };
   switch (refusal.kind) {
     case 'timeout':
@@ -90,12 +90,12 @@ function wordsFor(refusal: Told, about: Circumstances, waited: string): string {
   }
 }
 
-function numbers({ stats, limit }: Moment): string {
+function numbers({ stats, limit, budget }: Moment): string {
   const parts = [`${stats.borrowed} of ${limit} borrowed`, `${stats.idle} idle`, `${stats.creating} creating`];
   if (stats.validating > 0) parts.push(`${stats.validating} validating`);
   if (stats.resetting > 0) parts.push(`${stats.resetting} resetting`);
   parts.push(`${stats.destroying} destroying`, `${stats.waiting} waiting`);
-  return `${parts.join(', ')}.`;
+  return `${parts.join(', ')}.${budget === undefined ? '' : ` ${budget.message}`}`;
 }
 
 function remedy(about: Circumstances): string {

@@ -1,7 +1,7 @@
 // A pool's place at a budget. What the budget does wrong is not the pool's trouble: it says so once per outage and goes on with what was
 // last granted.
 
-import type { BudgetSeat } from '../budget.ts';
+import type { BudgetReport, BudgetSeat } from '../budget.ts';
 import { reason } from './refusals.ts';
 
 export class Seat {
@@ -28,8 +28,12 @@ export class Seat {
     return whole(this.#ask('keeps', () => this.#seat!.keeps, undefined) ?? Infinity);
   }
 
-  tell(what: 'want' | 'freed' | 'leave'): void {
-    this.#ask(what, () => this.#seat?.[what]?.(), undefined);
+  /** Undefined as well when there is no budget, or one that has no such method. */
+  tell(what: 'want' | 'freed' | 'leave'): void;
+  tell(what: 'denied', error: unknown): boolean | undefined;
+  tell(what: 'report'): BudgetReport | undefined;
+  tell(what: 'want' | 'freed' | 'leave' | 'denied' | 'report', error?: unknown): unknown {
+    return this.#ask(what, () => this.#seat?.[what]?.(error), undefined);
   }
 
   leave(): void {
@@ -41,7 +45,7 @@ export class Seat {
   #ask<R>(member: string, ask: () => R, otherwise: R): R {
     try {
       const answer = ask();
-      if (this.#failing.size > 0) this.#failing.delete(member);
+      this.#failing.delete(member);
       return answer;
     } catch (error) {
       // It is asked at every turn; once per outage is enough.

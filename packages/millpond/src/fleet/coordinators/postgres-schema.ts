@@ -185,7 +185,6 @@ const PERMIT = `
             part := full_share
               + (next_share * room * 65536 + CASE WHEN level = 0 THEN fast ELSE slow END * taken) / (taken * 65536);
           END IF;
-          -- Headroom has to wait while work does.
           permit := permit + CASE WHEN kind = 1 THEN part ELSE greatest(0, least(part, l - others - permit - s.unmet)) END;
         END LOOP;
         IF permit = 0 AND a_base > 0 AND greatest(held, has) = 0 AND NOT (is_known AND known.reserved > 0) THEN permit := 1;

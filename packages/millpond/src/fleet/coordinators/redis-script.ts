@@ -28,7 +28,11 @@ local mine, terms, L, G, F, N, tail, learning, seen, came, count, reserved, unme
 
 const FIELDS = 'mine, terms, L, G, F, N, tail, learning, seen, came, count, reserved, unmet, oldest, kept, bsum, bweight, hsum, hweight';
 
-/** Of the fleet: forgotten or read, and those out of it who were not heard of. Leaves `known`, what is remembered of the member. */
+/**
+ * Of the fleet: forgotten or read, and those out of it who were not heard of. Leaves `known`, what is remembered of the member. `chunks` is
+ * how demands end, sixteen levels together. Who was heard of longest ago is looked up when its time may be over; where memory is short the
+ * set may have been evicted.
+ */
 const LOOK = `
 if identity == '' then
   local info = call('INFO', 'replication')
@@ -40,7 +44,6 @@ local member, asked = ARGV[3], ARGV[6]
 local seq, held, has, base, demand, weight = ARGV[7] + 0, ARGV[8] + 0, ARGV[9] + 0, ARGV[10] + 0, ARGV[11] + 0, ARGV[12] + 0
 local leaving, lends = ARGV[13] == '1', ARGV[14] + 0
 
--- How demands end, sixteen levels together.
 local chunks, changed = {}, {}
 local function chunk(field, text)
   local t = text and { parts(text) } or { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
@@ -90,7 +93,6 @@ elseif now < seen then
 end
 seen = now
 
--- Who was heard of longest ago is looked up when its time may be over. Where memory is short the set may have been evicted.
 if oldest <= now - tail then
   if call('ZCARD', heard) ~= count then
     begin()
@@ -118,7 +120,7 @@ end
 if count == 0 and terms ~= asked then begin() end
 `;
 
-/** The rest of the step: whoever may not be a member; a member's seat. */
+/** The rest of the step: whoever may not be a member; a member's seat. Headroom has to wait while work does. */
 const DECIDE = `
 local function save(seat)
   local new = kept < now + ${KEEP_MS / 2}
@@ -139,7 +141,7 @@ local function save(seat)
   end
   if seat then call('ZADD', heard, now, member) end
   if new then call('PEXPIRE', fleet, ${KEEP_MS}) end
-  if new or count == 1 then call('PEXPIRE', heard, ${KEEP_MS}) end -- it is made with the first one
+  if new or count == 1 then call('PEXPIRE', heard, ${KEEP_MS}) end
 end
 
 local was, held_was, permit_was, keeps_was, base_was, demand_was, weight_was, ordinal
@@ -220,7 +222,7 @@ if not leaving then
     local stays = held > has and held or has
     permit = base
     if bsum > usable then permit = share('b', bweight, usable, base, fast, slow) end
-    local head, spare = demand - base, usable - others - permit - unmet -- headroom has to wait while work does
+    local head, spare = demand - base, usable - others - permit - unmet
     if hsum > busy - bsum then head = share('h', hweight, busy - bsum, head, slow, slow) end
     if head > spare then head = spare end
     if head > 0 then permit = permit + head end
