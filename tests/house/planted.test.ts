@@ -143,7 +143,8 @@ function lint(folder: string): Promise<readonly Diagnostic[]> {
 beforeAll(async () => {
   checkout = mkdtempSync(join(tmpdir(), 'millpond-planted-'));
   cpSync(join(here, 'fixtures'), checkout, { recursive: true });
-  const dropIns = ['generic-pool', 'mysql2', 'pg-pool', 'tarn'].map((name) => `packages/drop-ins/${name}`); // lab refers to them
+  // Those that lab refers to.
+  const dropIns = ['generic-pool', 'mysql2', 'pg-pool', 'sequelize-pool', 'tarn'].map((name) => `packages/drop-ins/${name}`);
   const tsconfigs = ['packages/millpond', ...dropIns, 'lab', 'tests'].map((folder) => `${folder}/tsconfig.json`);
   for (const file of ['.oxlintrc.json', 'tsconfig.base.json', ...tsconfigs]) {
     cpSync(join(repository, file), join(checkout, file));

@@ -1,5 +1,6 @@
 // What generic-pool gets wrong: better by default where nobody can miss the old way, and by `millpond: { … }` elsewhere.
 
+import { createPool } from '@millpond/generic-pool';
 import { LeaseEndedError } from 'millpond';
 import { expect, test } from 'vitest';
 import { live, play, watch, type Thing } from './stage.ts';
@@ -119,6 +120,32 @@ test('no timer keeps the process alive once nobody waits', async () => {
   await pool.drain();
   await pool.clear();
   expect([pool._scheduledEviction, clock.keepingAlive]).toEqual([null, 0]);
+});
+
+test('the timer of priorities keeps the process alive while somebody waits, and then not', async () => {
+  const { pool, clock } = play({ max: 1, priorityRange: 2, acquireTimeoutMillis: 1000 });
+  const thing = await pool.acquire();
+  const seen: number[] = [];
+  for (let round = 0; round < 2; round++) {
+    const waiting = pool.acquire(1);
+    seen.push(clock.keepingAlive);
+    void pool.release(thing);
+    seen.push(clock.keepingAlive);
+    await waiting;
+  }
+  expect(seen).toEqual([2, 0, 2, 0]); // the engine has one as well
+});
+
+test('so it does on the clock of the system', async () => {
+  const pool = createPool({ create: () => ({}), destroy: () => undefined }, { priorityRange: 2, acquireTimeoutMillis: 60_000 });
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const thing = await pool.acquire();
+  const waiting = pool.acquire(1);
+  expect(timers()).toBeGreaterThan(before);
+  void pool.release(thing);
+  expect(timers()).toBe(before);
+  await waiting;
 });
 
 test('a create that comes after its time leaves nothing behind', async () => {

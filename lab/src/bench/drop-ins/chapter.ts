@@ -26,6 +26,7 @@ const NOTES = [
 /** By the drop-in. */
 const ORIGINAL: Readonly<Record<string, string>> = {
   'millpond-pg-pool': 'pg-pool', 'millpond-tarn': 'tarn', 'millpond-generic-pool': 'generic-pool',
+  'millpond-sequelize-pool': 'sequelize-pool',
 };
 
 interface Cost<M> {

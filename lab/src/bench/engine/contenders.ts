@@ -101,13 +101,13 @@ export const CONTENDERS: readonly Contender[] = [
 const BOTH: readonly SectionId[] = ['uncontended', 'contended'];
 
 /** For the chapter about the drop-ins: each with what it takes the place of. */
-export const DROP_INS: readonly Contender[] = ['pg-pool', 'tarn', 'generic-pool'].flatMap((name) => {
+export const DROP_INS: readonly Contender[] = ['pg-pool', 'tarn', 'generic-pool', 'sequelize-pool'].flatMap((name) => {
   const original = CONTENDERS.filter(({ id }) => id === name);
   return [...original, ...original.map((peerOfIts): Contender => ({
     ...peerOfIts, id: `millpond-${name}`, name: `@millpond/${name}`, from: `@millpond/${name}`, ours: true, sections: BOTH,
     load: async () => {
-      const { genericPool, pgPool, tarn } = await import('./contenders/drop-ins.ts');
-      return name === 'tarn' ? tarn : name === 'pg-pool' ? pgPool : genericPool;
+      const { genericPool, pgPool, sequelizePool, tarn } = await import('./contenders/drop-ins.ts');
+      return { 'pg-pool': pgPool, tarn, 'generic-pool': genericPool, 'sequelize-pool': sequelizePool }[name]!;
     },
   }))];
 });

@@ -2,12 +2,12 @@
 // by the order of asking. (The engine's lanes are shares: no lane can starve another, which is just what these priorities do.)
 //
 // For each request there is an acquire of the engine, but no particular one: whichever is served, the first in line gets the resource, and
-// leaves his own to the one it was asked for. So deadlines are kept here. All requests have the same patience, so whoever asked first is
-// late first.
+// leaves his own to the one it was asked for. So deadlines are kept here. All requests have the same patience: of each priority the first
+// is late first.
 
 import { AcquireTimeoutError, Pool, type Lease } from 'millpond';
 import { translated } from './errors.ts';
-import { List, type Linked } from './list.ts';
+import type { List } from './list.ts';
 import { PriorityQueue, type Place } from './priority-queue.ts';
 import type { Standing, Timer } from './timer.ts';
 
@@ -19,13 +19,24 @@ interface Ask<T> {
   leave: ((reason: unknown) => void) | undefined;
 }
 
-interface Request<T> extends Linked<Request<T>> {
+/** Who waits, and where. */
+class Request<T> implements Place<Request<T>> {
+  prev: Request<T> | undefined = undefined;
+  next: Request<T> | undefined = undefined;
+  level: List<Place<Request<T>>> | undefined = undefined;
+  /** Undefined when it has been answered. */
+  ask: Ask<T> | undefined = undefined;
+  readonly item: Request<T>;
   readonly deadlineMs: number;
   readonly resolve: (resource: T) => void;
   readonly reject: (error: unknown) => void;
-  place: Place<Request<T>> | undefined;
-  /** Undefined when it has been answered. */
-  ask: Ask<T> | undefined;
+
+  constructor(deadlineMs: number, resolve: (resource: T) => void, reject: (error: unknown) => void) {
+    this.item = this;
+    this.deadlineMs = deadlineMs;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
 }
 
 interface LineSettings {
@@ -39,8 +50,7 @@ export class Line<T> {
   readonly #timeoutMs: number;
   readonly #timer: Timer;
   readonly #queue: PriorityQueue<Request<T>>;
-  /** In the order of asking. Empty where nobody is ever late. */
-  readonly #patient = new List<Request<T>>();
+  /** Undefined where nobody is ever late. */
   #standing: Standing | undefined;
 
   constructor(pool: Pool<T>, lend: (lease: Lease<T>) => T, settings: LineSettings, timer: Timer) {
@@ -58,10 +68,10 @@ export class Line<T> {
 
   acquire(priority: number | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      const deadlineMs = this.#timeoutMs === Infinity ? Infinity : this.#timer.now() + this.#timeoutMs;
-      const request: Request<T> = { deadlineMs, resolve, reject, place: undefined, ask: undefined, prev: undefined, next: undefined };
-      request.place = this.#queue.enqueue(request, priority);
-      if (deadlineMs < Infinity) this.#hurry(request);
+      const request = new Request(this.#timeoutMs === Infinity ? Infinity : this.#timer.now() + this.#timeoutMs, resolve, reject);
+      if (this.#standing === undefined) this.#arm(request);
+      else if (this.length === 0) this.#standing.keepAlive(true);
+      this.#queue.enter(request, priority);
       this.#ask(request);
     });
   }
@@ -90,7 +100,7 @@ export class Line<T> {
   }
 
   #reject(request: Request<T>, error: unknown): void {
-    this.#queue.remove(request.place!);
+    this.#queue.remove(request);
     this.#end(request, request.ask!);
     request.reject(translated(error));
   }
@@ -99,30 +109,28 @@ export class Line<T> {
   #end(request: Request<T>, ask: Ask<T>): void {
     request.ask = undefined;
     ask.request = undefined;
-    if (request.deadlineMs === Infinity) return;
-    this.#patient.remove(request);
-    if (this.#patient.head === undefined) this.#standing?.keepAlive(false);
-  }
-
-  #hurry(request: Request<T>): void {
-    const isFirst = this.#patient.head === undefined;
-    this.#patient.push(request);
-    if (this.#standing === undefined) this.#arm(request);
-    else if (isFirst) this.#standing.keepAlive(true);
+    if (this.length === 0) this.#standing?.keepAlive(false);
   }
 
   #arm({ deadlineMs }: Request<T>): void {
+    if (deadlineMs === Infinity) return;
     this.#standing = this.#timer.standing(Math.max(0, deadlineMs - this.#timer.now()), () => {
       this.#standing = undefined;
       this.#expire();
-      const first = this.#patient.head;
+      const first = this.#earliest();
       if (first !== undefined && this.#standing === undefined) this.#arm(first);
     });
   }
 
+  #earliest(): Request<T> | undefined {
+    let first: Request<T> | undefined;
+    for (const head of this.#queue.heads()) if (first === undefined || head.deadlineMs < first.deadlineMs) first = head;
+    return first;
+  }
+
   #expire(): void {
     const now = this.#timer.now();
-    for (let late = this.#patient.head; late !== undefined && late.deadlineMs <= now; late = this.#patient.head) {
+    for (let late = this.#earliest(); late !== undefined && late.deadlineMs <= now; late = this.#earliest()) {
       const error = this.#late();
       const { leave } = late.ask!;
       this.#reject(late, error);

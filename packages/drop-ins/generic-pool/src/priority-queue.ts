@@ -29,15 +29,26 @@ export class PriorityQueue<T> {
     return [...this.#levels].reverse().find(({ tail }) => tail !== undefined)?.tail?.item;
   }
 
+  /** Of each priority that has one. */
+  heads(): T[] {
+    return this.#levels.flatMap(({ head }) => head === undefined ? [] : [head.item]);
+  }
+
   /** A priority outside the range is the last; none is the first. */
   enqueue(item: T, priority?: number): Place<T> {
+    const place: Place<T> = { item, level: undefined, prev: undefined, next: undefined };
+    this.enter(place, priority);
+    return place;
+  }
+
+  /** The same with a place that is made already. */
+  enter(place: Place<T>, priority?: number): void {
     const last = this.#levels.length - 1;
     const asked = Math.trunc(Number(priority)) || 0;
     const level = this.#levels[asked < 0 || asked > last ? last : asked]!;
-    const place: Place<T> = { item, level, prev: undefined, next: undefined };
+    place.level = level;
     level.push(place);
     this.#length++;
-    return place;
   }
 
   dequeue(): T | undefined {

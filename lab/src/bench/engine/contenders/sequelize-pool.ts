@@ -1,8 +1,11 @@
 import { Pool } from 'sequelize-pool';
-import { lender, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
+import { lender, type Open, type Setup, type Source, type Subject, type Thing } from '../subject.ts';
 
-export function open({ max, acquireTimeoutMs }: Setup, source: Source): Subject {
-  const pool = new Pool<Thing>({
+export const open: Open = (setup, source) => openWith(Pool, setup, source);
+
+/** With sequelize-pool's class, or one that takes its place. */
+export function openWith(PoolClass: typeof Pool, { max, acquireTimeoutMs }: Setup, source: Source): Subject {
+  const pool = new PoolClass<Thing>({
     create: () => Promise.resolve(source.make()),
     destroy: () => source.unmake(),
     validate: () => true, // it has no switch: asked on each acquire
