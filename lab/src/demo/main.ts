@@ -2,6 +2,7 @@
 // up, and the second time at once (the server's own exit hook then still removes it).
 import { constants } from 'node:os';
 import { HELP, planFrom } from './options.ts';
+import { fleetPlanFrom } from './fleet/options.ts';
 import { kindPlanFrom } from './kinds/options.ts';
 import { Screen } from '../drawing/terminal/screen.ts';
 import { paint, styleFor } from '../drawing/terminal/style.ts';
@@ -62,6 +63,7 @@ function demoFrom(args: readonly string[]): Demo | 'help' {
       await (await import('./run.ts')).run(plan, screen, signal);
     };
   }
+  if (first === 'fleet') return fleetDemo(rest);
   const plan = kindPlanFrom(rest);
   return plan === 'help' ? 'help' : async (screen, signal) => {
     check(thisMachine());
@@ -70,6 +72,14 @@ function demoFrom(args: readonly string[]): Demo | 'help' {
     if (kind === undefined) throw new Trouble(`There is no demo "${first}".`, 'See --help for what there is.', 2);
     kind.check();
     await (await import('./kinds/run.ts')).runKind(kind, plan, screen, signal);
+  };
+}
+
+function fleetDemo(args: readonly string[]): Demo | 'help' {
+  const plan = fleetPlanFrom(args);
+  return plan === 'help' ? 'help' : async (screen, signal) => {
+    check(thisMachine());
+    await (await import('./fleet/run.ts')).runFleetDemo(plan, screen, signal);
   };
 }
 

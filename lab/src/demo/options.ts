@@ -26,13 +26,14 @@ export interface Plan {
 
 export const HELP = `Shows what a connection pool is for, on a private server.
 
-  npm run demo -- [postgres | redis | mysql | tcp | http] [options]
+  npm run demo -- [postgres | redis | mysql | tcp | http | fleet] [options]
 
   postgres       the default: on a real PostgreSQL that it brings along, with a page; about a minute
   redis          GETs; Redis freezes, and is killed (needs redis-server)
   mysql          rows by key; connections are KILLed, the server is killed (needs mariadb-server)
   tcp            lines over sockets of your own; the server is killed
   http           GETs with node:http; the server closes idle connections, and is killed
+  fleet          ten processes share the connections of one PostgreSQL (by a Redis, where redis-server is there)
 
   --quick        for CI: fewer users and sizes, shorter looks
   --users N      concurrent users (postgres: 1000, with --quick 300; else 200 and 50)
