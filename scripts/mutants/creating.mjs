@@ -16,8 +16,8 @@ export const CREATING = [
   {
     name: 'a failed create wakes nobody',
     file: 'engine/engine.ts',
-    find: '!== true) afterCreateFailure(this, slot, error, permanent, timedOut, now);\n    dispatch(this, now);',
-    replace: '!== true) afterCreateFailure(this, slot, error, permanent, timedOut, now);',
+    find: '      afterCreateFailure(this, slot, error, permanent, timedOut, now);\n    }\n    dispatch(this, now);',
+    replace: '      afterCreateFailure(this, slot, error, permanent, timedOut, now);\n    }',
   },
   {
     name: 'a create that was given up lands in the pool when it comes after all',

@@ -194,8 +194,8 @@ export const FLEETS = [
     name: 'a server that has no connection left counts as a broken one',
     file: 'engine/engine.ts',
     killer: 'unit/fleet/telling',
-    find: " && this.ports.budget.tell('denied', error) !== true) afterCreateFailure",
-    replace: ') afterCreateFailure',
+    find: " && this.ports.budget.tell('denied', error) !== true) {",
+    replace: ') {',
   },
   {
     name: 'after a server had no connection left the next one is tried at once',

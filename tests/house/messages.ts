@@ -3,6 +3,7 @@
 
 import { createClient } from '@redis/client';
 import { Pool, type PoolOptions } from 'millpond';
+import { fleetBudget, type Coordinator, type MemberView } from 'millpond/fleet';
 import * as http from 'millpond/http';
 import { ConnectionLostError, QueryTimeoutError, ResetFailedError, TransactionFailedError } from 'millpond/pg';
 import { CommandTimeoutError, ConnectionLostError as RedisConnectionLostError, createRedisPool } from 'millpond/redis';
@@ -60,6 +61,29 @@ function thrown(action: () => unknown): string {
   return 'it did not throw';
 }
 
+/** In a fleet in which others have nearly all. */
+async function starved(): Promise<string> {
+  const clock = new VirtualClock();
+  const other = (name: string, reserved: number, shortMs: number): MemberView => ({
+    member: name, name, held: reserved, permit: reserved, reserved, base: reserved, demand: reserved, weight: 1, lends: 0, leaving: false,
+    shortMs, silentMs: 100,
+  });
+  const coordinator: Coordinator = {
+    heartbeat: async () => ({
+      kind: 'granted', permit: 1, now: 1, identity: 'run 1', learning: false, reserved: 19, unmet: 4, members: 3,
+    }),
+    view: async () => ({
+      terms: undefined, identity: 'run 1', learningMs: 0, reserved: 19, members: [other('orders-7', 12, 1_200), other('search-2', 6, 0)],
+    }),
+  };
+  const budget = fleetBudget(coordinator, { limit: 22, guard: 2, clock, random: () => 0 });
+  const pool = new Pool({ ...PLAIN_OPTIONS, name: 'mail', max: 10, clock, factory: new ScriptedFactory({ clock }), budget });
+  await Promise.all([pool.acquire({ label: 'digest' }), clock.advance(100)]);
+  const message = pool.acquire({ timeoutMs: 2_000 }).then(() => 'it did not fail', messageOf);
+  await clock.advance(2_000);
+  return message;
+}
+
 const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
   async ERR_POOL_ACQUIRE_TIMEOUT() {
     const held = await new Stage().exhausted();
@@ -67,7 +91,7 @@ const SCENES: Readonly<Record<string, () => Promise<string[]> | string[]>> = {
     const down = new Stage({ createRetry: {} }, undefined, REFUSED);
     const notReady = new Stage({ min: 2, createRetry: {} }, undefined, new Error('no route'));
     const ready = await notReady.failure(notReady.pool.ready(), 1000);
-    return [await held.refusal('POST /orders', 1000), await down.refusal(undefined, 1000), ready];
+    return [await held.refusal('POST /orders', 1000), await down.refusal(undefined, 1000), await starved(), ready];
   },
   async ERR_POOL_QUEUE_FULL() {
     const stage = await new Stage({ maxWaiting: 0 }).exhausted();

@@ -49,8 +49,8 @@ export interface BudgetSeat {
   /** A waiter found nothing left under the limit. */
   want(): void;
   /**
-   * A create failed with this. True: only because there is less than the budget had said, so that it grants less from now on. Then it counts
-   * as not granted, and as no failure.
+   * A create failed with this. True: only because there is less than the budget had said, so that it grants less from now on. Then it is
+   * no failure, and nobody is told.
    */
   denied?(error: unknown): boolean;
   /** Asked when somebody is refused. Undefined: not because of this budget. */

@@ -1,7 +1,9 @@
 // A fleet in one process: real pools, a coordinator beside them, and a clock that stands still.
 
 import { Pool } from 'millpond';
-import { fleetBudget, newFleet, step, viewOf, type Coordinator, type FleetBudget, type FleetBudgetOptions, type Reply } from 'millpond/fleet';
+import {
+  fleetBudget, newFleet, step, viewOf, type Coordinator, type FleetBudget, type FleetBudgetOptions, type Reply,
+} from 'millpond/fleet';
 import { ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
 
 export class House {

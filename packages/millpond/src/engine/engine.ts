@@ -341,7 +341,9 @@ export class Engine<T> {
     if (state !== 'creating' && state !== 'abandoned') return;
     this.toGone(slot, now);
     this.ports.freed();
-    if (state === 'creating' && this.ports.budget.tell('denied', error) !== true) afterCreateFailure(this, slot, error, permanent, timedOut, now);
+    if (state === 'creating' && this.ports.budget.tell('denied', error) !== true) {
+      afterCreateFailure(this, slot, error, permanent, timedOut, now);
+    }
     dispatch(this, now);
   }
 

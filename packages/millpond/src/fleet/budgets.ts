@@ -8,7 +8,9 @@ import { redisCoordinator, type RedisCoordinatorOptions, type RedisFleetClient }
 import { limitedBudget, type FoundLimitOptions } from './limits.ts';
 
 /** One budget for all pools of all processes that are given the same key, on {@link redisCoordinator}. */
-export function redisBudget(client: RedisFleetClient, { key, prefix, ...options }: RedisCoordinatorOptions & FoundLimitOptions): FleetBudget {
+export function redisBudget(
+  client: RedisFleetClient, { key, prefix, ...options }: RedisCoordinatorOptions & FoundLimitOptions,
+): FleetBudget {
   return limitedBudget(redisCoordinator(client, prefix === undefined ? { key } : { key, prefix }), options);
 }
 

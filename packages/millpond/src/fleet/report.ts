@@ -30,7 +30,7 @@ export function reportOf(situation: Situation): BudgetReport {
     : others.reduce((sum, each) => sum + each.reserved, 0);
   const holders = others.filter((each) => each.reserved > 0).sort((a, b) => b.reserved - a.reserved).slice(0, NAMED)
     .map(({ name, reserved: kept }) => ({ name, held: kept }));
-  const oldest = others.reduce<(typeof others)[number] | undefined>((most, each) => each.shortMs > (most?.shortMs ?? 0) ? each : most, undefined);
+  const [oldest] = others.filter(({ shortMs }) => shortMs > 0).sort((a, b) => b.shortMs - a.shortMs);
   const known = { limit, elsewhere: Math.max(0, reserved), holders };
   const report = oldest === undefined ? known : { ...known, oldestWaiter: { name: oldest.name, waitMs: oldest.shortMs } };
   return { message: `${sentences(situation, report)}.`, ...report };
@@ -46,7 +46,7 @@ function sentences(situation: Situation, report: Omit<BudgetReport, 'message'>):
   }
   if (grant === undefined) return `The fleet's coordinator has not answered yet: until then this pool may hold ${floor}`;
   if (deniedMs > 0) return `The server has no connection left, though the fleet has (guard, limit): tried again in ${seconds(deniedMs)}`;
-  if (grant.learning) return 'The fleet\'s coordinator has lost its memory, or is new, and grants nothing until it has learnt who holds what';
+  if (grant.learning) return 'The fleet\'s coordinator is new, or has lost its memory: nothing more until it has learnt who holds what';
   return leasedWords(report);
 }
 

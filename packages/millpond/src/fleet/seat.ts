@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import type { BudgetedPool, BudgetReport, BudgetSeat, Clock, Random } from '../index.ts';
 import { tell } from './channels.ts';
 import { isServerFull } from './full.ts';
-import { Member, type MemberPorts } from './member.ts';
+import { Member, type MemberPorts, type MemberStatus } from './member.ts';
 import type { Work } from './need.ts';
 import type { Coordinator, FleetTerms, FleetView, Heartbeat, Reply } from './protocol.ts';
 import { reportOf } from './report.ts';
@@ -17,8 +17,8 @@ export interface FleetMemberStats {
   /** What others read: the service and where it runs. */
   readonly name: string;
   /**
-   * `granted`: by the coordinator's word. `learning`: the same, and nobody gets more yet. `floor`: without a grant, be it that none is needed
-   * or that the coordinator does not answer. `refused`: other terms, or more members than there may be. `leaving`: the pool is closed.
+   * `granted`: by the coordinator's word. `learning`: the same, and nobody gets more yet. `floor`: without a grant, be it that none is
+   * needed or that the coordinator does not answer. `refused`: other terms, or too many members. `leaving`: the pool is closed.
    */
   readonly mode: 'granted' | 'learning' | 'floor' | 'refused' | 'leaving';
   /** How many connections it may hold. */
@@ -155,11 +155,11 @@ export class FleetSeat implements BudgetSeat, MemberPorts {
 
   stats(): FleetMemberStats {
     const now = this.#clock.now();
-    const { permit, isGranted, grant, refusal, leaving, base, demand, shortMs } = this.#member.status(now);
+    const { permit, grant, base, demand, shortMs } = this.#member.status(now);
     const answered = this.#answered;
     return {
       pool: this.#pool.name, name: this.#member.settings.name,
-      mode: leaving ? 'leaving' : refusal !== undefined ? 'refused' : !isGranted ? 'floor' : grant?.learning === true ? 'learning' : 'granted',
+      mode: modeOf(this.#member.status(now)),
       leased: permit, held: this.held(), needed: base, wanted: demand, shortMs,
       floor: this.#init.termsSaid.floor, guard: this.#init.termsSaid.guard, limit: this.#init.terms()?.limit,
       reserved: grant?.reserved ?? 0, unmet: grant?.unmet ?? 0, members: grant?.members ?? 0,
@@ -269,6 +269,13 @@ export class FleetSeat implements BudgetSeat, MemberPorts {
       again();
     }, again); // heartbeats tell when the coordinator is out of reach
   }
+}
+
+function modeOf({ isGranted, grant, refusal, leaving }: MemberStatus): FleetMemberStats['mode'] {
+  if (leaving) return 'leaving';
+  if (refusal !== undefined) return 'refused';
+  if (!isGranted) return 'floor';
+  return grant?.learning === true ? 'learning' : 'granted';
 }
 
 /** Of a pool that tells no more than it must: what it would need now. */

@@ -31,8 +31,7 @@ async function judge(each: CoordinatorCase, setup: CoordinatorContractSetup): Pr
       return;
     } catch (error) {
       if (!stage.hasLapsed()) throw error;
-      if (attempt < ATTEMPTS) continue;
-      throw new Error(`it is too slow to tell: ${ATTEMPTS} times a member was forgotten meanwhile`, { cause: error });
+      if (attempt === ATTEMPTS) throw new Error(`too slow to tell: ${ATTEMPTS} times a member was forgotten meanwhile`, { cause: error });
     }
   }
 }
