@@ -4,7 +4,7 @@
 export type Layer = 'face' | 'engine' | 'runtime' | 'telemetry' | 'testing' | 'fleet' | `adapters/${string}` | 'adapters';
 
 /** Files of the face that stand on top of the runtime. The others are its words (types, options, errors), which everybody may know. */
-const ON_TOP = new Set(['index.ts', 'pool.ts', 'keyed.ts', 'handle.ts']);
+const ON_TOP = new Set(['index.ts', 'pool.ts', 'keyed.ts']);
 
 /** What the engine may not name: time, chance, promises, the process. All of it comes in through its ports. */
 export const ENGINE_FORBIDDEN: readonly string[] = [

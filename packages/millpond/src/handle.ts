@@ -1,24 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// For pools on this one, which lend in a way of their own.
-//
-// A stand-in for a resource ends with its lease. Code that takes the resource itself, keeps it and gives it back by identity cannot
+// A stand-in for a resource that ends with its lease. Code that takes the resource itself, keeps it and gives it back by identity cannot
 // be told whose it is: after a second release the next borrower's lease is gone, and two callers share one connection without an error.
 // With a stand-in per lease, what an old borrower still holds is worth nothing.
-
-import type { Lease } from './lease.ts';
-import { Pool } from './pool.ts';
-
-/**
- * An acquire whose outcome goes to a function, for whoever settles something of their own with it: a promise and its turn of the queue
- * less. Exactly one of the two is called, once: in this call or later, in the middle of what serves or refuses, and in whatever async
- * context that is; it must not throw. Waits as {@link Pool.acquire} does, `timeoutMs` instead of `acquireTimeoutMs` if it is given (whole
- * milliseconds from 1 on, or Infinity). Returns a way to leave: with a reason, which `refused` is told, unless it has been told before.
- */
-export function acquireInto<T>(
-  pool: Pool<T>, served: (lease: Lease<T>) => void, refused: (error: unknown) => void, { timeoutMs }: { readonly timeoutMs?: number } = {},
-): (reason: unknown) => void {
-  return Pool.queue(pool, served, refused, timeoutMs);
-}
 
 /**
  * Something that behaves as the resource of this lease does, and is a different object for each lease. Its methods work until the lease

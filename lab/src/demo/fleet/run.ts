@@ -59,12 +59,14 @@ interface Stage {
 /** Where the database is its own coordinator, each process needs a session to ask it. */
 function budgetOf({ limit, processes }: FleetPlan, redisPort: number | undefined): BudgetOrder {
   const asking = redisPort === undefined ? processes : 0;
-  return { ...LEASE, key: 'orders-db', redisPort, limit, guard: asking, floor: asking === 0 ? 1 : 0, members: processes + 1 };
+  return { ...LEASE, key: 'orders-db', redisPort, limit, guard: asking, floor: 0, members: 2 * processes };
 }
 
 function runOf({ plan, signal }: Stage, share: Share): FleetRun {
   return {
-    share, processes: plan.processes, deadlineMs: DEADLINE_MS, warmUpMs: plan.warmUpMs, stayMs: plan.stayMs, turns: plan.turns, signal,
+    share, processes: plan.processes, deadlineMs: DEADLINE_MS, stayMs: plan.stayMs, turns: plan.turns, signal,
+    // A coordinator that knows nobody yet, or only those that were killed, gives nothing more for that long.
+    warmUpMs: plan.warmUpMs + (share.by === 'fleet' ? BACK_MS : 0),
     load: { perSecond: (plan.load * plan.limit * 1_000) / plan.busyMs, busyMs: plan.busyMs, seed: 'demo' },
   };
 }
@@ -129,7 +131,6 @@ async function actTwo(stage: Stage): Promise<Killed> {
   screen.print('', paint(style, 'Act 2: the busiest process is killed (SIGKILL); nobody tells anybody', 'bold'));
   const picture = new Picture();
   let permits = 0;
-  let before = 0;
   let killedAtMs = Infinity;
   let backMs: number | undefined;
   const sum = ({ alive }: ProcessFleet): number => alive.reduce((total, { may }) => total + may, 0);
@@ -139,7 +140,8 @@ async function actTwo(stage: Stage): Promise<Killed> {
       picture.look(fleet, sockets);
       screen.draw(picture.lines(plan.limit, screen.columns, style));
       const now = performance.now();
-      if (backMs !== undefined || now < killedAtMs || sum(fleet) < before) return;
+      // All together never have more than the limit: then some of these were its.
+      if (backMs !== undefined || now < killedAtMs || sum(fleet) <= plan.limit - permits) return;
       backMs = now - killedAtMs;
       picture.note('others have its permits');
     },
@@ -147,7 +149,6 @@ async function actTwo(stage: Stage): Promise<Killed> {
       await sleep(plan.calmMs, undefined, { signal });
       const [busiest] = fleet.alive.sort((a, b) => b.may - a.may);
       permits = busiest!.may;
-      before = sum(fleet);
       picture.note(`${busiest!.name} is killed`);
       await busiest!.kill();
       killedAtMs = performance.now();

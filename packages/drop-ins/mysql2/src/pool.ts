@@ -4,7 +4,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { CreateError, Pool as EnginePool, PoolClosedError, QueueFullError, type Lease, type PoolStats } from 'millpond';
-import { acquireInto, handleOf } from 'millpond/handle';
+import { handleOf } from 'millpond/handle';
 import { isLent, LEASE, mysql2, type BasePool, type Connection, type PoolConfig, type PromiseConnection } from './driver.ts';
 import { ConnectionFactory } from './factory.ts';
 import { mostConnections, settingsOf, type MillpondOptions, type Settings } from './options.ts';
@@ -91,7 +91,7 @@ export class Pool extends Base {
   #wait(callback: Callback, isQueued: boolean): void {
     // In the async context of who asked, and not in the middle of what the engine does.
     const scope = new AsyncResource('mysql2.getConnection');
-    acquireInto(
+    EnginePool.queue(
       this.#engine,
       (lease) => scope.runInAsyncScope(process.nextTick, process, this.#served, callback, lease, isQueued),
       (error) => scope.runInAsyncScope(process.nextTick, process, callback, translated(error)),

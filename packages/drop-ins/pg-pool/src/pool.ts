@@ -6,7 +6,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { CreateError, Pool as Engine, type AcquireOptions, type Lease } from 'millpond';
-import { acquireInto, handleOf } from 'millpond/handle';
+import { handleOf } from 'millpond/handle';
 import { isBusy, loadClientClass, type DriverClient } from './driver.ts';
 import { endedError, endedTwiceError, functionAsQueryError, releasedTwiceError, translated } from './errors.ts';
 import { factoryOf, isOfFirst, type Host } from './factory.ts';
@@ -258,7 +258,7 @@ export class Pool<C = ClientLike> extends EventEmitter {
     );
     const outer = this.#asker;
     this.#asker = scope;
-    if (options === undefined) acquireInto(this.#engine, served, refused, this.#terms());
+    if (options === undefined) Engine.queue(this.#engine, served, refused, this.#terms()?.timeoutMs);
     else this.#engine.acquire(options).then(served, refused);
     this.#asker = outer;
   }
