@@ -121,7 +121,8 @@ export class ProcessFleet implements AsyncDisposable {
 
   /** Resolves when they are ready. `share`: of these. */
   async start(count: number, share: Share = this.#order.share): Promise<Process[]> {
-    const added = Array.from({ length: count }, (_, i) => new Process({ ...this.#order, share, name: `orders-${this.all.length + i + 1}` }));
+    const first = this.all.length + 1;
+    const added = Array.from({ length: count }, (_, i) => new Process({ ...this.#order, share, name: `orders-${first + i}` }));
     this.all.push(...added);
     return Promise.all(added.map((each) => each.opened()));
   }

@@ -35,7 +35,8 @@ export async function runFleetDemo(plan: FleetPlan, screen: Screen, signal: Abor
   const database = await startDatabase(plan.limit);
   const redis = redisVersion() === undefined ? undefined : await startRedis().catch(() => undefined);
   try {
-    screen.print(paint(style, `  booting PostgreSQL${redis === undefined ? '' : ' and Redis'}: ${duration(performance.now() - begunMs)}`, 'dim'));
+    const booted = `PostgreSQL${redis === undefined ? '' : ' and Redis'}`;
+    screen.print(paint(style, `  booting ${booted}: ${duration(performance.now() - begunMs)}`, 'dim'));
     const stage: Stage = { plan, database, budget: budgetOf(plan, redis?.port), screen, signal };
     const rows = await actOne(stage);
     const killed = await actTwo(stage);
@@ -165,15 +166,19 @@ async function actTwo(stage: Stage): Promise<Killed> {
 function closing([each, equal, fleet]: readonly Row[], killed: Killed, { limit }: FleetPlan): string[] {
   const sentences: string[] = [];
   if (each !== undefined && equal !== undefined && fleet !== undefined) {
+    const most = Math.max(fleet.mostSockets, killed.mostSockets);
+    const served = [fleet, equal, each].map(({ servedShare }) => percent(servedShare));
     sentences.push(
-      `One budget served ${percent(fleet.servedShare)} of all requests; an equal part each ${percent(equal.servedShare)}; a pool of 10 each ` +
-        `${percent(each.servedShare)}, with ${plural(each.refused, 'refusal')} by the database.`,
-      `The database never saw more than ${Math.max(fleet.mostSockets, killed.mostSockets)} of ${limit} connections of the fleet with one ` +
-        `budget, and refused it ${plural(fleet.refused + killed.refused, 'connection')}.`,
+      `One budget served ${served[0]} of all requests, an equal part each ${served[1]}, a pool of 10 each ${served[2]} with ` +
+        `${plural(each.refused, 'refusal')} by the database.`,
+      `With one budget the database never saw more than ${most} of ${limit} connections, and refused ` +
+        `${plural(fleet.refused + killed.refused, 'connection')}.`,
     );
   }
   const back = killed.backMs === undefined ? 'were not seen again in this run' : `were others' ${duration(killed.backMs)} after its death`;
-  sentences.push(`The ${plural(killed.permits, 'permit')} of the process that was killed ${back}; at most ${duration(BACK_MS)}: its lease, ` +
-    'the grace, and the time after which the server ends the sessions of a client that is silent.');
+  sentences.push(
+    `The ${plural(killed.permits, 'permit')} of the process that was killed ${back}; at most ${duration(BACK_MS)}: its lease, ` +
+      'the grace, and the time after which the server ends the sessions of a client that is silent.',
+  );
   return sentences;
 }
