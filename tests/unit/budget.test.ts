@@ -121,6 +121,16 @@ test('after a long silence of the process it is looked at before anything is len
   expect(requests.filter((request) => request.state === 'served').length).toBeLessThanOrEqual(1);
 });
 
+test('it is looked at before a lease when it was looked at some time ago, also when nobody said that it changed', async () => {
+  const budget = new HandBudget(4);
+  const scene = play({ max: 4, budget });
+  await scene.fill(4);
+  await scene.adv(60);
+  budget.limit = 0; // silently
+  expect(scene.pool.tryAcquire()).toBeUndefined();
+  expectStats(scene, { borrowed: 0, idle: 0 });
+});
+
 test('a budget of nothing lets acquires wait, until there is something or their time is up', async () => {
   const budget = new HandBudget(0);
   const scene = play({ max: 2, budget }, { invariants: { limit: 0 } });
