@@ -20,7 +20,7 @@ const BUSY_MS = 50;
 /** Of what all connections can do: everybody always needs one more. */
 const LOAD = 1.2;
 /** Short, so that what is lost comes back soon. */
-export const LEASE = { leaseMs: 1_500, graceMs: 600, deadManMs: 600 };
+const LEASE = { leaseMs: 1_500, graceMs: 600, deadManMs: 600 };
 
 /** A fleet on a server of its own. `by`: its processes. */
 export class Proof implements AsyncDisposable {

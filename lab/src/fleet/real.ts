@@ -41,7 +41,8 @@ export async function realFleets(rounds: number, engine: Engine | undefined, sty
       for (const [name, share] of waysOf(redis?.port, database.admin, round)) {
         const outcome = await runFleet(database, {
           share, processes: PROCESSES, deadlineMs: DEADLINE_MS, warmUpMs: WARM_UP_MS, stayMs: 5_000, turns: 3,
-          load: { perSecond: LOAD * LIMIT * 1_000 / BUSY_MS, busyMs: BUSY_MS, seed: `round ${round}` }, signal: new AbortController().signal,
+          load: { perSecond: LOAD * LIMIT * 1_000 / BUSY_MS, busyMs: BUSY_MS, seed: `round ${round}` },
+          signal: new AbortController().signal,
         });
         rows.push({ name, ...outcome });
       }
