@@ -5,6 +5,7 @@ import { ROLE, type FleetDatabase } from './database.ts';
 import { move, type MovingLoad } from './moving-load.ts';
 import type { Share } from './order.ts';
 import { ProcessFleet, type Process } from './processes.ts';
+import { sessionsOf } from './sessions.ts';
 import { SocketCount } from './sockets.ts';
 
 export interface FleetRun {
@@ -33,14 +34,16 @@ export interface FleetOutcome {
   readonly servedShare: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** That the database saw at once. */
+  /** That the database had at once, by its log, and how many it refused; both from the first process on. */
   readonly mostSockets: number;
+  readonly refusedSockets: number;
 }
 
 const LOOK_MS = 100;
 
-export async function runFleet({ database, admin }: FleetDatabase, run: FleetRun): Promise<FleetOutcome> {
+export async function runFleet({ database, admin, server }: FleetDatabase, run: FleetRun): Promise<FleetOutcome> {
   const { share, deadlineMs, load, signal } = run;
+  const logged = server.logs().length;
   await using fleet = new ProcessFleet({ database, share, deadlineMs });
   await using sockets = await SocketCount.start(admin, ROLE);
   await fleet.start(run.processes);
@@ -62,9 +65,10 @@ export async function runFleet({ database, admin }: FleetDatabase, run: FleetRun
   await sleep(deadlineMs + load.busyMs + 2 * LOOK_MS, undefined, { signal });
   const { served, refused, late, lost, tookMs } = fleet.tally();
   const { p50, p99 } = percentiles(tookMs);
+  const sessions = sessionsOf(server.logs().slice(logged), ROLE);
   return {
     served, refused, late, lost, servedShare: served / Math.max(1, served + refused + late + lost.length), p50Ms: p50, p99Ms: p99,
-    mostSockets: sockets.most,
+    mostSockets: sessions.most, refusedSockets: sessions.refused,
   };
 }
 

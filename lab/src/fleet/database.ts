@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { startPostgres, type PostgresServer } from '../servers/postgres.ts';
 import type { Database } from './order.ts';
+import { LOGGED } from './sessions.ts';
 
 export const ROLE = 'app';
 const PASSWORD = 'app';
@@ -16,7 +17,7 @@ export interface FleetDatabase {
 
 /** `limit`: how many sessions the server lets the role have; undefined: as many as come. */
 export async function startDatabase(limit?: number): Promise<FleetDatabase> {
-  const server = await startPostgres({ settings: { max_connections: 200 } });
+  const server = await startPostgres({ settings: { max_connections: 200, ...LOGGED } });
   const { host, port, user, password, database } = server;
   const admin = { host, port, user, password, database };
   const client = new pg.Client(admin);

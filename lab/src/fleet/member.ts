@@ -56,7 +56,9 @@ async function obey(order: Order): Promise<void> {
 
 async function open(database: Database, share: Share, name: string, deadlineMs: number): Promise<Opened> {
   if (share.by === 'pg.Pool') {
-    const pool = new pg.Pool({ ...database, max: share.max, connectionTimeoutMillis: deadlineMs });
+    const pool = new pg.Pool({
+      ...database, max: share.max, application_name: name, connectionTimeoutMillis: deadlineMs,
+    });
     pool.on('error', () => undefined); // told by the request that meets it
     return {
       request: (busyMs) => pool.query(SLEEP, [busyMs / 1_000]), held: () => pool.totalCount, may: () => share.max, close: () => pool.end(),
@@ -64,7 +66,7 @@ async function open(database: Database, share: Share, name: string, deadlineMs: 
   }
   const { budget, leave } = await budgetOf(database, share.budget, name);
   const pool = createPgPool({
-    ...database, name, max: share.max, acquireTimeoutMs: deadlineMs, budget,
+    ...database, name, application_name: name, max: share.max, acquireTimeoutMs: deadlineMs, budget,
     ...(share.budget.deadManMs > 0 ? { sessionIdleTimeoutMs: share.budget.deadManMs } : {}),
   });
   return {
@@ -79,11 +81,11 @@ async function open(database: Database, share: Share, name: string, deadlineMs: 
 }
 
 async function budgetOf(
-  database: Database, { redisPort, clockRate = 1, key, ...terms }: BudgetOrder, name: string,
+  database: Database, { redisPort, asking = database, clockRate = 1, key, ...terms }: BudgetOrder, name: string,
 ): Promise<{ budget: FleetBudget; leave: () => Promise<unknown> }> {
   const options = { ...terms, key, name, ...(clockRate === 1 ? {} : { clock: clockAt(clockRate) }) };
   if (redisPort === undefined) {
-    const pool = new pg.Pool({ ...database, max: 1 });
+    const pool = new pg.Pool({ ...asking, max: 1 });
     pool.on('error', () => undefined);
     return { budget: postgresBudget(pool, options), leave: () => pool.end() };
   }
@@ -140,6 +142,7 @@ async function request(arrivedMs: number): Promise<void> {
 
 function report(): void {
   if (opened === undefined) return;
-  say({ said: 'report', report: { served, refused, late, lost, tookMs, held: opened.held(), may: opened.may() } satisfies Report });
+  const report: Report = { served, refused, late, lost, tookMs, running, held: opened.held(), may: opened.may() };
+  say({ said: 'report', report });
   [served, refused, late, lost, tookMs] = [0, 0, 0, [], []];
 }

@@ -18,6 +18,8 @@ export interface BudgetOrder {
   readonly redisPort: number | undefined;
   readonly key: string;
   readonly limit: number;
+  /** Who asks, where the database itself is the coordinator. Default: the fleet's own role, whose sessions are counted. */
+  readonly asking?: Database;
   /** Kept free for the sessions that ask the coordinator, where that is the database itself. */
   readonly guard?: number;
   readonly floor: number;
@@ -52,6 +54,8 @@ export interface Report {
   readonly lost: readonly string[];
   /** From arrival to answer. */
   readonly tookMs: readonly number[];
+  /** Requests under way. */
+  readonly running: number;
   /** Connections, open or being opened. */
   readonly held: number;
   /** How many it may hold. */

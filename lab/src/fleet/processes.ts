@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Database, Load, Order, Report, Said, Share } from './order.ts';
 
-const PROGRAM = fileURLToPath(new URL('./member.js', import.meta.url));
+/** Tests run from source, where a process of its own needs the compiled program. */
+const COMPILED = import.meta.url.endsWith('.ts') ? '../../dist/fleet/member.js' : './member.js';
+const PROGRAM = fileURLToPath(new URL(COMPILED, import.meta.url));
 
 export interface MemberOrder {
   readonly name: string;
@@ -29,6 +31,7 @@ export class Process {
   readonly name: string;
   readonly tally: Tally = newTally();
   /** Of its last report. */
+  running = 0;
   held = 0;
   may = 0;
   readonly #child: ChildProcess;
@@ -40,7 +43,7 @@ export class Process {
       if (said.said === 'report') this.#take(said.report);
     });
     this.#child.on('error', () => undefined); // told by its end
-    this.#child.once('exit', () => { this.held = this.may = 0; });
+    this.#child.once('exit', () => { this.running = this.held = this.may = 0; });
     this.#tell({ do: 'open', ...order });
   }
 
@@ -94,13 +97,14 @@ export class Process {
     }
   }
 
-  #take({ served, refused, late, lost, tookMs, held, may }: Report): void {
+  #take({ served, refused, late, lost, tookMs, running, held, may }: Report): void {
     const { tally } = this;
     tally.served += served;
     tally.refused += refused;
     tally.late += late;
     tally.lost.push(...lost);
     tally.tookMs.push(...tookMs);
+    this.running = running;
     this.held = held;
     this.may = may;
   }
@@ -109,10 +113,10 @@ export class Process {
 /** Several processes as one. All that were ever started count. */
 export class ProcessFleet implements AsyncDisposable {
   readonly all: Process[] = [];
-  readonly #order: Omit<MemberOrder, 'name'>;
+  readonly order: Omit<MemberOrder, 'name'>;
 
   constructor(order: Omit<MemberOrder, 'name'>) {
-    this.#order = order;
+    this.order = order;
   }
 
   get alive(): Process[] {
@@ -120,9 +124,9 @@ export class ProcessFleet implements AsyncDisposable {
   }
 
   /** Resolves when they are ready. `share`: of these. */
-  async start(count: number, share: Share = this.#order.share): Promise<Process[]> {
+  async start(count: number, share: Share = this.order.share): Promise<Process[]> {
     const first = this.all.length + 1;
-    const added = Array.from({ length: count }, (_, i) => new Process({ ...this.#order, share, name: `orders-${first + i}` }));
+    const added = Array.from({ length: count }, (_, i) => new Process({ ...this.order, share, name: `orders-${first + i}` }));
     this.all.push(...added);
     return Promise.all(added.map((each) => each.opened()));
   }

@@ -3,13 +3,15 @@ import pg from 'pg';
 import type { Database } from './order.ts';
 
 const EVERY_MS = 20;
-const COUNT = 'SELECT count(*)::int AS n FROM pg_stat_activity WHERE usename = $1 AND backend_type = \'client backend\'';
+const COUNT = 'SELECT application_name AS name, count(*)::int AS n FROM pg_stat_activity '
+  + 'WHERE usename = $1 AND backend_type = \'client backend\' GROUP BY 1';
 
 export class SocketCount implements AsyncDisposable {
   /** The most that were there at once. */
   most = 0;
   /** At the last look. */
   now = 0;
+  #by: ReadonlyMap<string, number> = new Map();
   readonly #client: pg.Client;
   readonly #role: string;
   #stopped = false;
@@ -29,6 +31,11 @@ export class SocketCount implements AsyncDisposable {
     return count;
   }
 
+  /** At the last look, of one process. */
+  of(name: string): number {
+    return this.#by.get(name) ?? 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     await this.#looking;
@@ -37,8 +44,9 @@ export class SocketCount implements AsyncDisposable {
 
   async #look(): Promise<void> {
     while (!this.#stopped) {
-      const { rows } = await this.#client.query<{ n: number }>(COUNT, [this.#role]);
-      this.now = rows[0]?.n ?? 0;
+      const { rows } = await this.#client.query<{ name: string; n: number }>(COUNT, [this.#role]);
+      this.#by = new Map(rows.map(({ name, n }) => [name, n]));
+      this.now = rows.reduce((sum, { n }) => sum + n, 0);
       this.most = Math.max(this.most, this.now);
       await new Promise((resolve) => { setTimeout(resolve, EVERY_MS); });
     }
