@@ -1,5 +1,6 @@
 // The pool of mysql2 with the engine in it, on a real server.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import mysql, { createPool, type PoolConnection, type RowDataPacket } from '@millpond/mysql2';
 import promises from '@millpond/mysql2/promise';
 import original from 'mysql2';
@@ -106,6 +107,43 @@ onMariadb('the pool of mysql2', (stage) => {
     first.release();
     (await waiting).release();
     expect(seen).toEqual([['connection', id], ['acquire', id], ['enqueue', undefined], ['release', id]]);
+  });
+
+  test('whoever waits goes on in the async context of who asked', async () => {
+    const pool = await poolOn(stage, 'contexts', { connectionLimit: 1 });
+    const storage = new AsyncLocalStorage<string>();
+    const held = await get(pool);
+    const seen: unknown[] = [];
+    const called = storage.run('callback', () => new Promise<void>((resolve) => {
+      pool.getConnection((_, connection) => {
+        seen.push(storage.getStore());
+        connection.release();
+        resolve();
+      });
+    }));
+    const awaited = storage.run('promise', async () => {
+      const connection = await pool.promise().getConnection();
+      seen.push(storage.getStore());
+      connection.release();
+    });
+    storage.run('releaser', () => held.release());
+    await Promise.all([called, awaited]);
+    expect(seen).toEqual(['callback', 'promise']);
+  });
+
+  test('promises are asked for by way of the getConnection that somebody has put in place, and told of by its events', async () => {
+    const pool = await poolOn(stage, 'wrapped', { connectionLimit: 1 });
+    const told: unknown[] = [];
+    pool.on('acquire', () => told.push('acquire'));
+    (await pool.promise().getConnection()).release();
+    const original = pool.getConnection;
+    pool.getConnection = (callback) => {
+      told.push('getConnection');
+      original.call(pool, callback);
+    };
+    pool.removeAllListeners('acquire');
+    (await pool.promise().getConnection()).release();
+    expect(told).toEqual(['acquire', 'getConnection']);
   });
 
   test('a connection that is made for somebody in line is acquired like any other', async () => {

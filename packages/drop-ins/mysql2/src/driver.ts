@@ -12,10 +12,13 @@ export interface Stream extends Duplex {
 
 /** Where a connection has the lease by which it is lent, or was the last time. */
 export const LEASE: unique symbol = Symbol('lease');
+/** And the way to tell the engine that it is lost. */
+export const LOST: unique symbol = Symbol('lost');
 
 /** mysql2's PoolConnection. */
 export interface Connection extends EventEmitter {
   [LEASE]: Lease<Connection> | undefined;
+  [LOST]: ((cause?: unknown) => void) | undefined;
   readonly stream: Stream;
   readonly config: { readonly gracefulEnd?: boolean };
   readonly _closing?: unknown;

@@ -1,7 +1,10 @@
 // mysql2's pool connections as resources of the engine.
+//
+// No Map and no Set of them: one whose members come and go is copied now and then, each old copy points to the next, and once one has grown
+// old it keeps every connection that ever stood in those after it.
 
 import type { Factory } from 'millpond';
-import { isDead, LEASE, mysql2, type BasePool, type Connection } from './driver.ts';
+import { isDead, LEASE, LOST, mysql2, type BasePool, type Connection } from './driver.ts';
 
 /** These do not answer. */
 const SILENT: ReadonlySet<string> = new Set(['invalid', 'stale', 'broken', 'resetFailed']);
@@ -9,10 +12,9 @@ const SILENT: ReadonlySet<string> = new Set(['invalid', 'stale', 'broken', 'rese
 export class ConnectionFactory implements Factory<Connection> {
   readonly reset?: (connection: Connection) => Promise<void>;
   /** All there are, from the create to the end of the socket. */
-  readonly all: Set<Connection> = new Set();
+  readonly all: Connection[] = [];
   readonly #pool: BasePool;
-  readonly #lost = new Map<Connection, (cause?: unknown) => void>();
-  readonly #closing = new Set<Promise<void>>();
+  readonly #closing: Promise<void>[] = [];
 
   constructor(pool: BasePool, resetOnRelease: boolean) {
     this.#pool = pool;
@@ -26,6 +28,7 @@ export class ConnectionFactory implements Factory<Connection> {
       const connection = new mysql2.PoolConnection(pool, { config });
       // Hidden: it is nothing for those who print a connection.
       Object.defineProperty(connection, LEASE, { writable: true, value: undefined });
+      Object.defineProperty(connection, LOST, { writable: true, value: undefined });
       // mysql2 listens once, and an error without a listener would end the process.
       connection.on('error', () => undefined);
       const giveUp = (): void => {
@@ -38,7 +41,7 @@ export class ConnectionFactory implements Factory<Connection> {
         if (error) {
           reject(error);
         } else {
-          this.all.add(connection);
+          this.all.push(connection);
           resolve(connection);
         }
       });
@@ -60,10 +63,10 @@ export class ConnectionFactory implements Factory<Connection> {
       // By `connection.destroy()` or `end()`, which go on to close it.
       else if (reason !== 'leaseDestroyed') goodbye(connection);
     }).finally(() => {
-      this.all.delete(connection);
-      this.#closing.delete(closed);
+      remove(this.all, connection);
+      remove(this.#closing, closed);
     });
-    this.#closing.add(closed);
+    this.#closing.push(closed);
     return closed;
   }
 
@@ -81,14 +84,19 @@ export class ConnectionFactory implements Factory<Connection> {
   }
 
   onLost(connection: Connection, listener: (cause?: unknown) => void): () => void {
-    this.#lost.set(connection, listener);
-    return () => void this.#lost.delete(connection);
+    connection[LOST] = listener;
+    return () => { connection[LOST] = undefined; };
   }
 
   /** mysql2 says that this one is no good any more. */
   lose(connection: Connection): void {
-    this.#lost.get(connection)?.(connection._fatalError ?? new Error('the connection was closed'));
+    connection[LOST]?.(connection._fatalError ?? new Error('the connection was closed'));
   }
+}
+
+function remove<E>(list: E[], entry: E): void {
+  const at = list.indexOf(entry);
+  if (at >= 0) list.splice(at, 1);
 }
 
 /** Says goodbye behind what is being asked of it. mysql2 leaves the last step to the server, and a server in trouble may not take it. */

@@ -1,7 +1,6 @@
 // mysql2's Pool on millpond's engine. It is a kind of mysql2's: query, execute, format and the rest are inherited; what is replaced is
 // everything about who gets which connection when.
 
-import { AsyncResource } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { CreateError, Pool as EnginePool, PoolClosedError, QueueFullError, type Lease, type PoolStats } from 'millpond';
 import { handleOf } from 'millpond/handle';
@@ -57,21 +56,42 @@ export class Pool extends Base {
     connects.traceCallback((traced: Callback) => this.#get(traced), 0, { database, ...server }, undefined, callback);
   }
 
+  /**
+   * For the promise pool: a connection that is idle, or a promise of one. Undefined where getConnection() has something to say: what it
+   * refuses, who listens to it, or one of somebody's own in its place.
+   */
+  _ask<R>(take: (connection: Connection) => R): R | Promise<R> | undefined {
+    if (this._closed || this.#ending || this.getConnection !== ownGetConnection || connects.hasSubscribers) return undefined;
+    if (this.#mindsQueue()) return undefined;
+    const lease = this.#tryAcquire();
+    if (lease !== undefined) return take(this.#lend(lease));
+    return this.#engine.acquire().then((late) => take(this.#arrived(late, false)), (error: unknown) => { throw translated(error); });
+  }
+
+  #tryAcquire(): Lease<Connection> | undefined {
+    if (this.config.connectionLimit !== this.#limit) this.#resize();
+    return this.#engine.tryAcquire();
+  }
+
+  /** Somebody is to be told whether a caller stands in line, or may not. */
+  #mindsQueue(): boolean {
+    const { waitForConnections, queueLimit } = this.config;
+    return !waitForConnections || queueLimit > 0 || this.listenerCount('enqueue') + this.listenerCount('acquire') > 0;
+  }
+
   #get(callback: Callback): void {
     if (this._closed || this.#ending) {
       process.nextTick(callback, new Error(CLOSED));
       return;
     }
-    if (this.config.connectionLimit !== this.#limit) this.#resize();
-    const lease = this.#engine.tryAcquire();
+    const lease = this.#tryAcquire();
     if (lease !== undefined) {
       this.emit('acquire', lease.resource);
       process.nextTick(callback, null, this.#lend(lease));
       return;
     }
     const { waitForConnections, queueLimit } = this.config;
-    const matters = !waitForConnections || queueLimit > 0 || this.listenerCount('enqueue') + this.listenerCount('acquire') > 0;
-    const isFull = matters && this.#isFull();
+    const isFull = this.#mindsQueue() && this.#isFull();
     if (isFull && !waitForConnections) {
       process.nextTick(callback, new Error('No connections available.'));
     } else if (isFull && queueLimit > 0 && this.#queued() >= queueLimit) {
@@ -89,25 +109,20 @@ export class Pool extends Base {
   }
 
   #wait(callback: Callback, isQueued: boolean): void {
-    // In the async context of who asked, and not in the middle of what the engine does.
-    const scope = new AsyncResource('mysql2.getConnection');
-    EnginePool.queue(
-      this.#engine,
-      (lease) => scope.runInAsyncScope(process.nextTick, process, this.#served, callback, lease, isQueued),
-      (error) => scope.runInAsyncScope(process.nextTick, process, callback, translated(error)),
-    );
+    // A promise of the engine's keeps the async context of who asked, for less than an AsyncResource.
+    this.#engine.acquire().then((lease) => {
+      // By the end of the pool, before this could hear of it.
+      if (lease.ended) call(callback, new Error(CLOSED));
+      else call(callback, null, this.#arrived(lease, isQueued));
+    }, (error: unknown) => call(callback, translated(error)));
   }
 
-  readonly #served = (callback: Callback, lease: Lease<Connection>, isQueued: boolean): void => {
-    if (lease.ended) {
-      // By the end of the pool, before this could hear of it.
-      callback(new Error(CLOSED));
-      return;
-    }
+  #arrived(lease: Lease<Connection>, isQueued: boolean): Connection {
+    if (lease.ended) throw new Error(CLOSED);
     // Whoever was in line is told of by 'enqueue'; one that was made for them is acquired all the same.
     if (!isQueued || lease.info.uses === 1) this.emit('acquire', lease.resource);
-    callback(null, this.#lend(lease));
-  };
+    return this.#lend(lease);
+  }
 
   /** Whoever comes now has to wait for a release. */
   #isFull(): boolean {
@@ -150,13 +165,14 @@ export class Pool extends Base {
 
   /** Gives a connection back: what `connection.release()` calls. */
   releaseConnection(given: Connection | PromiseConnection): void {
-    if ((this.#settings.handles && this.#handles.has(given as Connection)) || given instanceof PromisePoolConnection) {
-      given.release();
-      return;
-    }
     const connection = given as Connection;
-    const lease = connection[LEASE];
-    if (lease?.ended === false) this.#end(connection, lease);
+    const isHandle = this.#settings.handles && this.#handles.has(connection);
+    const lease = isHandle ? undefined : connection[LEASE];
+    if (lease !== undefined) {
+      if (!lease.ended) this.#end(connection, lease);
+    } else if (isHandle || given instanceof PromisePoolConnection) {
+      given.release();
+    }
   }
 
   #end(connection: Connection, lease: Lease<Connection>): void {
@@ -226,7 +242,18 @@ export class Pool extends Base {
   }
 
   #viewOfFree(): View<Connection> {
-    return view(() => this.#engine.stats().idle, () => [...this.#factory.all].filter((connection) => !isLent(connection)));
+    return view(() => this.#engine.stats().idle, () => this.#factory.all.filter((connection) => !isLent(connection)));
+  }
+}
+
+const ownGetConnection: unknown = Pool.prototype.getConnection;
+
+/** What a callback throws is its own affair, and no rejection of a promise in here. */
+function call(callback: Callback, error: unknown, connection?: Connection): void {
+  try {
+    callback(error, connection);
+  } catch (thrown) {
+    process.nextTick(() => { throw thrown; });
   }
 }
 

@@ -25,12 +25,18 @@ export class PromisePoolConnection extends BaseConnection {
 }
 
 interface CallbackPool {
+  /** Not there in one of mysql2's. */
+  _ask?<R>(take: (connection: Connection) => R): R | Promise<R> | undefined;
   getConnection(callback: (error: unknown, connection?: Connection) => void): void;
 }
 
 export class PromisePool extends BasePromise {
   getConnection(): Promise<PromiseConnection> {
     const pool = this.pool as BasePool & CallbackPool;
+    if (this.Promise === Promise) {
+      const asked = pool._ask?.(promised);
+      if (asked !== undefined) return Promise.resolve(asked);
+    }
     return new this.Promise((resolve, reject) => {
       pool.getConnection((error, connection) => {
         if (connection === undefined) reject(error);
@@ -38,4 +44,8 @@ export class PromisePool extends BasePromise {
       });
     });
   }
+}
+
+function promised(connection: Connection): PromiseConnection {
+  return new PromisePoolConnection(connection, Promise);
 }
