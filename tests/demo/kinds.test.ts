@@ -85,6 +85,25 @@ describe('a demo about one kind of connection', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it('fleet: shows three ways to share, permits that follow the load, and what becomes of a killed process\'s', async () => {
+    if (!redisIsThere()) return;
+    const { code, out, err } = await demo(['fleet', '--quick']);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    expect(out).not.toContain('\u001b');
+    const ways = out.slice(out.indexOf('each process has')).split('\n').slice(2, 5).map((line) => line.split(/ {2,}/));
+    expect(ways.map(([name]) => name)).toEqual(['pg.Pool, max 10', 'pg.Pool, max 2 (an equal part)', 'millpond/pg and one budget']);
+    const [, served, refused, , , , most] = ways[2]!;
+    expect(parseInt(served!, 10)).toBeGreaterThan(0);
+    expect(numberOf(refused)).toBe(0);
+    expect(numberOf(most)).toBeLessThanOrEqual(8);
+    // A row for each process, in both acts.
+    for (let process = 1; process <= 4; process++) expect(out.match(new RegExp(`^orders-${process} `, 'gm'))).toHaveLength(2);
+    for (const words of ['the load moves', 'is killed', 'others have its permits']) expect(out).toMatch(new RegExp(`▲ .*${words} at `));
+    expect(out).toContain('What this run showed');
+    expect(out).toContain('servers and processes are gone');
+  });
+
   it('says what to install where the server is missing, with an exit code of its own', async () => {
     const { code, out, err } = await demo(['redis'], { PATH: temporary });
     expect({ code, out }).toEqual({ code: 69, out: '' });
@@ -95,8 +114,9 @@ describe('a demo about one kind of connection', () => {
   it('knows its kinds and their options', async () => {
     const help = await demo(['redis', '--help']);
     expect(help).toMatchObject({ code: 0, err: '' });
-    for (const name of ['postgres', 'redis', 'mysql', 'tcp', 'http']) expect(help.out).toMatch(new RegExp(`^  ${name} `, 'm'));
+    for (const name of ['postgres', 'redis', 'mysql', 'tcp', 'http', 'fleet']) expect(help.out).toMatch(new RegExp(`^  ${name} `, 'm'));
     expect(await demo(['oracle'])).toMatchObject({ code: 2, err: expect.stringContaining('There is no demo "oracle".') as string });
     expect(await demo(['tcp', '--html', 'x'])).toMatchObject({ code: 2, err: expect.stringContaining('--html is for') as string });
+    expect(await demo(['fleet', '--users', '3'])).toMatchObject({ code: 2, err: expect.stringContaining('--users is not for') as string });
   });
 });

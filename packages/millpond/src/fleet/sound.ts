@@ -1,5 +1,5 @@
-// Whether what comes from outside is what it should be. Coordinators are written by others too, and what a member makes of an answer it says
-// to all others; on a message bus anybody may speak, and what is no number in one seat is in every sum.
+// Whether what comes from outside is what it should be. Coordinators are written by others too, and what a member makes of an answer it
+// says to all others; on a message bus anybody may speak, and what is no number in one seat is in every sum.
 
 import type { Heartbeat, Reply } from './protocol.ts';
 
@@ -8,7 +8,7 @@ const COUNTS = ['permit', 'reserved', 'unmet', 'members'] as const;
 /** The reply. Throws a TypeError for what is none. */
 export function sound(reply: Reply): Reply {
   if (isSound(reply)) return reply;
-  throw new TypeError(`the coordinator answered what is no reply: ${(JSON.stringify(reply) ?? String(reply)).slice(0, 200)}`);
+  throw new TypeError(`the coordinator answered what is no reply: ${(JSON.stringify(reply) ?? typeof reply).slice(0, 200)}`);
 }
 
 function isSound(reply: Reply | null | undefined): boolean {
