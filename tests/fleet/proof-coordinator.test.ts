@@ -94,23 +94,32 @@ withRedis('a fleet whose coordinator is in trouble', () => {
     expect(proof.most).toBe(LIMIT);
   });
 
-  test('failed over to a replica that has not heard of the last who came', async () => {
+  test('failed over to a replica that has not heard of those who have everything', async () => {
     await using replica = await startRedis({ settings: { replicaof: `127.0.0.1 ${redis.port}` } });
     const other = new Observer(replica.port);
+    const heard = (members: number): Promise<unknown> => (
+      until(`the replica to know of ${members}`, () => other.ask('ZCARD', 'millpond:{failover}:heard'), (known) => known === members));
     proof = await Proof.start(redis.port, LIMIT, { key: 'failover', redisPort: proxy.port });
-    const old = await proof.start(2);
-    await proof.full(old);
-    await until('the replica to know of them', () => other.ask('EXISTS', 'millpond:{failover}:fleet'), (there) => there === 1);
+    const [before] = await proof.start(1);
+    await proof.full([before!]);
+    await heard(1);
+    await proof.leave(before!);
+    await heard(0);
     // What follows does not reach it any more.
     await other.ask('REPLICAOF', 'NO', 'ONE');
-    const late = await proof.start(2);
-    await proof.full([...old, ...late]);
+    const holders = await proof.start(2);
+    await proof.full(holders);
+    await redis.kill();
+    // Somebody new is the first to find the new primary.
+    const [added] = await proof.start(1, { redisPort: replica.port });
+    await heard(1);
     way.port = replica.port;
     proxy.cut();
-    const last = await proof.start(1);
-    await proof.served(last);
+    await proof.served([added!, ...holders]);
     await proof.full(proof.fleet.alive);
     expect(proof.most).toBe(LIMIT);
     other.close();
+    observer.close();
+    await redis.start();
   });
 });

@@ -9,6 +9,7 @@ import type { BudgetOrder, Database, Load, Order, Report, Said, Share } from './
 const REPORT_MS = 100;
 /** A process that is far behind does not take more on. */
 const MOST_AT_ONCE = 2_000;
+const FAREWELL_MS = 1_000;
 const TOO_MANY_CONNECTIONS = '53300';
 
 interface Opened {
@@ -93,7 +94,12 @@ async function budgetOf(
   client.on('error', () => undefined); // it connects again by itself
   // A fleet begins without its coordinator too.
   client.connect().catch(() => undefined);
-  return { budget: redisBudget(client, options), leave: () => Promise.resolve(client.destroy()) };
+  return { budget: redisBudget(client, options), leave: () => farewell(client.close()) };
+}
+
+/** The last heartbeat is still on its way; where nobody answers, it is not waited for. */
+async function farewell(closed: Promise<unknown>): Promise<void> {
+  await Promise.race([closed.catch(() => undefined), new Promise((resolve) => { setTimeout(resolve, FAREWELL_MS); })]);
 }
 
 /** A clock that runs faster or slower than the true one. */
