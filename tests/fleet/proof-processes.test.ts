@@ -35,6 +35,22 @@ withRedis('a fleet of processes', () => {
     expect(proof.most).toBe(12);
   });
 
+  test('clocks that run one per cent fast or slow: leases end in time at the server all the same', async () => {
+    await using proof = await Proof.start(redis.port, 12, { key: 'clocks' });
+    const slow = await proof.start(2, { clockRate: 0.99 });
+    const fast = await proof.start(2, { clockRate: 1.01 });
+    await proof.full(proof.fleet.alive);
+    for (const each of [slow[0]!, fast[0]!]) {
+      const others = proof.fleet.alive.filter((other) => other !== each);
+      each.freeze();
+      await proof.gone(each);
+      await proof.full(others);
+      each.wake();
+      await proof.served(proof.fleet.alive, 1);
+    }
+    expect(proof.most).toBe(12);
+  });
+
   test('old and new processes side by side, 10, 20 and 10 again', async () => {
     await using proof = await Proof.start(redis.port, 20, { key: 'rollout' });
     const old = await proof.start(10);
