@@ -16,7 +16,7 @@ export interface FleetPlan {
   readonly calmMs: number;
 }
 
-const FULL: FleetPlan = { processes: 10, limit: 20, busyMs: 100, load: 0.8, stayMs: 4_000, turns: 3, warmUpMs: 1_500, calmMs: 3_000 };
+const FULL: FleetPlan = { processes: 10, limit: 20, busyMs: 100, load: 0.8, stayMs: 2_000, turns: 3, warmUpMs: 1_000, calmMs: 2_500 };
 const QUICK: FleetPlan = { ...FULL, processes: 4, limit: 8, stayMs: 1_200, turns: 2, warmUpMs: 1_000, calmMs: 1_500 };
 
 /** 'help' when that was asked for. Throws a Trouble that names the option and what it wants. */

@@ -11,12 +11,14 @@ const WIDEST = 100;
 const COLORS = ['cyan', 'green', 'yellow', 'magenta'] as const;
 
 export class Picture {
-  readonly #beginMs = performance.now();
+  /** Of the first look. */
+  #beginMs: number | undefined;
   readonly #held = new Map<string, number[]>();
   readonly #sockets: number[] = [];
   readonly #moments: [atMs: number, words: string][] = [];
 
   look({ all }: ProcessFleet, sockets: number): void {
+    this.#beginMs ??= performance.now();
     for (const { name, held } of all) {
       const row = this.#held.get(name) ?? Array.from(this.#sockets, () => 0);
       row.push(held);
@@ -26,13 +28,13 @@ export class Picture {
   }
 
   note(words: string): void {
-    this.#moments.push([performance.now() - this.#beginMs, words]);
+    this.#moments.push([this.#nowMs, words]);
   }
 
   /** `limit`: of the database. */
   lines(limit: number, columns: number, style: Style): string[] {
     const width = Math.max(10, Math.min(WIDEST, columns - LABEL - FIGURE - 2, this.#sockets.length));
-    const lengthMs = performance.now() - this.#beginMs;
+    const lengthMs = Math.max(1, this.#nowMs);
     const top = Math.max(1, ...[...this.#held.values()].flat());
     const row = (label: string, figures: readonly number[], color: (typeof COLORS)[number] | 'bold', most: number): string => (
       `${padEnd(label, LABEL)}${paint(style, padEnd(spark(figures, { width, top: most }, style), width), color)}` +
@@ -43,5 +45,9 @@ export class Picture {
       row('the database', this.#sockets, 'bold', limit),
       ...marks(this.#moments, columnOf, style).map((line) => ' '.repeat(LABEL) + line),
     ];
+  }
+
+  get #nowMs(): number {
+    return this.#beginMs === undefined ? 0 : performance.now() - this.#beginMs;
   }
 }

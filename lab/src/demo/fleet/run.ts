@@ -16,7 +16,7 @@ import { Picture } from './picture.ts';
 const WIDEST_TEXT = 110;
 const DEADLINE_MS = 1_000;
 const LEASE = { leaseMs: 1_500, graceMs: 500, deadManMs: 1_000 };
-/** From the death of a process until its permits are others'. */
+/** From the last heartbeat of a process until its permits are free; and how long a coordinator learns that has not known the fleet. */
 const BACK_MS = LEASE.leaseMs + LEASE.graceMs + LEASE.deadManMs;
 
 interface Way {
@@ -37,7 +37,7 @@ export async function runFleetDemo(plan: FleetPlan, screen: Screen, signal: Abor
   try {
     const booted = `PostgreSQL${redis === undefined ? '' : ' and Redis'}`;
     screen.print(paint(style, `  booting ${booted}: ${duration(performance.now() - begunMs)}`, 'dim'));
-    const stage: Stage = { plan, database, budget: budgetOf(plan, redis?.port), screen, signal };
+    const stage: Stage = { plan, database, budget: budgetOf(plan, database, redis?.port), screen, signal };
     const rows = await actOne(stage);
     const killed = await actTwo(stage);
     screen.print('', paint(style, 'What this run showed', 'bold'));
@@ -57,10 +57,9 @@ interface Stage {
   readonly signal: AbortSignal;
 }
 
-/** Where the database is its own coordinator, each process needs a session to ask it. */
-function budgetOf({ limit, processes }: FleetPlan, redisPort: number | undefined): BudgetOrder {
-  const asking = redisPort === undefined ? processes : 0;
-  return { ...LEASE, key: 'orders-db', redisPort, limit, guard: asking, floor: 0, members: 2 * processes };
+function budgetOf({ limit, processes }: FleetPlan, { admin }: FleetDatabase, redisPort: number | undefined): BudgetOrder {
+  // Those of act one that have ended are members until their leases have.
+  return { ...LEASE, key: 'orders-db', redisPort, asking: admin, limit, floor: 0, members: 2 * processes };
 }
 
 function runOf({ plan, signal }: Stage, share: Share): FleetRun {
@@ -177,8 +176,8 @@ function closing([each, equal, fleet]: readonly Row[], killed: Killed, { limit }
   }
   const back = killed.backMs === undefined ? 'were not seen again in this run' : `were others' ${duration(killed.backMs)} after its death`;
   sentences.push(
-    `The ${plural(killed.permits, 'permit')} of the process that was killed ${back}; at most ${duration(BACK_MS)}: its lease, ` +
-      'the grace, and the time after which the server ends the sessions of a client that is silent.',
+    `The ${plural(killed.permits, 'permit')} of the process that was killed ${back}. They are kept for ${duration(BACK_MS)} after its ` +
+      'last heartbeat: the lease, the grace, and the time after which the server ends the sessions of a client that is silent.',
   );
   return sentences;
 }
