@@ -167,6 +167,35 @@ describe('what it says', () => {
     expect(hand.member.left).toBe(true);
     expect(hand.member.dueAt(hand.now)).toBe(Infinity);
   });
+
+  test('is its last word also when another one is under way, or was said just now', () => {
+    for (const isAnswered of [false, true]) {
+      const hand = new Hand();
+      hand.wait(2);
+      if (isAnswered) hand.grant(2);
+      hand.work = { ...hand.work, waiting: 0 };
+      hand.member.leave(hand.now);
+      expect([hand.said.length, hand.last.leaving, hand.last.held, hand.member.left]).toEqual([2, true, 0, false]);
+      hand.grant(0);
+      expect(hand.member.left).toBe(true);
+    }
+  });
+
+  test('is its last word whatever is answered, and when nothing is', () => {
+    const { terms } = new Hand().member.settings;
+    const ends: readonly ((hand: Hand) => void)[] = [
+      (hand) => hand.member.replied(hand.last.seq, { kind: 'refused', reason: 'terms', terms, now: 1, identity: '' }, hand.now),
+      (hand) => hand.member.replied(hand.last.seq, { kind: 'overtaken' }, hand.now),
+      (hand) => hand.member.failed(hand.last.seq, hand.now),
+      (hand) => hand.pass(1_000),
+    ];
+    for (const end of ends) {
+      const hand = new Hand();
+      hand.member.leave(hand.now);
+      end(hand);
+      expect([hand.member.left, hand.said.length, hand.member.dueAt(hand.now)]).toEqual([true, 1, Infinity]);
+    }
+  });
 });
 
 test('what nobody needs goes back when others wait for it, and otherwise after a lease', () => {

@@ -86,7 +86,7 @@ export class Member {
   private boundUntil: number = -Infinity;
   #seq = 0;
   /** Nothing is under way: undefined. */
-  #asked: { readonly seq: number; readonly at: number } | undefined = undefined;
+  #asked: { readonly seq: number; readonly at: number; readonly isLast: boolean } | undefined = undefined;
   #sentAt: number = -Infinity;
   /** What the coordinator keeps for it at least, as far as it was told. */
   #told = 0;
@@ -191,6 +191,8 @@ export class Member {
   leave(now: number): void {
     this.#leaving = true;
     this.#gapMs = URGENT_MS;
+    // What is under way tells of a pool that is there; who ends in a moment has no time to wait for its answer.
+    if (this.ports.held() === 0) this.#asked = undefined;
     this.tick(now);
   }
 
@@ -204,18 +206,20 @@ export class Member {
     if (asked === undefined || asked.seq !== seq) return;
     this.#asked = undefined;
     this.#wanted = false;
+    this.#left = asked.isLast;
     if (reply.kind === 'granted') this.#granted(reply, asked.at, now);
     else if (reply.kind === 'refused') this.#refuse(reply, now);
     this.#settle(now);
   }
 
   failed(seq: number, now: number): void {
-    if (this.#asked?.seq !== seq) return;
+    const asked = this.#asked;
+    if (asked?.seq !== seq) return;
     this.#asked = undefined;
     this.#wanted = false;
+    this.#left = asked.isLast;
     this.#toldNothing = false;
     this.#gapMs = Math.min(PATIENT_MS, this.#gapMs * 2);
-    if (this.#leaving && this.ports.held() === 0) this.#left = true;
     this.#settle(now);
   }
 
@@ -257,7 +261,6 @@ export class Member {
     // Half of the grace is for leases to end, the other half for what is cut to be closed.
     this.#cutAt = askedAt + (leaseMs + graceMs / 2) * (1 - RATE_ERROR);
     this.#last = { grant, at: now };
-    if (this.#leaving && this.ports.held() === 0) this.#left = true;
   }
 
   #refuse(refusal: Refusal, now: number): void {
@@ -308,7 +311,9 @@ export class Member {
     if (this.#left) return Infinity;
     const urgentAt = this.#sentAt + this.#gapMs;
     const kept = Math.max(this.ports.held(), this.entitled(now));
-    if (this.#leaving) return kept < this.#told || kept === 0 ? urgentAt : this.#sentAt + HEARTBEAT_MS;
+    // Its last word need not keep a distance: there is only one.
+    if (this.#leaving && kept === 0) return -Infinity;
+    if (this.#leaving) return kept < this.#told ? urgentAt : this.#sentAt + HEARTBEAT_MS;
     if (this.#refused !== undefined) return urgentAt;
     if (this.#isShort(now)) return urgentAt;
     // It was asked to shrink, and has: others wait for it.
@@ -335,7 +340,7 @@ export class Member {
     const has = this.entitled(now);
     const lends = now < this.boundUntil ? this.lent : 0;
     this.#seq++;
-    this.#asked = { seq: this.#seq, at: now };
+    this.#asked = { seq: this.#seq, at: now, isLast: this.#leaving && held === 0 };
     // Not in step with the others: after an outage everybody would ask at the same moments.
     this.#sentAt = now + this.ports.random() * URGENT_MS / 10;
     this.#told = Math.max(held, has);
