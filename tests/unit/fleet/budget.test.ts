@@ -1,7 +1,7 @@
 // Real pools whose budget is a fleet's, with a coordinator in the same process and a clock that stands still.
 
 import { InvalidOptionError, Pool } from 'millpond';
-import { fleetBudget, type Coordinator, type FleetBudgetOptions } from 'millpond/fleet';
+import { fleetBudget, type Coordinator, type FleetBudgetOptions, type Heartbeat, type Reply } from 'millpond/fleet';
 import { ScriptedFactory, type ScriptedResource } from 'millpond/testing';
 import { describe, expect, test } from 'vitest';
 import { House } from './house.ts';
@@ -112,6 +112,30 @@ describe('pools of a fleet', () => {
     await house.clock.advance(1_000);
     expect((await one).ended).toBe(false);
     expect(await two).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT' });
+  });
+
+  const granted = { kind: 'granted', permit: 1, now: 1, identity: 'x', learning: false, reserved: 1, unmet: 0, members: 1 };
+  const answers: readonly [string, unknown][] = [
+    ['nothing', undefined], ['null', null], ['an empty object', {}], ['another kind', { kind: 'queued' }],
+    ['no number', { ...granted, permit: NaN }], ['no end', { ...granted, permit: Infinity }], ['a text', { ...granted, permit: '3' }],
+    ['less than nothing', { ...granted, permit: -3 }], ['no terms', { kind: 'refused', reason: 'terms' }],
+  ];
+  test.each(answers)('take a coordinator that answers %s for one that cannot be reached', async (_, answer) => {
+    const house = new House();
+    const said: Heartbeat[] = [];
+    const budget = fleetBudget({
+      heartbeat: (request) => {
+        said.push(request);
+        return Promise.resolve(answer as Reply);
+      },
+      view: () => Promise.reject(new Error('broken')),
+    }, { limit: 4, floor: 1, members: 4, clock: house.clock });
+    const a = house.poolOn('a', budget, new ScriptedFactory({ clock: house.clock }));
+    const [one, two] = [a.acquire(), a.acquire({ timeoutMs: 400 }).catch((error: unknown) => error)];
+    await house.clock.advance(1_000);
+    expect((await one).ended).toBe(false);
+    expect(String(await two)).toMatch(/has not answered for .* \(the coordinator answered what is no reply/);
+    expect([budget.stats()[0]?.leased, said.at(-1)?.has]).toEqual([1, 1]);
   });
 });
 

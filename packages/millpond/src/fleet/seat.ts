@@ -9,6 +9,7 @@ import { Member, type MemberPorts, type MemberStatus } from './member.ts';
 import type { Work } from './need.ts';
 import type { Coordinator, FleetTerms, FleetView, Heartbeat, Reply } from './protocol.ts';
 import { reportOf } from './report.ts';
+import { sound } from './sound.ts';
 
 /** What a pool has of a fleet's budget. Times are milliseconds. */
 export interface FleetMemberStats {
@@ -180,7 +181,7 @@ export class FleetSeat implements BudgetSeat, MemberPorts {
     // A coordinator that throws at once is one that cannot be reached.
     new Promise<Reply>((resolve) => {
       resolve(this.#init.coordinator.heartbeat(request, signal.signal));
-    }).then(
+    }).then(sound).then(
       (reply) => this.#run((now) => this.#replied(seq, reply, now)),
       (error: unknown) => this.#run((now) => {
         if (this.#member.asking === seq) this.#failed(error, now);
