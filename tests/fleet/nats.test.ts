@@ -53,6 +53,22 @@ onNats('a fleet\'s coordinator', (stage) => {
     expect(after).toMatchObject({ kind: 'granted', members: 2, identity: (next as { identity: string }).identity });
   });
 
+  test('what is no question is not answered, and does no harm', async () => {
+    const [{ connection, bucket }, stranger] = [await stage.client(), (await stage.client()).connection];
+    const [one, other] = [natsCoordinator({ connection, bucket }, { key: 'words' }), await made('words')];
+    await one.heartbeat(says('a'));
+    const key = `fleet-${Buffer.from('words').toString('base64url')}`;
+    const subject = `millpond.${key}.${(await bucket.get(key))!.string()}`;
+    const { terms, ...rest } = says('b');
+    for (const words of ['no JSON', 'null', '{}', '"peek"', '{"heartbeat":null}', JSON.stringify({ heartbeat: { ...rest, terms: {} } }),
+      JSON.stringify({ heartbeat: { ...rest, terms, held: 'many' } }), JSON.stringify({ heartbeat: { ...rest, terms, weight: 0 } })]) {
+      stranger.publish(subject, words);
+    }
+    await stranger.flush();
+    expect(await other.heartbeat(says('c'))).toMatchObject({ kind: 'granted', members: 2, reserved: 0 });
+    await connection.flush();
+  });
+
   test('while the server is away heartbeats reject and are not sent later', async () => {
     const [one, other] = [await made('outage'), await made('outage')];
     await one.heartbeat(says('a'));

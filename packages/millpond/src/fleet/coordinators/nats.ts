@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { newFleet, step, viewOf, type Fleet } from '../allocator.ts';
 import { suspendAwareClock } from '../clock.ts';
 import type { Coordinator, FleetView, Heartbeat, Reply } from '../protocol.ts';
+import { isHeartbeat } from '../sound.ts';
 import type { CoordinatorClock } from './common.ts';
 import { EMPTY_VIEW } from './sql.ts';
 
@@ -71,6 +72,18 @@ type Answer = Reply | FleetView | typeof DEPOSED;
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
+
+/** Undefined: it is none. What is thrown while a message is read ends the connection, which is the application's. */
+function questionFrom(bytes: Uint8Array): Question | undefined {
+  try {
+    const question = decode(bytes);
+    if (question === 'view') return question;
+    const { heartbeat } = question as { readonly heartbeat?: unknown };
+    return isHeartbeat(heartbeat) ? { heartbeat } : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** What the one who was elected has. */
 interface Office {
@@ -188,7 +201,8 @@ export class ElectedCoordinator implements NatsCoordinator {
     this.#self = self;
     const subscription = this.#connection.subscribe(this.#subject(self), {
       callback: (error, message) => {
-        if (error === null) message.respond(encode(this.#answer(decode(message.data) as Question)));
+        const question = error === null ? questionFrom(message.data) : undefined;
+        if (question !== undefined) message.respond(encode(this.#answer(question)));
       },
     });
     const timer = setInterval(() => void this.#renew(self), ttl / 3);
