@@ -1,7 +1,7 @@
 import { describeFleet, limitedBudget, newFleet, step, viewOf, type Coordinator, type Heartbeat } from 'millpond/fleet';
 import { Pool, type Budget } from 'millpond';
 import { coordinatorContract, runCases } from 'millpond/testing';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 /** In this process. */
 function local(): Coordinator & { readonly heard: Heartbeat[]; now: number } {
@@ -69,6 +69,40 @@ describe('a limit that has to be found out', () => {
     await pool.use(() => pool.use(() => 1, { timeoutMs: 100 }).catch(() => undefined));
     expect(asked).toBeGreaterThan(0);
     expect(coordinator.heard).toEqual([]);
+    await pool.close();
+  });
+});
+
+describe('a limit that is asked for in vain, of somebody who never answers, is asked for again', () => {
+  afterEach(() => vi.restoreAllMocks());
+  const never = new Promise<never>(() => undefined);
+
+  async function comesThrough(hangs: { view?: boolean; limit?: boolean }): Promise<void> {
+    const { timeout } = AbortSignal;
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => timeout.call(AbortSignal, ms / 500));
+    const coordinator = local();
+    const view = vi.spyOn(coordinator, 'view');
+    if (hangs.view === true) view.mockReturnValueOnce(never);
+    const limit = vi.fn(async () => 12);
+    if (hangs.limit === true) limit.mockReturnValueOnce(never);
+    const pool = waiting(limitedBudget(coordinator, { limit, random: () => 0 }));
+    await expect.poll(() => coordinator.heard.length).toBeGreaterThan(0);
+    await pool.close();
+  }
+
+  test('of the members', () => comesThrough({ view: true }));
+  test('of the server', () => comesThrough({ limit: true }));
+
+  test('and the connection that it was asked by is closed', async () => {
+    const { timeout } = AbortSignal;
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => timeout.call(AbortSignal, ms / 500));
+    const destroy = vi.fn(() => undefined);
+    const pool = new Pool({
+      factory: { create: () => ({ processID: 1, query: () => never }), destroy },
+      budget: limitedBudget(local(), { limit: 'auto', random: () => 0 }),
+    });
+    pool.use(() => 1).catch(() => undefined);
+    await expect.poll(() => destroy.mock.calls.length).toBeGreaterThan(0);
     await pool.close();
   });
 });

@@ -4,6 +4,7 @@
 
 import type { BudgetedPool } from '../index.ts';
 import { budgetOf, fleetBudget, resolve, type FleetBudget, type FleetBudgetOptions } from './budget.ts';
+import { whileAwaited } from './coordinators/common.ts';
 import { serverLimit } from './server-limit.ts';
 import { sameTerms, type Coordinator, type FleetTerms, type FleetView, type Heartbeat, type Reply } from './protocol.ts';
 
@@ -41,7 +42,7 @@ function askerOf({ factory }: BudgetedPool): () => Promise<number> {
     const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
     const resource = await factory.create({ signal, attempt: 1 });
     try {
-      return await serverLimit(resource);
+      return await whileAwaited(serverLimit(resource), signal);
     } finally {
       await factory.destroy(resource, { reason: 'overSize', signal });
     }
@@ -111,7 +112,7 @@ class LimitFinder implements Coordinator {
     limit = await this.#told();
     if (limit !== undefined) return limit;
     try {
-      limit = Math.floor(await this.#ask());
+      limit = Math.floor(await whileAwaited(this.#ask(), AbortSignal.timeout(ASK_TIMEOUT_MS)));
     } catch (error) {
       throw this.#warn(error);
     }
@@ -131,7 +132,8 @@ class LimitFinder implements Coordinator {
 
   /** By those who are there. */
   async #told(): Promise<number | undefined> {
-    const { terms, members } = await this.#coordinator.view();
+    const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
+    const { terms, members } = await whileAwaited(this.#coordinator.view(signal), signal);
     return members.length > 0 ? terms?.limit : undefined;
   }
 }

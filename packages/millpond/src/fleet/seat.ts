@@ -70,6 +70,7 @@ const LOOK_AGAIN_MS = 2_000;
 const LOOK_AGAIN_PER_MEMBER_MS = 50;
 /** ... and not with more than that: it is a look at each of them. */
 const LOOK_AT_MOST = 300;
+const LOOK_TIMEOUT_MS = 5_000;
 
 export class FleetSeat implements BudgetSeat, MemberPorts {
   readonly #init: FleetSeatInit;
@@ -264,7 +265,7 @@ export class FleetSeat implements BudgetSeat, MemberPorts {
       this.#lookAt = this.#clock.now() + lastsMs;
     };
     new Promise<FleetView>((resolve) => {
-      resolve(this.#init.coordinator.view());
+      resolve(this.#init.coordinator.view(AbortSignal.timeout(LOOK_TIMEOUT_MS)));
     }).then((view) => {
       this.#seen = { view, until: this.#clock.now() + 2 * lastsMs };
       again();
