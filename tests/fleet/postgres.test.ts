@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { PostgresCoordinator } from '../../packages/millpond/src/fleet/coordinators/postgres.ts';
 import { failureOf, sleep } from '../support/postgres.ts';
+import { TcpProxy } from '../support/proxy.ts';
 import { onEachPostgres, type Stage } from '../support/suite.ts';
 import { BRIEF, BRIEF_TAIL_MS, says } from './heartbeats.ts';
 
@@ -159,6 +160,30 @@ onEachPostgres('what a fleet\'s coordinator makes there', (stage) => {
       expect(await late).toBeInstanceOf(Error);
       expect((await one.view()).members.map(({ member }) => member)).toEqual(['a']);
       await busy.end();
+    });
+
+    test('a pool whose connections break in the middle of a heartbeat: that fails, and nothing else does', async () => {
+      await using proxy = await TcpProxy.start({ host: stage.server.host, port: stage.server.port });
+      const broken = new pg.Pool({ ...stage.through(proxy, 'broken'), max: 1 }).on('error', () => undefined);
+      const uncaught: unknown[] = [];
+      const note = (error: unknown): void => void uncaught.push(error);
+      process.on('uncaughtException', note);
+      const one = postgresCoordinator(broken, { key: 'broken' });
+      await grant(one, 'a');
+      await stage.observer.query(`SELECT pg_advisory_lock(1835625588, hashtext('broken'))`);
+      try {
+        const heartbeat = failureOf(one.heartbeat(says('a')));
+        await stage.observer.running('broken', 'fleet_heartbeat');
+        proxy.cut();
+        expect(await heartbeat).toBeInstanceOf(Error);
+        await sleep(50);
+        expect(uncaught).toEqual([]);
+      } finally {
+        process.off('uncaughtException', note);
+        await stage.observer.query(`SELECT pg_advisory_unlock(1835625588, hashtext('broken'))`);
+      }
+      expect((await grant(one, 'a')).members).toBe(1);
+      await broken.end();
     });
 
     test('nothing else', () => {

@@ -127,8 +127,14 @@ interface Asking {
   query(text: string, values?: unknown[], options?: { signal?: AbortSignal }): Promise<Answer>;
 }
 
+interface Lent extends Asking {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: 'error', listener: (error: Error) => void): unknown;
+  release(error?: Error | boolean): void;
+}
+
 interface Lending extends Asking {
-  connect(): Promise<Asking & { release(error?: Error | boolean): void }>;
+  connect(): Promise<Lent>;
 }
 
 function queryOf(client: unknown): Query {
@@ -150,18 +156,27 @@ function viaPool(pool: Lending): Query {
     signal?.throwIfAborted();
     const client = await pool.connect();
     let failed: Error | undefined;
+    // The pool does not listen while it is lent, and an error that nobody listens for ends the process.
+    const onError = (error: Error): void => {
+      failed = error;
+    };
+    client.on('error', onError);
     try {
       signal?.throwIfAborted();
       return (await client.query(text, values)).rows;
     } catch (error) {
-      // An error of the server has a code of five letters, and the connection is as good as before; so it is when nothing was sent.
-      const { code } = error as { readonly code?: unknown };
-      if (signal?.aborted !== true && !/^[0-9A-Z]{5}$/.test(String(code))) failed = error as Error;
+      if (signal?.aborted !== true && !isAnswer(error)) failed = error as Error;
       throw error;
     } finally {
+      client.off('error', onError);
       client.release(failed);
     }
   };
+}
+
+/** An error of the server has a code of five letters, and the connection is as good as before, unless it says that it is over. */
+function isAnswer(error: unknown): boolean {
+  return /^(?!57P|08)[0-9A-Z]{5}$/.test(String((error as { readonly code?: unknown }).code));
 }
 
 function viaClient(client: Asking): Query {
