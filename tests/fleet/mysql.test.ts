@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MysqlCoordinator } from '../../packages/millpond/src/fleet/coordinators/mysql.ts';
 import { onMariadb, type MariadbStage } from '../support/mariadb.ts';
 import { failureOf, sleep, until } from '../support/postgres.ts';
+import { TcpProxy } from '../support/proxy.ts';
 import { BRIEF_TAIL_MS, says } from './heartbeats.ts';
 
 async function grant(coordinator: Coordinator, member: string, words: Partial<Heartbeat> = {}): Promise<Grant> {
@@ -138,6 +139,20 @@ onMariadb('what a fleet\'s coordinator makes there', (stage) => {
       `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 AS now`);
     await stage.watcher.query('ROLLBACK');
     expect((await waiting).now).toBeGreaterThanOrEqual(held!.now);
+  });
+
+  test('a pool whose only connection is open at this end alone: another one takes its place', async () => {
+    await using proxy = await TcpProxy.start({ host: stage.server.host, port: stage.server.port });
+    const half = mysql.createPool({ ...await stage.through(proxy, 'fleet') as mysql.PoolOptions, connectionLimit: 1 });
+    const one = mysqlCoordinator(half, { key: 'half' });
+    await grant(one, 'a');
+    proxy.deaf = true;
+    const asked = (): Promise<Error | undefined> => failureOf(one.heartbeat(says('a'), AbortSignal.timeout(200)));
+    expect(await asked()).toBeInstanceOf(Error);
+    proxy.deaf = false;
+    await until('it to be asked by another one', asked, (failure) => failure === undefined);
+    expect(proxy.passages).toHaveLength(2);
+    await half.end();
   });
 
   test('the client may be a pool with callbacks or one of millpond/mysql, and nothing else', async () => {

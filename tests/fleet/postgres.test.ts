@@ -186,6 +186,19 @@ onEachPostgres('what a fleet\'s coordinator makes there', (stage) => {
       await broken.end();
     });
 
+    test('a pool whose only connection is open at this end alone: another one takes its place', async () => {
+      await using proxy = await TcpProxy.start({ host: stage.server.host, port: stage.server.port });
+      const half = new pg.Pool({ ...stage.through(proxy, 'half'), max: 1 }).on('error', () => undefined);
+      const one = postgresCoordinator(half, { key: 'half' });
+      await grant(one, 'a');
+      proxy.deaf = true;
+      expect(await failureOf(one.heartbeat(says('a'), AbortSignal.timeout(100)))).toBeInstanceOf(Error);
+      proxy.deaf = false;
+      expect((await grant(one, 'a')).members).toBe(1);
+      expect(proxy.passages).toHaveLength(2);
+      await half.end();
+    });
+
     test('nothing else', () => {
       expect(() => postgresCoordinator({} as never, { key: 'a' })).toThrow(TypeError);
       expect(() => postgresCoordinator(pool(), { key: 'a', schema: 'a b' })).toThrow(/schema/);

@@ -33,3 +33,22 @@ export async function whileAwaited<R>(answer: Promise<R>, signal: AbortSignal | 
     signal.removeEventListener('abort', stop!);
   }
 }
+
+/** What nobody waits for any more may come for so long, before its connection is taken for one that is open at this end only. */
+const LATE_MS = 2_000;
+
+/** The answer, by a connection that is given up when that is too late. */
+export async function unlessLost<R>(answer: Promise<R>, signal: AbortSignal | undefined, giveUp: () => void): Promise<R> {
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(giveUp, LATE_MS);
+    timer.unref();
+  };
+  signal?.addEventListener('abort', begin);
+  try {
+    return await answer;
+  } finally {
+    signal?.removeEventListener('abort', begin);
+    clearTimeout(timer);
+  }
+}

@@ -2,7 +2,7 @@
 // the database of the connection when that is missing or older.
 
 import type { Coordinator, FleetView, Heartbeat, Reply } from '../protocol.ts';
-import { whileAwaited, type CoordinatorClock } from './common.ts';
+import { unlessLost, whileAwaited, type CoordinatorClock } from './common.ts';
 import { CLOCK, mysqlProcedure, mysqlTables, mysqlViews, SCHEMA_VERSION } from './mysql-schema.ts';
 import { EMPTY_VIEW, numbersOf, replyFrom, termsText, viewFrom, type ViewRow } from './sql.ts';
 
@@ -179,7 +179,7 @@ function viaPool(pool: Lending): Query {
     let isGood = true;
     try {
       signal?.throwIfAborted();
-      return (await connection.query(plain(text)))[0] as readonly R[];
+      return (await unlessLost(connection.query(plain(text)), signal, () => connection.destroy()))[0] as readonly R[];
     } catch (error) {
       isGood = (error as { readonly fatal?: boolean }).fatal !== true;
       throw error;

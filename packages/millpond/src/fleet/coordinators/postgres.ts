@@ -5,7 +5,7 @@
 // member that is frozen in the middle of it holds nobody up.
 
 import type { Coordinator, FleetView, Heartbeat, Reply } from '../protocol.ts';
-import { whileAwaited, type CoordinatorClock } from './common.ts';
+import { unlessLost, whileAwaited, type CoordinatorClock } from './common.ts';
 import { postgresSchema, SCHEMA_VERSION } from './postgres-schema.ts';
 import { EMPTY_VIEW, numbersOf, replyFrom, termsText, viewFrom, type ViewRow } from './sql.ts';
 
@@ -131,6 +131,8 @@ interface Lent extends Asking {
   on(event: 'error', listener: (error: Error) => void): unknown;
   off(event: 'error', listener: (error: Error) => void): unknown;
   release(error?: Error | boolean): void;
+  /** In the middle of a query it is cut. */
+  end(): Promise<void>;
 }
 
 interface Lending extends Asking {
@@ -163,9 +165,11 @@ function viaPool(pool: Lending): Query {
     client.on('error', onError);
     try {
       signal?.throwIfAborted();
-      return (await client.query(text, values)).rows;
+      // Whoever waits for a connection then would wait until the system has noticed, for a quarter of an hour or so.
+      const { rows } = await unlessLost(client.query(text, values), signal, () => void client.end());
+      return rows;
     } catch (error) {
-      if (signal?.aborted !== true && !isAnswer(error)) failed = error as Error;
+      if (error !== signal?.reason && !isAnswer(error)) failed = error as Error;
       throw error;
     } finally {
       client.off('error', onError);
