@@ -99,13 +99,13 @@ export const ORDERS = [
   },
   {
     name: 'an outdated create is not told to stop',
-    file: 'engine/control.ts',
+    file: 'engine/dispatch.ts',
     find: "  engine.ports.giveUp(slot, 'create', false);\n",
     replace: '',
   },
   {
     name: 'an outdated create stops counting before it has ended',
-    file: 'engine/control.ts',
+    file: 'engine/dispatch.ts',
     find: 'engine.slots.move(slot, engine.slots.abandoned, slot.since);',
     replace: 'engine.slots.move(slot, engine.slots.gone, slot.since);',
   },

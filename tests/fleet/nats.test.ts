@@ -1,11 +1,11 @@
 import { natsCoordinator, type Coordinator, type CoordinatorClock, type NatsCoordinator } from 'millpond/fleet';
 import { coordinatorContract, defineCases } from 'millpond/testing';
 import { Kvm } from '@nats-io/kv';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ElectedCoordinator } from '../../packages/millpond/src/fleet/coordinators/nats.ts';
 import { onNats, TTL_MS } from '../support/nats.ts';
 import { failureOf, until } from '../support/postgres.ts';
-import { says, TAIL_MS } from './heartbeats.ts';
+import { BRIEF, says, TAIL_MS } from './heartbeats.ts';
 
 onNats('a fleet\'s coordinator', (stage) => {
   const timed = async (key: string, clock?: CoordinatorClock): Promise<Coordinator> => (
@@ -51,6 +51,20 @@ onNats('a fleet\'s coordinator', (stage) => {
       (seen) => seen?.kind === 'granted' && seen.identity !== before.identity);
     const after = await one.heartbeat(says('a'));
     expect(after).toMatchObject({ kind: 'granted', members: 2, identity: (next as { identity: string }).identity });
+  });
+
+  test('one whose clock leaps ahead forgets nobody: it gives up', async () => {
+    const { connection } = await stage.client();
+    const bucket = await new Kvm(connection).create('slow', { ttl: 20_000 });
+    const one = natsCoordinator({ connection, bucket }, { key: 'leaps' });
+    expect(await one.heartbeat(says('a', { ...BRIEF, held: 3 }))).toMatchObject({ reserved: 3 });
+    const now = Date.now.bind(Date);
+    const spy = vi.spyOn(Date, 'now').mockImplementation(() => now() + 5_000);
+    try {
+      expect(String(await failureOf(one.heartbeat(says('b', BRIEF))))).toMatch(/nobody divides/);
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   test('what is no question is not answered, and does no harm', async () => {

@@ -88,7 +88,7 @@ const MUTANTS: readonly { readonly what: string; readonly tampering?: FleetTampe
 describe('it is found, and told with what repeats it, when', () => {
   test.each(MUTANTS)('$what', async ({ tampering, plant }) => {
     plant?.();
-    const failure = await firstFailure(numbers(1, 4_000), tampering);
+    const failure = await firstFailure(numbers(1, 10_000), tampering);
     expect(failure).toBeInstanceOf(FleetSimulationError);
     const { message, seed } = failure as FleetSimulationError;
     expect(message).toMatch(OPEN);

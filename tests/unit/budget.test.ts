@@ -284,6 +284,36 @@ test('what a budget does not let it keep a pool closes at once: idle ones first,
   expect(requests[3]!.lease.release()).toBe(false);
 });
 
+test('what is on its way is given up before anything that is lent', async () => {
+  const budget = new HandBudget(4);
+  const scene = play({ max: 4, budget, validateAfterIdleMs: 0 }, {
+    prepare: ({ script }) => {
+      script.create.does('manual');
+      script.validate.does('manual');
+    },
+  });
+  const acquire = (): ReturnType<typeof scene.acquire> => scene.acquire({ timeoutMs: 60_000 });
+  const requests = [acquire(), acquire()];
+  await scene.clock.flush();
+  for (const create of [...scene.factory.script.create.pending]) create.ok();
+  await scene.clock.flush();
+  requests[1]!.release();
+  await scene.adv(10);
+  for (let count = 0; count < 3; count++) acquire();
+  await scene.clock.flush();
+  const { create, validate } = scene.factory.script;
+  expect([scene.pool.stats().borrowed, create.pending.length, validate.pending.length]).toEqual([1, 2, 1]);
+  const underWay = [...create.pending, ...validate.pending];
+  budget.keeps = 1;
+  budget.moveTo(1);
+  await scene.clock.flush();
+  expect(underWay.map(({ context }) => context.signal.aborted)).toEqual([true, true, true]);
+  for (const each of create.pending) each.fail(new Error('given up'));
+  await scene.clock.flush();
+  expect(scene.pool.stats()).toMatchObject({ size: 1, borrowed: 1 });
+  expect(requests[0]!.lease.ended).toBe(false);
+});
+
 test('what comes when a budget lets it keep nothing serves nobody', async () => {
   const budget = new HandBudget(2);
   const scene = play({ max: 4, budget }, { prepare: manually });

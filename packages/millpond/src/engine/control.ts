@@ -1,7 +1,7 @@
 // What the user orders: pause and resume, resize, evict, quiesce, close. Each changes what the state says and lets dispatch draw the
 // consequences.
 
-import { dispatch } from './dispatch.ts';
+import { abandon, dispatch } from './dispatch.ts';
 import type { Engine } from './engine.ts';
 import type { Slot } from './slot.ts';
 
@@ -107,13 +107,6 @@ function spread<T>(engine: Engine<T>, slots: readonly Slot<T>[], spreadMs: numbe
 
 function leaveNow<T>(engine: Engine<T>, slot: Slot<T>, now: number): void {
   if (slot.state === 'idle') engine.destroy(slot, 'evicted', now);
-}
-
-/** The result of this create is not wanted any more. It still counts until it has ended. */
-function abandon<T>(engine: Engine<T>, slot: Slot<T>): void {
-  if (slot.state !== 'creating') return;
-  engine.slots.move(slot, engine.slots.abandoned, slot.since);
-  engine.ports.giveUp(slot, 'create', false);
 }
 
 /** Begins to close; nothing is lent or created from here on. `deadlineAt` bounds how long leases and creates are waited for. */

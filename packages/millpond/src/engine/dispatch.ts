@@ -203,12 +203,22 @@ function retireSurplus<T>(engine: Engine<T>, now: number): void {
   }
 }
 
-/** What the budget lets nobody keep goes before anybody is served, lent or not; of the leases those that have the least to lose. */
+/**
+ * What the budget lets nobody keep goes before anybody is served, what is on its way before what is lent; of the leases those that have
+ * the least to lose.
+ */
 function recall<T>(engine: Engine<T>, now: number): void {
   const kept = engine.ports.budget.kept();
   if (engine.staying <= kept) return;
   const { slots, ports } = engine;
   while (slots.idle.head !== undefined && engine.staying > kept) engine.destroy(slots.idle.head, 'recalled', now);
+  for (const slot of slots.creating.toArray()) if (engine.staying > kept) abandon(engine, slot);
+  for (const slot of [...slots.validating.toArray(), ...slots.resetting.toArray()]) {
+    if (engine.staying <= kept) return;
+    if (slot.state !== 'validating' && slot.state !== 'resetting') continue;
+    engine.interrupt(slot);
+    engine.destroy(slot, 'recalled', now);
+  }
   for (const hold of liveHolds(slots).sort((a, b) => b.since - a.since)) {
     if (engine.staying <= kept) return;
     if (!hold.ended) ports.revoke(hold, 'recalled', now);
@@ -235,6 +245,13 @@ function probe<T>(engine: Engine<T>, now: number): void {
   if (now < engine.probeAt! || engine.slots.pending > 0 || engine.counted >= engine.limit) return;
   engine.probeAt = now + engine.settings.breaker!.probeIntervalMs;
   startCreate(engine, now);
+}
+
+/** The result of this create is not wanted any more. It still counts until it has ended. */
+export function abandon<T>(engine: Engine<T>, slot: Slot<T>): void {
+  if (slot.state !== 'creating') return;
+  engine.slots.move(slot, engine.slots.abandoned, slot.since);
+  engine.ports.giveUp(slot, 'create', false);
 }
 
 function startCreate<T>(engine: Engine<T>, now: number): void {

@@ -8,7 +8,7 @@ const COUNTS = ['permit', 'reserved', 'unmet', 'members'] as const;
 /** The reply. Throws a TypeError for what is none. */
 export function sound(reply: Reply): Reply {
   if (isSound(reply)) return reply;
-  throw new TypeError(`the coordinator answered what is no reply: ${(JSON.stringify(reply) ?? typeof reply).slice(0, 200)}`);
+  throw new TypeError(`the coordinator answered what is no reply: ${JSON.stringify({ reply }).slice(0, 200)}`);
 }
 
 function isSound(reply: Reply | null | undefined): boolean {

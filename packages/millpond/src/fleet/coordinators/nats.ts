@@ -65,6 +65,8 @@ const [LEAST_TTL_MS, MOST_TTL_MS] = [1_000, 30_000];
 const ANSWER_MS = 1_000;
 /** A second may be longer or shorter here than at the server. */
 const RATE_ERROR = 0.01;
+/** The clock notices leaps of at least twice this. */
+const LEAP_MS = 500;
 const DEPOSED = { kind: 'deposed' } as const;
 
 type Question = { readonly heartbeat: Heartbeat } | 'view';
@@ -85,6 +87,10 @@ function questionFrom(bytes: Uint8Array): Question | undefined {
   }
 }
 
+function leaptMs(): number {
+  return suspendAwareClock.now() - performance.now();
+}
+
 /** What the one who was elected has. */
 interface Office {
   readonly fleet: Fleet;
@@ -92,6 +98,8 @@ interface Office {
   revision: number;
   /** Until when nobody else can have been elected. */
   endsAt: number;
+  /** By how much the wall clock had leapt ahead when it was elected. */
+  readonly leapt: number;
   readonly end: () => void;
 }
 
@@ -211,7 +219,7 @@ export class ElectedCoordinator implements NatsCoordinator {
       clearInterval(timer);
       subscription.unsubscribe();
     };
-    this.#office = { fleet: newFleet(), ttlMs: ttl, revision, endsAt: askedAt + ttl * (1 - RATE_ERROR), end };
+    this.#office = { fleet: newFleet(), ttlMs: ttl, revision, endsAt: askedAt + ttl * (1 - RATE_ERROR), leapt: leaptMs(), end };
     this.#elected = self;
   }
 
@@ -237,7 +245,8 @@ export class ElectedCoordinator implements NatsCoordinator {
   #answer(question: Question): Answer {
     const office = this.#office;
     if (office === undefined) return DEPOSED;
-    if (suspendAwareClock.now() >= office.endsAt) {
+    // Whether it slept or its clock was set: what it takes for silent now may not have been silent.
+    if (suspendAwareClock.now() >= office.endsAt || leaptMs() - office.leapt > LEAP_MS) {
       this.#leave();
       return DEPOSED;
     }
