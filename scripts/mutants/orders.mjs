@@ -201,9 +201,9 @@ export const ORDERS = [
   },
   {
     name: 'close leaves what is idle',
-    file: 'engine/control.ts',
-    find: 'for (const list of [slots.idle, slots.validating, slots.resetting]) {',
-    replace: 'for (const list of [slots.validating, slots.resetting]) {',
+    file: 'engine/dispatch.ts',
+    find: 'for (const list of [slots.idle, slots.creating, slots.validating, slots.resetting]) {',
+    replace: 'for (const list of [slots.creating, slots.validating, slots.resetting]) {',
   },
   {
     name: 'the result of a close forgets who held what',

@@ -1,7 +1,7 @@
 // What the user orders: pause and resume, resize, evict, quiesce, close. Each changes what the state says and lets dispatch draw the
 // consequences.
 
-import { abandon, dispatch } from './dispatch.ts';
+import { abandon, clear, dispatch } from './dispatch.ts';
 import type { Engine } from './engine.ts';
 import type { Slot } from './slot.ts';
 
@@ -117,15 +117,7 @@ export function close<T>(engine: Engine<T>, deadlineAt: number, now: number): vo
     engine.probeAt = undefined;
     engine.paused = false;
     engine.refuseAll({ kind: 'closed' }, now);
-    const { slots } = engine;
-    for (const slot of slots.creating.toArray()) abandon(engine, slot);
-    for (const list of [slots.idle, slots.validating, slots.resetting]) {
-      for (const slot of list.toArray()) {
-        if (slot.state === 'destroying' || slot.state === 'gone') continue;
-        engine.interrupt(slot);
-        engine.destroy(slot, 'poolClosed', now);
-      }
-    }
+    clear(engine, -1, 'poolClosed', now);
     engine.maintenanceAt = Infinity;
   }
   // A deadline of now is due now.

@@ -210,18 +210,23 @@ function retireSurplus<T>(engine: Engine<T>, now: number): void {
 function recall<T>(engine: Engine<T>, now: number): void {
   const kept = engine.ports.budget.kept();
   if (engine.staying <= kept) return;
-  const { slots, ports } = engine;
-  while (slots.idle.head !== undefined && engine.staying > kept) engine.destroy(slots.idle.head, 'recalled', now);
-  for (const slot of slots.creating.toArray()) if (engine.staying > kept) abandon(engine, slot);
-  for (const slot of [...slots.validating.toArray(), ...slots.resetting.toArray()]) {
-    if (engine.staying <= kept) return;
-    if (slot.state !== 'validating' && slot.state !== 'resetting') continue;
-    engine.interrupt(slot);
-    engine.destroy(slot, 'recalled', now);
+  clear(engine, kept, 'recalled', now);
+  for (const hold of liveHolds(engine.slots).sort((a, b) => b.since - a.since)) {
+    if (engine.staying > kept && !hold.ended) engine.ports.revoke(hold, 'recalled', now);
   }
-  for (const hold of liveHolds(slots).sort((a, b) => b.since - a.since)) {
-    if (engine.staying <= kept) return;
-    if (!hold.ended) ports.revoke(hold, 'recalled', now);
+}
+
+/** What nobody holds goes until no more than `kept` stay: first what is idle, then what is on its way. */
+export function clear<T>(engine: Engine<T>, kept: number, reason: DestroyReason, now: number): void {
+  const { slots } = engine;
+  for (const list of [slots.idle, slots.creating, slots.validating, slots.resetting]) {
+    for (const slot of list.toArray()) {
+      // Whoever was told of the one before may have called the pool.
+      if (engine.staying <= kept || slot.list !== list) continue;
+      engine.interrupt(slot);
+      if (list === slots.creating) abandon(engine, slot);
+      else engine.destroy(slot, reason, now);
+    }
   }
 }
 
