@@ -22,6 +22,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { head: 'of all', cell: ({ servedShare }) => percent(servedShare) },
   { head: 'refused', cell: ({ refused }) => count(refused) },
   { head: 'too late', cell: ({ late }) => count(late) },
+  { head: 'failed', cell: ({ lost }) => count(lost.length) },
   { head: 'wait p50', cell: ({ p50Ms }) => duration(Math.max(0, p50Ms - BUSY_MS)) },
   { head: 'p99', cell: ({ p99Ms }) => duration(Math.max(0, p99Ms - BUSY_MS)) },
   { head: 'most sessions', cell: ({ mostSockets }) => count(mostSockets) },
@@ -65,8 +66,8 @@ function waysOf(redisPort: number | undefined, asking: Database, round: number):
 }
 
 function wrongIn(rows: readonly Row[]): string[] {
-  const lost = rows.flatMap(({ name, lost: words }) => [...new Set(words)].map((each) => `${name}: a request failed with: ${each}`));
   const fleet = rows.at(-1)!;
+  const lost = [...new Set(fleet.lost)].map((each) => `one budget: a request failed with: ${each}`);
   if (fleet.mostSockets <= LIMIT && fleet.refusedSockets === 0) return lost;
   return [...lost, `one budget: ${fleet.mostSockets} sessions at once, ${fleet.refusedSockets} refused`];
 }
