@@ -75,8 +75,8 @@ export const FLEETS = [
     name: 'a connect outlasts the grant that it was begun under',
     file: 'engine/dispatch.ts',
     killer: 'unit/budget',
-    find: 'for (const slot of slots.creating.toArray()) if (engine.staying > kept) abandon(engine, slot);',
-    replace: '',
+    find: '      if (list === slots.creating) abandon(engine, slot);\n      else engine.destroy',
+    replace: '      if (list !== slots.creating) engine.destroy',
   },
   {
     name: 'a refused member keeps its floor',
