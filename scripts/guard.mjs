@@ -4,9 +4,9 @@
 // Options: `--update` writes the ratios of this run as the new baseline; `--prove` also measures the pool with a promise more and with an
 // object more per acquire, and fails unless the guard notices both.
 //
-// A measurement is a process of its own (guard/measure.mjs). Which functions the compiler inlines into which is decided anew in each: a time
-// that is handed to a function which was not inlined is an object of 16 bytes, and in every second process or so two of them are. So one
-// that looks slow is repeated, and of each figure the best counts: a pool that has become slower, or hungrier, is so every time.
+// A measurement is a process of its own (guard/measure.mjs). Which functions the compiler inlines into which is decided anew in each: a
+// time that is handed to a function which was not inlined is an object of 16 bytes, and in every second process or so two of them are. So
+// one that looks slow is repeated, and of each figure the best counts: a pool that has become slower, or hungrier, is so every time.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

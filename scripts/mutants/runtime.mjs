@@ -161,8 +161,8 @@ export const RUNTIME = [
   {
     name: 'hooks run in the context of whoever happened to cause them',
     file: 'runtime/driver.ts',
-    find: 'return this.#scope.runInAsyncScope(fn);',
-    replace: 'return fn();',
+    find: 'this.#scope.runInAsyncScope(runHook<R>, undefined, hook, done, failed);',
+    replace: 'runHook(hook, done, failed);',
   },
   {
     name: 'a served waiter leaves its listener on the signal',
@@ -265,7 +265,7 @@ export const RUNTIME = [
   {
     name: 'whoever waits for a pool to be ready is left waiting when it closes',
     file: 'pool.ts',
-    find: '    for (const waiter of [...this.#ready]) waiter.reject(this.#closedError());\n    return closing;',
+    find: '    this.#settleReady();\n    return closing;',
     replace: '    return closing;',
   },
   {

@@ -1,7 +1,8 @@
 // Who may know whom inside packages/millpond/src. The same rules stand, as expressions over specifiers, in .oxlintrc.json; here imports are
 // resolved to files first, so that no spelling gets around them.
 
-export type Layer = 'face' | 'engine' | 'runtime' | 'telemetry' | 'testing' | 'fleet' | `adapters/${string}` | 'adapters';
+export type Layer =
+  | 'face' | 'engine' | 'runtime' | 'telemetry' | 'testing' | 'fleet' | 'sight' | 'console' | `adapters/${string}` | 'adapters';
 
 /** Files of the face that stand on top of the runtime. The others are its words (types, options, errors), which everybody may know. */
 const ON_TOP = new Set(['index.ts', 'pool.ts', 'keyed.ts']);
@@ -17,7 +18,7 @@ export function layerOf(path: string): Layer {
   const [folder, second, third] = path.split('/');
   if (second === undefined) return 'face';
   switch (folder) {
-    case 'engine': case 'runtime': case 'telemetry': case 'testing': case 'fleet': return folder;
+    case 'engine': case 'runtime': case 'telemetry': case 'testing': case 'fleet': case 'sight': case 'console': return folder;
     // A file that stands directly in adapters/, or in adapters/common/, belongs to no single adapter.
     case 'adapters': return third === undefined || second === 'common' ? 'adapters' : `adapters/${second}`;
     default: throw new Error(`src/${String(folder)} is no layer: say in tests/house/layers.ts what it may know`);
@@ -37,6 +38,8 @@ export function mayImport(from: string, to: string): boolean {
     case 'telemetry': return words;
     case 'testing': return known === 'face' || known === 'engine' || known === 'fleet';
     case 'fleet': return known === 'face';
+    case 'sight': return known === 'face' || known === 'engine' || known === 'telemetry';
+    case 'console': return known === 'face' || known === 'sight';
     default: return known === 'face' || known === 'adapters';
   }
 }

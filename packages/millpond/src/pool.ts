@@ -14,13 +14,15 @@ import type { ResourceInfo } from './factory.ts';
 import type { Holder, Lease } from './lease.ts';
 import { Checker, resolveOptions, resolveSize, type AcquireOptions, type PoolOptions } from './options.ts';
 import { systemClock } from './runtime/clock.ts';
-import { currentFrame, enclosing, withHolding } from './runtime/context.ts';
+import { currentFrame, enclosing, firstFrame, place, withHolding } from './runtime/context.ts';
 import { Driver } from './runtime/driver.ts';
-import { isThenable } from './runtime/hooks.ts';
 import type { LeaseMeta, LiveLease } from './runtime/lease.ts';
 import { reason } from './runtime/refusals.ts';
 import { Ticket } from './runtime/ticket.ts';
 import type { PoolStats } from './stats.ts';
+import { enroll } from './telemetry/living.ts';
+import { acquiring } from './telemetry/tracing.ts';
+import { isThenable } from './thenable.ts';
 
 export interface CloseOptions {
   /** How long leases that are out are waited for. Default 10 000 ms; Infinity waits for as long as it takes. */
@@ -54,6 +56,7 @@ interface ReadyWaiter {
 const DEFAULT_CLOSE_DEADLINE_MS = 10_000;
 const DEFAULT_QUIESCE_DEADLINE_MS = 1_000;
 const NO_META: LeaseMeta | undefined = undefined;
+const traced = acquiring.start;
 
 let unnamed = 0;
 
@@ -64,10 +67,10 @@ export class Pool<T> implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #timeoutMs: number;
-  readonly #stackShare: number;
+  #stackShare = 0;
   readonly #nested: 'allow' | 'warn' | 'error';
   /** Lane, when there is only one and nothing has to be looked up or kept per acquire. */
-  readonly #plainLane: Lane | undefined;
+  #plainLane: Lane | undefined = undefined;
   readonly #ready = new Set<ReadyWaiter>();
   readonly #warned = new Set<string>();
   /** Each looks whether its quiesce has come to its end. */
@@ -80,13 +83,11 @@ export class Pool<T> implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#timeoutMs = Math.ceil(resolved.acquireTimeoutMs);
-    this.#stackShare = resolved.stackShare;
     this.#nested = resolved.nested;
     const driver = new Driver<T>({ name: this.name, factory: options.factory, resolved, clock: this.#clock, random: this.#random });
     this.#driver = driver;
     const { engine } = driver;
-    const plain = !engine.lanes.many && this.#nested === 'allow' && this.#stackShare === 0;
-    this.#plainLane = plain ? engine.lanes.all[0] : undefined;
+    this.captureStacks(resolved.stackShare);
     driver.onLess = () => {
       for (const look of this.#quiescing) look();
     };
@@ -104,6 +105,7 @@ export class Pool<T> implements AsyncDisposable {
       }));
     }
     engine.tick(this.#clock.now());
+    enroll(this);
   }
 
   /** @internal The rules behind a pool: the simulator looks at them after every step. */
@@ -137,7 +139,7 @@ export class Pool<T> implements AsyncDisposable {
    */
   acquire(options?: AcquireOptions): Promise<Lease<T>> {
     const lane = this.#plainLane;
-    if (options !== undefined || lane === undefined) return this.#acquireWith(options ?? {}, this.acquire);
+    if (options !== undefined || lane === undefined || traced.hasSubscribers) return this.#acquireWith(options ?? {}, this.acquire);
     const lease = this.#driver.lend(lane, NO_META);
     return lease === undefined ? this.#driver.wait(lane, this.#timeoutMs, undefined, NO_META) : Promise.resolve(lease);
   }
@@ -155,7 +157,7 @@ export class Pool<T> implements AsyncDisposable {
    */
   use<R>(fn: (resource: T, lease: Lease<T>) => R, options?: AcquireOptions): Promise<Awaited<R>> {
     const lane = this.#plainLane;
-    if (options === undefined && lane !== undefined) {
+    if (options === undefined && lane !== undefined && !traced.hasSubscribers) {
       const lease = this.#driver.lend(lane, NO_META);
       if (lease !== undefined) return run(lease, fn);
       return this.#driver.wait(lane, this.#timeoutMs, undefined, NO_META).then((late) => run(late, fn));
@@ -188,7 +190,7 @@ export class Pool<T> implements AsyncDisposable {
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#ready.add(waiter);
       if (this.#driver.engine.quiet) wake(this.#driver.engine, startedAt);
-      this.#settleReady(undefined, false);
+      this.#settleReady();
     });
   }
 
@@ -217,7 +219,16 @@ export class Pool<T> implements AsyncDisposable {
     const { engine } = this.#driver;
     const { min, max } = resolveSize(size, engine.settings, this.name);
     resize(engine, min, max, this.#clock.now());
-    this.#settleReady(undefined, false);
+    this.#settleReady();
+  }
+
+  /** Sets the part of the acquires whose stack is kept, from 0 to 1, as the option of this name does. Returns what it was. */
+  captureStacks(share: number): number {
+    const { lanes } = this.#driver.engine;
+    const before = this.#stackShare;
+    this.#stackShare = new Checker(this.name).number('captureStacks', share, 0, { most: 1 });
+    this.#plainLane = lanes.many || this.#nested !== 'allow' || share > 0 ? undefined : lanes.all[0];
+    return before;
   }
 
   /**
@@ -299,7 +310,7 @@ export class Pool<T> implements AsyncDisposable {
       signal.addEventListener('abort', onAbort, { once: true });
       void closing.then(() => signal.removeEventListener('abort', onAbort));
     }
-    for (const waiter of [...this.#ready]) waiter.reject(this.#closedError());
+    this.#settleReady();
     return closing;
   }
 
@@ -310,6 +321,11 @@ export class Pool<T> implements AsyncDisposable {
   // ---------------------------------------------------------------------- details
 
   #acquireWith(options: AcquireOptions, entry: (...args: never[]) => unknown): Promise<LiveLease<T>> {
+    if (!traced.hasSubscribers) return this.#take(options, entry);
+    return acquiring.tracePromise(() => this.#take(options, entry), { pool: this.name, ...options });
+  }
+
+  #take(options: AcquireOptions, entry: (...args: never[]) => unknown): Promise<LiveLease<T>> {
     const driver = this.#driver;
     try {
       const { signal, label } = options;
@@ -390,7 +406,7 @@ export class Pool<T> implements AsyncDisposable {
     return withHolding({ owner: this.#driver, lease, label: meta?.label, stack: meta?.trace?.stack }, () => run(lease, fn));
   }
 
-  #settleReady(error: unknown, permanent: boolean): void {
+  #settleReady(error?: unknown, permanent = false): void {
     if (this.#ready.size === 0) return;
     const { engine } = this.#driver;
     if (engine.closing) {
@@ -479,13 +495,4 @@ function nameOf(options: { readonly name?: string }): string {
   if (name === undefined) return `pool-${++unnamed}`;
   if (typeof name !== 'string' || name === '') throw new Checker('pool').bad('name', name, 'a string that is not empty');
   return name;
-}
-
-/** The line that called; what is below it differs with how the same code was reached. */
-function firstFrame(stack: string | undefined): string {
-  return stack?.split('\n')[1] ?? '';
-}
-
-function place(stack: string | undefined): string {
-  return stack === undefined ? ' at a place that is not known (captureStacks)' : ` here:\n${stack.split('\n').slice(1).join('\n')}`;
 }

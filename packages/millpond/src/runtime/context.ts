@@ -41,3 +41,12 @@ export function enclosing(owner: object): Holding | undefined {
   while (holding !== undefined && (holding.owner !== owner || holding.lease.ended)) holding = holding.outer;
   return holding;
 }
+
+/** The line that called; what is below it differs with how the same code was reached. */
+export function firstFrame(stack: string | undefined): string {
+  return stack?.split('\n')[1] ?? '';
+}
+
+export function place(stack: string | undefined): string {
+  return stack === undefined ? ' at a place that is not known (captureStacks)' : ` here:\n${stack.split('\n').slice(1).join('\n')}`;
+}

@@ -19,10 +19,12 @@ import type { Factory, ResourceInfo } from '../factory.ts';
 import type { Holder } from '../lease.ts';
 import type { Resolved } from '../options.ts';
 import { statsOf, type PoolStats } from '../stats.ts';
+import { creating, traced, validating } from '../telemetry/tracing.ts';
+import { isThenable } from '../thenable.ts';
 import { Aborts } from './aborts.ts';
 import { coarseNow, createAlarm, systemClock, wall, type Alarm } from './clock.ts';
 import { Emitter } from './emitter.ts';
-import { HookContext, InfoContext, isThenable, runHook, subscribe } from './hooks.ts';
+import { HookContext, InfoContext, runHook, subscribe } from './hooks.ts';
 import { holderOf, labelled, LiveLease, type LeaseMeta } from './lease.ts';
 import { isStill, momentOf, type Moment } from './moment.ts';
 import { refusalError, type Circumstances } from './refusals.ts';
@@ -205,7 +207,8 @@ export class Driver<T> implements Ports<T> {
     const failed = (error: unknown): void => {
       this.engine.createFailed(slot, error, this.#isPermanent(error), false, this.clock.now());
     };
-    this.#inScope(() => runHook(() => this.#factory.create(context), done, failed));
+    const create = traced(creating, this.name, this.#factory.create);
+    this.#run(() => create.call(this.#factory, context), done, failed);
   }
 
   validate(slot: Slot<T>): void {
@@ -214,7 +217,8 @@ export class Driver<T> implements Ports<T> {
     this.#startClock(slot, context);
     let answer: Promise<boolean> | boolean;
     try {
-      answer = this.#scope.runInAsyncScope(this.#factory.validate!, this.#factory, slot.resource, context);
+      const validate = traced(validating, this.name, this.#factory.validate!);
+      answer = this.#scope.runInAsyncScope(validate, this.#factory, slot.resource, context);
     } catch (error) {
       this.engine.validated(slot, false, error, this.clock.now());
       return;
@@ -253,11 +257,11 @@ export class Driver<T> implements Ports<T> {
     this.#unsubscribe(slot);
     const context = Object.assign(new HookContext(), { reason });
     this.#startClock(slot, context);
-    this.#inScope(() => runHook(
+    this.#run(
       () => this.#factory.destroy(slot.resource as T, context),
       () => this.engine.destroyed(slot, undefined, this.clock.now()),
       (error) => this.engine.destroyed(slot, error, this.clock.now()),
-    ));
+    );
   }
 
   giveUp(slot: Slot<T>, hook: HookName, overlong: boolean): unknown {
@@ -416,7 +420,8 @@ export class Driver<T> implements Ports<T> {
   #tellEnd(lease: LiveLease<T>, now: number): void {
     const useMs = now - lease.since;
     if (lease.leaked && this.events.wants('unleak')) this.events.emit('unleak', { ...labelled(lease.meta), heldMs: useMs });
-    if (this.events.wantsRelease) this.events.emit('release', { resource: lease.slot.resource as T, info: this.infoOf(lease.slot), useMs });
+    const { slot } = lease;
+    if (this.events.wantsRelease) this.events.emit('release', { resource: slot.resource as T, info: this.infoOf(slot, now), useMs });
   }
 
   private forget(ticket: Ticket): void {
@@ -470,7 +475,7 @@ export class Driver<T> implements Ports<T> {
     }
   }
 
-  #inScope<R>(fn: () => R): R {
-    return this.#scope.runInAsyncScope(fn);
+  #run<R>(hook: () => Promise<R> | R, done: (result: R) => void, failed: (error: unknown) => void): void {
+    this.#scope.runInAsyncScope(runHook<R>, undefined, hook, done, failed);
   }
 }

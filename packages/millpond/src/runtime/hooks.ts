@@ -1,6 +1,7 @@
 // Runs a factory's hooks so that a hook that throws counts as one that rejects, and a hook that answers at once is taken at once.
 
 import type { Factory, ResourceInfo } from '../factory.ts';
+import { isThenable } from '../thenable.ts';
 
 /** Context of a hook. The signal is made when it is first asked for: most hooks of most calls never look at it. */
 export class HookContext {
@@ -52,10 +53,6 @@ export function runHook<R>(hook: () => Promise<R> | R, done: (result: R) => void
   // Through Promise.resolve, which costs a promise nothing: a thenable that is none may call back twice, or throw.
   if (isThenable(result)) Promise.resolve(result).then(done, failed);
   else done(result);
-}
-
-export function isThenable<R>(value: Promise<R> | R): value is Promise<R> {
-  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
 }
 
 /** Listens to what a resource tells by itself. `kept` gets how to stop that, also when the second of the two hooks throws. */
