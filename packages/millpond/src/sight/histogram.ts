@@ -41,7 +41,7 @@ export class Histogram {
     if (time > this.#maxMs) this.#maxMs = time;
   }
 
-  /** The time in ms that `percent` (0 to 100) of all did not exceed: at most 3.2 % too high, at most the longest; 0 if empty. */
+  /** The time in ms that `percent` (0 to 100) of all did not exceed, at most 3.2 % too high; 0 if there is none. */
   percentile(percent: number): number {
     const wanted = Math.max(1, Math.ceil((this.#count * percent) / 100));
     let seen = 0;
