@@ -53,8 +53,8 @@ export class Histogram {
   }
 
   /**
-  /** The time in ms that `percent` (0 to 100) of all did not exceed, at most 3.2 % too high; 0 if there is none. */
-   * a bound counts as longer, unless nothing was longer than that.
+   * How many took no longer than each of the bounds, in ms and ascending: for exports with buckets of their own. Whatever shares a step
+   * with a bound counts as longer, unless nothing was longer than that.
    */
   countsAtMost(boundsMs: readonly number[]): number[] {
     const counts = this.#counts;
