@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Tests run from `src` through the `source` export condition: no build step.
-const conditions = ['source', 'module', 'node', 'development|production'];
+// Beyond `source` they are Node's own: what a bundler would take of a package is not what runs here.
+const conditions = ['source', 'node', 'development|production'];
 
 /** Tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
 const SERVERS = [
