@@ -53,8 +53,11 @@ it('exports the nine metrics of the semantic conventions, as these name and meas
   expect(of('count', { 'db.client.connection.state': 'used' })).toBe(1);
   expect([of('idle.max'), of('idle.min'), of('max'), of('pending_requests'), of('timeouts')]).toEqual([2, 1, 2, 0, 1]);
   const units = [...all.values()].filter(({ descriptor }) => descriptor.name.startsWith('db.'))
-    .map(({ descriptor, dataPointType, ...rest }) =>
-      [descriptor.name.slice('db.client.connection.'.length), descriptor.unit, dataPointType, (rest as { isMonotonic?: boolean }).isMonotonic]);
+    .map((metric) => {
+      const { descriptor, dataPointType } = metric;
+      const isMonotonic = 'isMonotonic' in metric ? metric.isMonotonic : undefined;
+      return [descriptor.name.slice('db.client.connection.'.length), descriptor.unit, dataPointType, isMonotonic];
+    });
   // 0: a histogram, 3: a sum.
   expect(units.sort(([a], [b]) => String(a) < String(b) ? -1 : 1)).toEqual([
     ['count', '{connection}', 3, false], ['create_time', 's', 0, undefined], ['idle.max', '{connection}', 3, false],

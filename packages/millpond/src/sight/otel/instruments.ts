@@ -61,8 +61,9 @@ function instrument(meter: OtelMeter, name: string, { kind, unit, help, attribut
 }
 
 /**
- * OpenTelemetry has no histogram that is read: the three times are recorded as they come, one call of the SDK per acquire, per end of a lease
- * and per create, with attributes that are made once per pool. That is a constant cost, and the largest one here (docs/guide/metrics.md).
+ * OpenTelemetry has no histogram that is read: the three times are recorded as they come, one call of the SDK per acquire, per end of a
+ * lease and per create, with attributes that are made once per pool. That is a constant cost, and the largest one here
+ * (docs/guide/metrics.md).
  */
 export function histograms(meter: OtelMeter): (pool: Pool<unknown>) => () => void {
   const make = (name: string, description: string): ReturnType<OtelMeter['createHistogram']> =>

@@ -16,9 +16,9 @@ export type { PoolFilter } from '../watch.ts';
 let watchingAll: Watch | undefined;
 
 /**
- * The pools of this process in the text exposition format 0.0.4, to be sent as `text/plain; version=0.0.4`. Histograms, refusals by error and
- * leaks count from the first call on, so call it once when the program starts, or use {@link metricsHandler}; all other counters count from
- * the making of their pool. Throws {@link InvalidOptionError} for options that are wrong.
+ * The pools of this process in the text exposition format 0.0.4, to be sent as `text/plain; version=0.0.4`. Histograms, refusals by error
+ * and leaks count from the first call on, so call it once when the program starts, or use {@link metricsHandler}; all other counters count
+ * from the making of their pool. Throws {@link InvalidOptionError} for options that are wrong.
  */
 export function prometheusText(options: PrometheusOptions = {}): string {
   const bucketsMs = checkedBuckets(options);
@@ -29,8 +29,8 @@ export function prometheusText(options: PrometheusOptions = {}): string {
 }
 
 /**
- * A handler for `node:http`, Express and their likes: `createServer(metricsHandler())`, `app.get('/metrics', metricsHandler())`. Answers GET
- * and HEAD. It tells names and numbers of pools to whoever asks: let only those in who should know them.
+ * A handler for `node:http`, Express and their likes: `createServer(metricsHandler())`, `app.get('/metrics', metricsHandler())`. Answers
+ * GET and HEAD. It tells names and numbers of pools to whoever asks: let only those in who should know them.
  */
 export function metricsHandler(options: PrometheusOptions = {}): (request: IncomingMessage, response: ServerResponse) => void {
   const bucketsMs = checkedBuckets(options);
