@@ -9,7 +9,7 @@ import { describeFleet, fleetBudget, redisCoordinator, type Coordinator, type Fl
 import { handleOf } from 'millpond/handle';
 import { createDispatcher, createH2Pool, HttpAgent, HttpsAgent, type H2Answer } from 'millpond/http';
 import { createMysqlPool, type MysqlResult } from 'millpond/mysql';
-import { instrumentPools, type OtelMeter } from 'millpond/otel';
+import { instrumentPools, poolMetrics, type OtelMeter, type OtelProducer } from 'millpond/otel';
 import { createPgPool, type PgClient, type PgPool } from 'millpond/pg';
 import { metricsHandler, prometheusText, registerWith } from 'millpond/prometheus';
 import { createRedisPool, type RedisClient } from 'millpond/redis';
@@ -144,6 +144,7 @@ export function sight(): void {
   void listener;
   same<() => void>()(registerWith({ registerMetric: () => {}, removeSingleMetric: () => {} }));
   same<() => void>()(instrumentPools({ meter }));
+  same<OtelProducer>()(poolMetrics());
   // @ts-expect-error A number of milliseconds.
   instrumentPools({ meter, acquireSlowerThanMs: '1s' });
 }

@@ -70,11 +70,11 @@ export function registerWith(registry: PromRegistry, options: PrometheusOptions 
         // Not fixed: a registry that writes OpenMetrics changes it.
         name, help, type, aggregator: 'sum',
         get: () => {
-          const values = named(watch.pools()).flatMap((pool) => read(pool));
-          return {
-            name: metric.name, help, type, aggregator: 'sum',
-            values: values.map(({ name: line, labels, value }) => line === name ? { labels, value } : { labels, value, metricName: line }),
-          };
+          const values = named(watch.pools()).flatMap((pool) => read(pool).map(({ name: line, label, text, value }) => {
+            const labels = label === undefined ? { pool: pool.name } : { pool: pool.name, [label]: text };
+            return line === name ? { labels, value } : { labels, value, metricName: line };
+          }));
+          return { name: metric.name, help, type, aggregator: 'sum', values };
         },
         // Pools go on counting when a test empties its registry.
         reset: () => undefined,
