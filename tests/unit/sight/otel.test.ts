@@ -17,8 +17,13 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+interface Collected {
+  readonly provider: MeterProvider;
+  collect(): Promise<Map<string, MetricData>>;
+}
+
 /** A provider whose reader collects when it is asked. */
-function metrics(metricProducers: MetricProducer[] = []): { readonly provider: MeterProvider; collect(): Promise<Map<string, MetricData>> } {
+function metrics(metricProducers: MetricProducer[] = []): Collected {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000, metricProducers });
   const provider = new MeterProvider({ readers: [reader] });
@@ -33,7 +38,7 @@ function metrics(metricProducers: MetricProducer[] = []): { readonly provider: M
   };
 }
 
-function instrumented(): ReturnType<typeof metrics> {
+function instrumented(): Collected {
   const all = metrics();
   ends.push(instrumentPools({ meterProvider: all.provider }));
   return all;

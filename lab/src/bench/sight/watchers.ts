@@ -32,7 +32,8 @@ const DAY_MS = 24 * HOUR_MS;
 export const WATCHERS: readonly Watcher[] = [
   { id: NOBODY, name: 'nobody', configuration: 'no listener', from: ['millpond'], ours: true, watch: () => undefined },
   {
-    id: 'prometheus', name: 'millpond/prometheus', configuration: 'prometheusText, three histograms per pool', from: ['millpond'], ours: true,
+    id: 'prometheus', name: 'millpond/prometheus', configuration: 'prometheusText, three histograms per pool', from: ['millpond'],
+    ours: true,
     watch: () => {
       prometheusText();
       return () => prometheusText();
@@ -48,7 +49,8 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
   {
-    id: 'otel', name: 'millpond/otel', configuration: 'instrumentPools, metrics', from: ['millpond', '@opentelemetry/sdk-metrics'], ours: true,
+    id: 'otel', name: 'millpond/otel', configuration: 'instrumentPools, metrics', from: ['millpond', '@opentelemetry/sdk-metrics'],
+    ours: true,
     watch: () => {
       const reader = otelReader();
       instrumentPools({ meterProvider: reader.provider });
@@ -56,8 +58,8 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
   {
-    id: 'otel-producer', name: 'millpond/otel, read', configuration: 'poolMetrics of a reader', from: ['millpond', '@opentelemetry/sdk-metrics'],
-    ours: true,
+    id: 'otel-producer', name: 'millpond/otel, read', configuration: 'poolMetrics of a reader',
+    from: ['millpond', '@opentelemetry/sdk-metrics'], ours: true,
     watch: () => otelReader([poolMetrics()]).collect,
   },
   {

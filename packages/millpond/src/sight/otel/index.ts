@@ -10,8 +10,8 @@ import { exportSpans } from './spans.ts';
 import type { OtelMeter, OtelMeterProvider, OtelProducer, OtelTracer } from './types.ts';
 
 export type {
-  OtelAttributes, OtelCollection, OtelHistogram, OtelMeasured, OtelMeter, OtelMeterProvider, OtelMetricOptions, OtelObservable, OtelObserver,
-  OtelProducer, OtelResource, OtelSpan, OtelSum, OtelTime, OtelTracer,
+  OtelAttributes, OtelCollection, OtelHistogram, OtelMeasured, OtelMeter, OtelMeterProvider, OtelMetricOptions, OtelObservable,
+  OtelObserver, OtelProducer, OtelResource, OtelSpan, OtelSum, OtelTime, OtelTracer,
 } from './types.ts';
 export type { PoolFilter } from '../watch.ts';
 
