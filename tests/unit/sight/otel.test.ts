@@ -3,10 +3,11 @@ import { context, trace, type Attributes } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader, type Histogram, type MetricData,
+  type MetricProducer,
 } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, expect, it } from 'vitest';
-import { instrumentPools } from 'millpond/otel';
+import { instrumentPools, poolMetrics } from 'millpond/otel';
 import { busy, open, shut } from './stage.ts';
 
 const POOL = 'db.client.connection.pool.name';
@@ -16,10 +17,15 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+interface Collected {
+  readonly provider: MeterProvider;
+  collect(): Promise<Map<string, MetricData>>;
+}
+
 /** A provider whose reader collects when it is asked. */
-function metrics(): { readonly provider: MeterProvider; collect(): Promise<Map<string, MetricData>> } {
+function metrics(metricProducers: MetricProducer[] = []): Collected {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000, metricProducers });
   const provider = new MeterProvider({ readers: [reader] });
   ends.push(() => provider.shutdown());
   return {
@@ -32,7 +38,7 @@ function metrics(): { readonly provider: MeterProvider; collect(): Promise<Map<s
   };
 }
 
-function instrumented(): ReturnType<typeof metrics> {
+function instrumented(): Collected {
   const all = metrics();
   ends.push(instrumentPools({ meterProvider: all.provider }));
   return all;
@@ -53,8 +59,11 @@ it('exports the nine metrics of the semantic conventions, as these name and meas
   expect(of('count', { 'db.client.connection.state': 'used' })).toBe(1);
   expect([of('idle.max'), of('idle.min'), of('max'), of('pending_requests'), of('timeouts')]).toEqual([2, 1, 2, 0, 1]);
   const units = [...all.values()].filter(({ descriptor }) => descriptor.name.startsWith('db.'))
-    .map(({ descriptor, dataPointType, ...rest }) =>
-      [descriptor.name.slice('db.client.connection.'.length), descriptor.unit, dataPointType, (rest as { isMonotonic?: boolean }).isMonotonic]);
+    .map((metric) => {
+      const { descriptor, dataPointType } = metric;
+      const isMonotonic = 'isMonotonic' in metric ? metric.isMonotonic : undefined;
+      return [descriptor.name.slice('db.client.connection.'.length), descriptor.unit, dataPointType, isMonotonic];
+    });
   // 0: a histogram, 3: a sum.
   expect(units.sort(([a], [b]) => String(a) < String(b) ? -1 : 1)).toEqual([
     ['count', '{connection}', 3, false], ['create_time', 's', 0, undefined], ['idle.max', '{connection}', 3, false],
@@ -122,8 +131,40 @@ it('measures the pools it is told to, takes a meter as well, and stops', async (
   stop();
 });
 
+it('hands the same metrics to a reader without a call of the SDK per acquire, and forgets pools that have closed', async () => {
+  const both = metrics([poolMetrics({ pools: ({ name }) => name !== 'unseen' })]);
+  const recorded = instrumented();
+  const actor = await busy('orders', { min: 1, fill: false, leakThresholdMs: 100 });
+  await busy('unseen');
+  const [produced, instrumentedOnes] = [await both.collect(), await recorded.collect()];
+  expect([...produced.keys()].sort()).toEqual([...instrumentedOnes.keys()].sort());
+  for (const [name, metric] of instrumentedOnes) {
+    const own = produced.get(name)!;
+    const kept = ({ descriptor: { description, unit }, dataPointType, aggregationTemporality, dataPoints }: MetricData): unknown => ({
+      description, unit, dataPointType, aggregationTemporality, dataPoints: dataPoints
+        .filter(({ attributes }) => attributes[POOL] === 'orders')
+        .map(({ attributes, value }) => ({ attributes, value: typeof value === 'number' ? value : withoutExtremes(value as Histogram) })),
+    });
+    expect(kept(own), name).toEqual(kept(metric));
+    expect('isMonotonic' in own && own.isMonotonic, name).toBe('isMonotonic' in metric && metric.isMonotonic);
+    for (const { startTime, endTime } of own.dataPoints) {
+      expect(Math.abs(endTime[0] - Date.now() / 1000)).toBeLessThan(600);
+      expect(endTime[0] - startTime[0] + (endTime[1] - startTime[1]) / 1e9).toBeGreaterThanOrEqual(0);
+    }
+  }
+  expect(JSON.stringify([...produced.values()])).not.toContain('unseen');
+  await shut(actor);
+  expect((await both.collect()).size).toBe(0);
+});
+
+/** min and max are optional there, and of all time here. */
+function withoutExtremes({ min: _min, max: _max, sum, ...rest }: Histogram): unknown {
+  return { ...rest, sum: Math.round((sum ?? NaN) * 1e6) };
+}
+
 it('refuses options that are wrong', () => {
   expect(() => instrumentPools({})).toThrow(/meter is undefined, but must be given, or meterProvider or tracer/);
+  expect(() => poolMetrics({ meter: 1 } as object)).toThrow(/unknown option meter/);
   expect(() => instrumentPools({ metre: 1 } as object)).toThrow(/did you mean meter\?/);
 });
 

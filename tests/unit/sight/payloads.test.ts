@@ -37,7 +37,8 @@ function isOf(value: unknown, type: string): boolean {
     case 'number': return typeof value === 'number' && value >= 0;
     case 'number or undefined': return value === undefined || typeof value === 'number';
     case 'string': case 'DestroyReason': case 'PoolState': return typeof value === 'string' && value !== '';
-    case 'ResourceInfo': return ['ageMs', 'generation', 'id', 'idleMs', 'uses'].every((key) => typeof Reflect.get(value as object, key) === 'number');
+    case 'ResourceInfo':
+      return ['ageMs', 'generation', 'id', 'idleMs', 'uses'].every((key) => typeof Reflect.get(value as object, key) === 'number');
     case 'Lease<T>': case 'T': return typeof value === 'object' && value !== null;
     case 'unknown': return value !== undefined;
     default: throw new Error(`the test does not know the type ${type}`);
@@ -57,8 +58,8 @@ async function everything(): Promise<Map<string, Record<string, unknown>[]>> {
   factory.script.create.behaviour = { rejects: new Error('refused') };
   const acquired = [pool.acquire({ label: 'GET /orders' }), pool.acquire()];
   await clock.advance(0);
-  factory.script.create.behaviour = {};
-  await clock.advance(20);
+  factory.script.create.behaviour = 'ok';
+  await clock.advance(200);
   const [labelled, plain] = await Promise.all(acquired);
   const failing = pool.acquire({ timeoutMs: 10 }).catch(() => undefined);
   await clock.advance(60);

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { localBudget } from 'millpond';
+import { localBudget, PoolClosedError } from 'millpond';
 import { metricsHandler, prometheusText, registerWith } from 'millpond/prometheus';
 import { keyOf, parseExposition } from '../../support/exposition.ts';
 import { busy, open, shut } from './stage.ts';
@@ -39,6 +39,17 @@ it('tells what a pool does, in a form that a strict reader takes', async () => {
   expect(told('millpond_create_seconds_count')).toBe(2);
   expect(told('millpond_use_seconds_count')).toBe(1);
   expect(told('millpond_use_seconds_sum')).toBeCloseTo(0.2);
+});
+
+it('counts as refusals what the pool refused, no timeouts and no reasons of aborts', async () => {
+  prometheusText();
+  const { pool } = await busy('orders');
+  const other = new PoolClosedError('closed', { code: 'ERR_POOL_CLOSED', pool: 'elsewhere', stats: pool.stats(), waitedMs: 0 });
+  await expect(pool.acquire({ signal: AbortSignal.abort(other) })).rejects.toBe(other);
+  await expect(pool.acquire({ signal: AbortSignal.abort('not an error') })).rejects.toBe('not an error');
+  const refusals = parseExposition(prometheusText()).get('millpond_rejections_total')!;
+  expect([...refusals.samples]).toEqual([[keyOf('millpond_rejections_total', { pool: 'orders', code: 'ERR_POOL_QUEUE_FULL' }), 1]]);
+  expect(sample(prometheusText(), 'millpond_acquires_total', { pool: 'orders', outcome: 'aborted' })).toBe(2);
 });
 
 it('measures a pool from its first create on, though it came after the first text', async () => {

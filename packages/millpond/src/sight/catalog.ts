@@ -1,5 +1,5 @@
-// Everything that exporters tell of a pool, once: name, meaning, and where the number comes from. An exporter only writes it down in the form
-// of its receiver.
+// Everything that exporters tell of a pool, once: name, meaning, and where the number comes from. An exporter only writes it down in the
+// form of its receiver.
 
 import type { Engine } from '../engine/engine.ts';
 import { liveHolds } from '../engine/slots.ts';
@@ -88,7 +88,8 @@ const COUNTERS: readonly Metric[] = [
     read: ({ stats: { totals: { served, timedOut, aborted, rejected } } }) => ({ served, timedOut, aborted, rejected }),
   },
   {
-    name: 'rejections', kind: 'counter', unit: '{acquire}', label: 'code', help: 'Acquires that were refused since the first look, by error.',
+    name: 'rejections', kind: 'counter', unit: '{acquire}', label: 'code',
+    help: 'Acquires that were refused since the first look, by error.',
     read: ({ tally }) => Object.fromEntries(tally.rejected),
   },
   {

@@ -4,6 +4,7 @@ import type { PoolView, Snapshot } from '../view.ts';
 
 const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const HISTORY = 20;
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 /** What was seen of each pool before: how much of it was borrowed, from 0 to 1. */
 export class History {
@@ -57,10 +58,13 @@ function columnsFor(width: number): { readonly columns: readonly Column[]; reado
   return { columns, named: Math.max(LEAST_NAME, Math.min(LONGEST_NAME, left())) };
 }
 
+export interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** The whole picture, at most so wide and so high. */
-export function pictureOf(
-  snapshot: Snapshot, history: History, { width, height }: { readonly width: number; readonly height: number },
-): string[] {
+export function pictureOf(snapshot: Snapshot, history: History, { width, height }: Room): string[] {
   const { process, pools, morePools, events } = snapshot;
   const { columns, named } = columnsFor(width);
   const row = (name: string, cell: (column: Column) => string): string =>
@@ -81,7 +85,7 @@ export function pictureOf(
     ...holds.map(({ id, heldMs, heldBy }) => `${time(heldMs[0]!).padStart(8)} ${id} ${heldBy ?? '(no label)'}`),
     '',
     newest.length === 0 ? 'nothing has happened yet' : 'what has happened, newest first',
-    ...newest.map(({ at, pool, text }) => `${new Date(at).toTimeString().slice(0, 8)} ${pool} ${text}`),
+    ...newest.map(({ at, pool, text }) => `${clock.format(at)} ${pool} ${text}`),
   ];
   // What others have written must not move the cursor.
   return lines.slice(0, height).map((line) => cut(line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' '), width));

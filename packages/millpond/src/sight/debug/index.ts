@@ -57,8 +57,8 @@ export function describeLeaks(report: LeakReport = leakReport()): string {
 }
 
 /**
- * At each of these signals: a report, stacks for a minute, and then a report again, which knows where whatever was acquired meanwhile comes
- * from. A signal within that minute ends it. Returns how to stop. Node itself takes SIGUSR1 (for its inspector), nodemon SIGUSR2.
+ * At each of these signals: a report, stacks for a minute, and then a report again, which knows where whatever was acquired meanwhile
+ * comes from. A signal within that minute ends it. Returns how to stop. Node itself takes SIGUSR1 (for its inspector), nodemon SIGUSR2.
  */
 export function debugOnSignal(signal: NodeJS.Signals, options: SignalOptions = {}): () => void {
   const check = checked(options, ['pools', 'to', 'captureMs']);
@@ -88,9 +88,9 @@ export function debugOnSignal(signal: NodeJS.Signals, options: SignalOptions = {
 }
 
 /**
- * Reports by itself when an acquire times out while leases are out, and when a pool closes with leases out. The errors name the three oldest
- * leases; the report has all of them, by place. After the first such timeout it keeps stacks for a minute. Returns how to stop. Throws
- * {@link InvalidOptionError}.
+ * Reports by itself when an acquire times out while leases are out, and when a pool closes with leases out. The errors name the three
+ * oldest leases; the report has all of them, by place. After such a report it keeps the pool's stacks for a minute. Returns how to stop.
+ * Throws {@link InvalidOptionError}.
  */
 export function reportLeaks(options: ReportLeaksOptions = {}): () => void {
   const check = checked(options, ['pools', 'to', 'everyMs', 'captureMs']);

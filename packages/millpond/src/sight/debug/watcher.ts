@@ -54,7 +54,8 @@ async function reportAbandoned(pool: Pool<unknown>, to: ReportTo): Promise<void>
 
 function abandonedText(name: string, abandoned: readonly Abandoned[]): string {
   const oldestFirst = [...abandoned].sort((a, b) => b.heldMs - a.heldMs);
-  return [`Pool "${name}" closed with ${abandoned.length} lease${abandoned.length === 1 ? '' : 's'} out.`, ...groups(oldestFirst)].join('\n');
+  const leases = abandoned.length === 1 ? '1 lease' : `${abandoned.length} leases`;
+  return [`Pool "${name}" closed with ${leases} out.`, ...groups(oldestFirst)].join('\n');
 }
 
 function isExhaustion(error: unknown, pool: Pool<unknown>): boolean {

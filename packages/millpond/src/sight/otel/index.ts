@@ -5,11 +5,13 @@
 import { Checker } from '../../options.ts';
 import { everyPool, type PoolFilter } from '../watch.ts';
 import { exportMetrics } from './metrics.ts';
+import { producerOf } from './producer.ts';
 import { exportSpans } from './spans.ts';
-import type { OtelMeter, OtelMeterProvider, OtelTracer } from './types.ts';
+import type { OtelMeter, OtelMeterProvider, OtelProducer, OtelTracer } from './types.ts';
 
 export type {
-  OtelAttributes, OtelHistogram, OtelMeter, OtelMeterProvider, OtelMetricOptions, OtelObservable, OtelObserver, OtelSpan, OtelTracer,
+  OtelAttributes, OtelCollection, OtelHistogram, OtelMeasured, OtelMeter, OtelMeterProvider, OtelMetricOptions, OtelObservable,
+  OtelObserver, OtelProducer, OtelResource, OtelSpan, OtelSum, OtelTime, OtelTracer,
 } from './types.ts';
 export type { PoolFilter } from '../watch.ts';
 
@@ -49,4 +51,18 @@ export function instrumentPools(options: InstrumentPoolsOptions): () => void {
   return () => {
     for (const stop of stops.splice(0)) stop();
   };
+}
+
+/**
+ * The same metrics for a reader of @opentelemetry/sdk-metrics, instead of {@link instrumentPools}:
+ * `new PeriodicExportingMetricReader({ exporter, metricProducers: [poolMetrics()] })`. Times too are read when the reader collects, so that
+ * an acquire costs no call of the SDK; values are cumulative, whatever the exporter prefers. Every pool is measured from the call on, until
+ * the process ends. Throws {@link InvalidOptionError} for options that are wrong.
+ */
+export function poolMetrics(options: Pick<InstrumentPoolsOptions, 'pools'> = {}): OtelProducer {
+  const check = new Checker('otel');
+  check.object('options', options);
+  check.keys('', options, ['pools']);
+  check.functionAt('pools', options.pools, false);
+  return producerOf(options.pools ?? everyPool);
 }

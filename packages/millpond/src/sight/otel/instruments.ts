@@ -2,27 +2,32 @@
 // the catalog under `millpond.*`.
 
 import type { Pool } from '../../pool.ts';
-import { METRICS, type Metric, type Reading, type Sample } from '../catalog.ts';
+import { METRICS, type Reading, type Sample } from '../catalog.ts';
 import { uniqueName } from '../names.ts';
-import type { OtelAttributes, OtelMeter, OtelMetricOptions, OtelObservable } from './types.ts';
+import type { OtelAttributes, OtelMeter, OtelObservable } from './types.ts';
 
 export const POOL_NAME = 'db.client.connection.pool.name';
 /** In seconds, as the conventions advise. */
-const BUCKETS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+export const BUCKETS: readonly number[] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 
-export interface Instrument {
-  readonly observable: OtelObservable;
-  /** Falls to 0 when the pool has closed; a counter stays where it is. */
-  readonly falls: boolean;
-  /** The attribute that tells several values apart. */
+/** A metric under its whole name. */
+export interface Described {
+  readonly name: string;
+  /** A gauge falls to 0 when the pool has closed; a counter stays where it is. */
+  readonly kind: 'gauge' | 'counter';
+  readonly unit: string;
+  readonly help: string;
+  /** Tells several values apart. */
   readonly attribute?: string;
   read(sample: Sample): Reading;
 }
 
-type Standard = Pick<Metric, 'name' | 'kind' | 'unit' | 'help' | 'read'> & { readonly attribute?: string };
+export interface Instrument extends Described {
+  readonly observable: OtelObservable;
+}
 
 /** The conventions know idle connections and used ones; those on their way are in `millpond.resources`. */
-const STANDARD: readonly Standard[] = [
+const STANDARD: readonly Described[] = [
   {
     name: 'count', kind: 'gauge', unit: '{connection}', attribute: 'db.client.connection.state', help: 'Connections, idle and in use.',
     read: ({ stats }) => ({ idle: stats.idle, used: stats.borrowed }),
@@ -43,30 +48,33 @@ const STANDARD: readonly Standard[] = [
 /** What the names above tell already. */
 const TOLD: ReadonlySet<string> = new Set(['resources_max', 'resources_min', 'waiting']);
 
-export function observables(meter: OtelMeter): Instrument[] {
-  const standard = STANDARD.map((metric) => instrument(meter, `db.client.connection.${metric.name}`, metric));
-  const beyond = METRICS.filter(({ name }) => !TOLD.has(name)).map((metric) => {
-    const { label } = metric;
-    const attribute = label === undefined ? undefined : label === 'code' ? 'error.type' : `millpond.${label}`;
-    return instrument(meter, `millpond.${metric.name}`, attribute === undefined ? metric : { ...metric, attribute });
-  });
-  return [...standard, ...beyond];
-}
+/** Every metric that is a number, in the order in which they are exported. */
+export const DESCRIBED: readonly Described[] = [
+  ...STANDARD.map((metric) => ({ ...metric, name: `db.client.connection.${metric.name}` })),
+  ...METRICS.filter(({ name }) => !TOLD.has(name)).map((metric) => {
+    const { name, label } = metric;
+    const full = { ...metric, name: `millpond.${name}` };
+    return label === undefined ? full : { ...full, attribute: label === 'code' ? 'error.type' : `millpond.${label}` };
+  }),
+];
 
-function instrument(meter: OtelMeter, name: string, { kind, unit, help, attribute, read }: Standard): Instrument {
-  const options: OtelMetricOptions = { description: help, unit };
-  const falls = kind === 'gauge';
-  const observable = falls ? meter.createObservableUpDownCounter(name, options) : meter.createObservableCounter(name, options);
-  return { observable, falls, read, ...(attribute === undefined ? {} : { attribute }) };
+export function observables(meter: OtelMeter): Instrument[] {
+  return DESCRIBED.map((metric) => {
+    const options = { description: metric.help, unit: metric.unit };
+    const observable = metric.kind === 'gauge' ? meter.createObservableUpDownCounter(metric.name, options)
+      : meter.createObservableCounter(metric.name, options);
+    return { ...metric, observable };
+  });
 }
 
 /**
- * OpenTelemetry has no histogram that is read: the three times are recorded as they come, one call of the SDK per acquire, per end of a lease
- * and per create, with attributes that are made once per pool. That is a constant cost, and the largest one here (docs/guide/metrics.md).
+ * OpenTelemetry has no histogram that is read: the three times are recorded as they come, one call of the SDK per acquire, per end of a
+ * lease and per create, with attributes that are made once per pool. That is a constant cost, and the largest one here: who does not want
+ * it has `poolMetrics` (producer.ts).
  */
 export function histograms(meter: OtelMeter): (pool: Pool<unknown>) => () => void {
   const make = (name: string, description: string): ReturnType<OtelMeter['createHistogram']> =>
-    meter.createHistogram(`db.client.connection.${name}`, { description, unit: 's', advice: { explicitBucketBoundaries: BUCKETS } });
+    meter.createHistogram(`db.client.connection.${name}`, { description, unit: 's', advice: { explicitBucketBoundaries: [...BUCKETS] } });
   const create = make('create_time', 'What a create took that succeeded.');
   const wait = make('wait_time', 'From an acquire to its lease.');
   const use = make('use_time', 'From a lease to its end.');
@@ -81,6 +89,10 @@ export function histograms(meter: OtelMeter): (pool: Pool<unknown>) => () => voi
       for (const end of ends) end();
     };
   };
+}
+
+export function withLabel(attributes: OtelAttributes, attribute: string | undefined, label: string | undefined): OtelAttributes {
+  return attribute === undefined || label === undefined ? attributes : { ...attributes, [attribute]: label };
 }
 
 export function attributesOf(pool: Pool<unknown>): OtelAttributes {

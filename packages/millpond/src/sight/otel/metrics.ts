@@ -5,7 +5,7 @@ import { sampleOf, valuesOf } from '../catalog.ts';
 import { uniqueName } from '../names.ts';
 import { tallyOf } from '../tally.ts';
 import { watchPools, type PoolFilter } from '../watch.ts';
-import { attributesOf, histograms, observables, type Instrument } from './instruments.ts';
+import { attributesOf, histograms, observables, withLabel, type Instrument } from './instruments.ts';
 import type { OtelMeter, OtelObserver } from './types.ts';
 
 /** Returns how to stop. */
@@ -46,10 +46,9 @@ export function exportMetrics(meter: OtelMeter, filter: PoolFilter): () => void 
 function tell(observer: OtelObserver, instruments: readonly Instrument[], pool: Pool<unknown>, gone: boolean): void {
   const sample = sampleOf(pool);
   const attributes = attributesOf(pool);
-  for (const { observable, falls, attribute, read } of instruments) {
+  for (const { observable, kind, attribute, read } of instruments) {
     for (const [label, value] of valuesOf(read(sample))) {
-      const all = attribute === undefined || label === undefined ? attributes : { ...attributes, [attribute]: label };
-      observer.observe(observable, falls && gone ? 0 : value, all);
+      observer.observe(observable, gone && kind === 'gauge' ? 0 : value, withLabel(attributes, attribute, label));
     }
   }
 }

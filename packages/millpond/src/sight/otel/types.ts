@@ -41,3 +41,45 @@ export interface OtelSpan {
 export interface OtelTracer {
   startSpan(name: string, options: { startTime: number; attributes: OtelAttributes }): OtelSpan;
 }
+
+/** Seconds since 1970, and nanoseconds. */
+export type OtelTime = [number, number];
+
+interface Point<V> {
+  readonly startTime: OtelTime;
+  readonly endTime: OtelTime;
+  readonly attributes: OtelAttributes;
+  readonly value: V;
+}
+
+interface MetricHead {
+  readonly descriptor: { readonly name: string; readonly description: string; readonly unit: string; readonly valueType: 1 };
+  readonly aggregationTemporality: 1;
+}
+
+export interface OtelSum extends MetricHead {
+  readonly dataPointType: 3;
+  readonly isMonotonic: boolean;
+  readonly dataPoints: Point<number>[];
+}
+
+export interface OtelMeasured extends MetricHead {
+  readonly dataPointType: 0;
+  readonly dataPoints: Point<{ buckets: { boundaries: number[]; counts: number[] }; sum: number; count: number }>[];
+}
+
+export interface OtelResource {
+  readonly attributes: OtelAttributes;
+  merge(other: never): never;
+  getRawAttributes(): [];
+}
+
+export interface OtelCollection {
+  resourceMetrics: { resource: OtelResource; scopeMetrics: { scope: { readonly name: string }; metrics: (OtelSum | OtelMeasured)[] }[] };
+  errors: unknown[];
+}
+
+/** A `MetricProducer` of @opentelemetry/sdk-metrics. */
+export interface OtelProducer {
+  collect(): Promise<OtelCollection>;
+}

@@ -20,7 +20,9 @@ export interface Named {
 export interface Value {
   /** The family's, for a histogram with what the line is about behind it. */
   readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
+  /** A label beside `pool`, and its text. */
+  readonly label: string | undefined;
+  readonly text: string;
   readonly value: number;
 }
 
@@ -41,24 +43,26 @@ function numbers({ name: plain, kind, help, label, read }: Metric): Family {
   const name = `millpond_${plain}${kind === 'counter' ? '_total' : ''}`;
   return {
     name, help, type: kind,
-    read: ({ name: pool, sample }) => valuesOf(read(sample)).map(([by, value]) => ({
-      name, value, labels: label === undefined || by === undefined ? { pool } : { pool, [label]: by },
+    read: ({ sample }) => valuesOf(read(sample)).map(([text, value]) => ({
+      name, label: text === undefined ? undefined : label, text: text ?? '', value,
     })),
   };
 }
 
 function histogram({ name: plain, help, read }: Timing, bucketsMs: readonly number[]): Family {
   const name = `millpond_${plain}_seconds`;
+  const bucket = `${name}_bucket`;
+  const bounds = bucketsMs.map((bound) => String(bound / 1000));
   return {
     name, help, type: 'histogram',
-    read: ({ name: pool, sample }) => {
+    read: ({ sample }) => {
       const measured = read(sample);
       const counts = measured.countsAtMost(bucketsMs);
       return [
-        ...bucketsMs.map((bound, at) => ({ name: `${name}_bucket`, labels: { pool, le: String(bound / 1000) }, value: counts[at]! })),
-        { name: `${name}_bucket`, labels: { pool, le: '+Inf' }, value: measured.count },
-        { name: `${name}_sum`, labels: { pool }, value: measured.sumMs / 1000 },
-        { name: `${name}_count`, labels: { pool }, value: measured.count },
+        ...bounds.map((text, at) => ({ name: bucket, label: 'le', text, value: counts[at]! })),
+        { name: bucket, label: 'le', text: '+Inf', value: measured.count },
+        { name: `${name}_sum`, label: undefined, text: '', value: measured.sumMs / 1000 },
+        { name: `${name}_count`, label: undefined, text: '', value: measured.count },
       ];
     },
   };

@@ -16,9 +16,9 @@ export type { PoolFilter } from '../watch.ts';
 let watchingAll: Watch | undefined;
 
 /**
- * The pools of this process in the text exposition format 0.0.4, to be sent as `text/plain; version=0.0.4`. Histograms, refusals by error and
- * leaks count from the first call on, so call it once when the program starts, or use {@link metricsHandler}; all other counters count from
- * the making of their pool. Throws {@link InvalidOptionError} for options that are wrong.
+ * The pools of this process in the text exposition format 0.0.4, to be sent as `text/plain; version=0.0.4`. Histograms, refusals by error
+ * and leaks count from the first call on, so call it once when the program starts, or use {@link metricsHandler}; all other counters count
+ * from the making of their pool. Throws {@link InvalidOptionError} for options that are wrong.
  */
 export function prometheusText(options: PrometheusOptions = {}): string {
   const bucketsMs = checkedBuckets(options);
@@ -29,8 +29,8 @@ export function prometheusText(options: PrometheusOptions = {}): string {
 }
 
 /**
- * A handler for `node:http`, Express and their likes: `createServer(metricsHandler())`, `app.get('/metrics', metricsHandler())`. Answers GET
- * and HEAD. It tells names and numbers of pools to whoever asks: let only those in who should know them.
+ * A handler for `node:http`, Express and their likes: `createServer(metricsHandler())`, `app.get('/metrics', metricsHandler())`. Answers
+ * GET and HEAD. It tells names and numbers of pools to whoever asks: let only those in who should know them.
  */
 export function metricsHandler(options: PrometheusOptions = {}): (request: IncomingMessage, response: ServerResponse) => void {
   const bucketsMs = checkedBuckets(options);
@@ -70,11 +70,11 @@ export function registerWith(registry: PromRegistry, options: PrometheusOptions 
         // Not fixed: a registry that writes OpenMetrics changes it.
         name, help, type, aggregator: 'sum',
         get: () => {
-          const values = named(watch.pools()).flatMap((pool) => read(pool));
-          return {
-            name: metric.name, help, type, aggregator: 'sum',
-            values: values.map(({ name: line, labels, value }) => line === name ? { labels, value } : { labels, value, metricName: line }),
-          };
+          const values = named(watch.pools()).flatMap((pool) => read(pool).map(({ name: line, label, text, value }) => {
+            const labels = label === undefined ? { pool: pool.name } : { pool: pool.name, [label]: text };
+            return line === name ? { labels, value } : { labels, value, metricName: line };
+          }));
+          return { name: metric.name, help, type, aggregator: 'sum', values };
         },
         // Pools go on counting when a test empties its registry.
         reset: () => undefined,
