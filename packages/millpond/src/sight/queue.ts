@@ -37,6 +37,8 @@ export function queueOf(pool: Pool<unknown>, most: number): Queue {
 
 function agesOf({ queue }: Lane, most: number, now: number): number[] {
   const ages: number[] = [];
-  for (let waiter = queue.head; waiter !== undefined && ages.length < most; waiter = waiter.next) ages.push(Math.max(0, now - waiter.since));
+  for (let waiter = queue.head; waiter !== undefined && ages.length < most; waiter = waiter.next) {
+    ages.push(Math.max(0, now - waiter.since));
+  }
   return ages;
 }

@@ -75,9 +75,9 @@ function tile(value, name) {
 }
 function drawNow(view, detail) {
   const { stats, wait, perSecond, waitedMs } = view;
+  const waiting = waitedMs.length === 0 ? 'waiting' : 'waiting, up to ' + duration(waitedMs[0]);
   $('tiles').replaceChildren(
-    tile(stats.borrowed + ' / ' + stats.max, 'borrowed'), tile(String(stats.idle), 'idle'), tile(count(stats.waiting), waitedMs.length === 0 ? 'waiting'
-      : 'waiting, up to ' + duration(waitedMs[0])),
+    tile(stats.borrowed + ' / ' + stats.max, 'borrowed'), tile(String(stats.idle), 'idle'), tile(count(stats.waiting), waiting),
     tile(count(perSecond), 'per second'), tile(duration(wait.p99), 'wait, 99 %'), tile(count(stats.totals.timedOut), 'timed out'),
     tile(count(stats.totals.createErrors), 'creates failed'));
   $('slots').replaceChildren(...slotsOf(view));
@@ -86,7 +86,8 @@ function drawNow(view, detail) {
   drawTimeline();
   const lanes = detail?.lanes ?? [];
   $('lanes').hidden = lanes.length < 2;
-  $('lanes').lastChild.replaceChildren(table([['lane'], ['share', 'num'], ['borrowed', 'num'], ['waiting', 'num'], ['first in line for', 'num']],
+  const heads = [['lane'], ['share', 'num'], ['borrowed', 'num'], ['waiting', 'num'], ['first in line for', 'num']];
+  $('lanes').lastChild.replaceChildren(table(heads,
     lanes.map(({ name, share, held, waiting, oldestMs }) => el('tr', {}, el('td', {}, name), el('td', { class: 'num' }, count(share)),
       el('td', { class: 'num' }, count(held)), el('td', { class: 'num' }, count(waiting)),
       el('td', { class: 'num' }, waiting === 0 ? '–' : duration(oldestMs)))), ''));

@@ -74,7 +74,8 @@ export function pictureOf(snapshot: Snapshot, history: History, { width, height 
   const room = Math.max(1, height - 13 - holds.length);
   const left = morePools + Math.max(0, pools.length - room);
   const shown = busiest.slice(0, room);
-  const newest = [...events].reverse().filter(({ kind }) => kind !== 'create').slice(0, Math.max(3, height - shown.length - holds.length - 7));
+  const newest = [...events].reverse().filter(({ kind }) => kind !== 'create')
+    .slice(0, Math.max(3, height - shown.length - holds.length - 7));
   const lines = [
     `millpond top   process ${process.pid}, Node ${process.node}, up ${time(process.upMs)}   ${pools.length + morePools} pools`,
     '',
