@@ -16,8 +16,8 @@ interface Ended {
 export interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** Resolves when that text has been printed. */
-  said(text: string): Promise<void>;
+  /** Resolves when that text has been printed, with all that was until then. */
+  said(text: string): Promise<string>;
 }
 
 export function buildLab(): void {
@@ -43,10 +43,10 @@ export function startProgram(main: string, temporary: string, ...args: string[])
     child.once('error', reject);
     child.once('close', (code) => { resolve({ code, ...text }); });
   });
-  const said = (words: string): Promise<void> => Promise.race([
-    new Promise<void>((resolve) => {
-      if (text.out.includes(words)) resolve();
-      else waiting.push({ words, heard: resolve });
+  const said = (words: string): Promise<string> => Promise.race([
+    new Promise<string>((resolve) => {
+      if (text.out.includes(words)) resolve(text.out);
+      else waiting.push({ words, heard: () => resolve(text.out) });
     }),
     ended.then(({ code, err }) => { throw new Error(`ended with ${code} before it said "${words}": ${err}`); }),
   ]);
