@@ -1,139 +1,169 @@
-// A real Chromium, driven over its own protocol through a pair of pipes: no driver has to be installed, no port is taken. One page, in a
-// profile of its own that goes with it.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// A real Chromium, driven over its DevTools protocol: pages are opened, looked at, clicked and photographed. It has a profile of its own
+// below the temporary folder and ends with the test.
+
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
+import { WebSocket } from 'undici';
 
-const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const LOOK_EVERY_MS = 50;
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-interface Reply {
+/** The browser of this machine, if it has one. */
+export const chromium: string | undefined = NAMES.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+
+interface Answer {
   readonly id?: number;
-  readonly result?: unknown;
-  readonly error?: { readonly message: string };
+  readonly sessionId?: string;
   readonly method?: string;
   readonly params?: unknown;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string };
 }
 
-export interface Look {
+export interface View {
   readonly width: number;
   readonly height: number;
   readonly dark?: boolean;
+  readonly mobile?: boolean;
 }
 
-export function chromium(): string | undefined {
-  return PROGRAMS.find((program) => existsSync(program));
-}
-
-export class Browser {
-  /** What the page complained about: exceptions, and errors on its console. */
+/** One page. */
+export class Page {
+  /** What the page's script threw or complained of, and what it was not allowed. */
   readonly complaints: string[] = [];
-  readonly #child: ChildProcess;
-  readonly #profile: string;
-  readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
-  #session: string | undefined;
-  #last = 0;
+  readonly #send: (method: string, params?: object) => Promise<unknown>;
 
-  private constructor(program: string) {
-    this.#profile = mkdtempSync(join(tmpdir(), 'chromium-test-'));
-    this.#child = spawn(program, [
-      '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-extensions', '--disable-background-networking',
-      '--disable-dev-shm-usage', '--remote-debugging-pipe', `--user-data-dir=${this.#profile}`, 'about:blank',
-    ], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-    let text = '';
-    (this.#child.stdio[4] as Readable).setEncoding('utf8').on('data', (chunk: string) => {
-      const parts = (text + chunk).split('\0');
-      text = parts.pop() ?? '';
-      for (const part of parts) this.#hear(JSON.parse(part) as Reply);
-    });
-    this.#child.once('exit', () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error('The browser has ended.'));
-    });
+  constructor(send: (method: string, params?: object) => Promise<unknown>) {
+    this.#send = send;
   }
 
-  static async open(url: string, look: Look): Promise<Browser> {
-    const program = chromium();
-    if (program === undefined) throw new Error('There is no Chromium on this machine.');
-    const browser = new Browser(program);
-    const { targetInfos } = await browser.#send<{ targetInfos: { type: string; targetId: string }[] }>('Target.getTargets');
-    const { targetId } = targetInfos.find(({ type }) => type === 'page')!;
-    const { sessionId } = await browser.#send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true });
-    browser.#session = sessionId;
-    await browser.#send('Runtime.enable');
-    await browser.#send('Page.enable');
-    await browser.look(look);
-    await browser.#send('Page.navigate', { url });
-    await browser.until('document.readyState === "complete" && location.href !== "about:blank"');
-    return browser;
+  /** @internal */
+  heard(method: string, params: unknown): void {
+    if (method === 'Runtime.exceptionThrown') {
+      const { exceptionDetails } = params as { exceptionDetails: { text: string; exception?: { description?: string } } };
+      this.complaints.push(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    } else if (method === 'Log.entryAdded') {
+      const { entry } = params as { entry: { level: string; text: string; source: string } };
+      if (entry.level === 'error' && entry.source !== 'network') this.complaints.push(entry.text);
+    }
   }
 
-  async look({ width, height, dark = false }: Look): Promise<void> {
-    await this.#send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
-    await this.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
+  async open(url: string): Promise<void> {
+    await this.#send('Page.navigate', { url });
+    await this.until('document.readyState === "complete"');
   }
 
-  /** The value of an expression in the page. */
-  async value<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = await this.#send<{ result: { value: T }; exceptionDetails?: { text: string } }>(
-      'Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
-    if (exceptionDetails !== undefined) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
+  /** What an expression of JavaScript is there; promises are waited for. */
+  async evaluate<R>(expression: string): Promise<R> {
+    const answer = await this.#send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
+    const { result,
+      exceptionDetails } = answer as { result: { value: R }; exceptionDetails?: { text: string; exception?: { description?: string } } };
+    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 
-  /** Resolves with its value when the expression is true, or anything that counts as it. The test's own timeout ends the wait. */
-  async until<T>(expression: string): Promise<T> {
-    for (;;) {
-      const value = await this.value<T>(expression);
-      if (value) return value;
-      await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
+  /** Resolves when an expression is true there. */
+  async until(expression: string, timeoutMs = 20_000): Promise<void> {
+    for (const end = performance.now() + timeoutMs; !(await this.evaluate<boolean>(`Boolean(${expression})`));) {
+      if (performance.now() > end) throw new Error(`the page did not come to this: ${expression}; it says: ${await this.text()}`);
+      await new Promise((resolve) => { setTimeout(resolve, 50); });
     }
+  }
+
+  text(selector = 'body'): Promise<string> {
+    return this.evaluate(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ''`);
   }
 
   async click(selector: string): Promise<void> {
-    await this.value(`document.querySelector(${JSON.stringify(selector)}).click()`);
+    await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
   }
 
-  async key(key: string, code: number): Promise<void> {
-    const both = { key, code: key, windowsVirtualKeyCode: code };
-    await this.#send('Input.dispatchKeyEvent', { type: 'keyDown', ...both });
-    await this.#send('Input.dispatchKeyEvent', { type: 'keyUp', ...both });
+  async press(key: string): Promise<void> {
+    for (const type of ['keyDown', 'keyUp']) await this.#send('Input.dispatchKeyEvent', { type, key, code: key });
   }
 
-  /** Of the whole page, as PNG. */
-  async picture(file: string): Promise<void> {
-    const { data } = await this.#send<{ data: string }>('Page.captureScreenshot', { captureBeyondViewport: true });
-    writeFileSync(file, Buffer.from(data, 'base64'));
+  async show({ width, height, dark = false, mobile = false }: View): Promise<void> {
+    await this.#send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile });
+    await this.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
   }
 
-  async close(): Promise<void> {
-    const ended = new Promise<void>((resolve) => { this.#child.once('exit', () => resolve()); });
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#session = undefined;
-      // Asked to, it ends all its processes; killed, it leaves some that go on writing into the profile.
-      this.#send('Browser.close').catch(() => undefined);
-      await ended;
-    }
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  /** As PNG. */
+  async picture(): Promise<Buffer> {
+    const { data } = await this.#send('Page.captureScreenshot', { format: 'png' }) as { data: string };
+    return Buffer.from(data, 'base64');
+  }
+}
+
+export class Browser implements AsyncDisposable {
+  readonly #process: ChildProcess;
+  readonly #profile: string;
+  readonly #socket: WebSocket;
+  readonly #calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  readonly #pages = new Map<string, Page>();
+  #next = 1;
+
+  private constructor(process: ChildProcess, profile: string, socket: WebSocket) {
+    this.#process = process;
+    this.#profile = profile;
+    this.#socket = socket;
+    socket.addEventListener('message', ({ data }) => this.#heard(JSON.parse(data as string) as Answer));
   }
 
-  #send<T = unknown>(method: string, params: unknown = {}): Promise<T> {
-    const id = ++this.#last;
-    const message = { id, method, params, ...(this.#session === undefined ? {} : { sessionId: this.#session }) };
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
-      (this.#child.stdio[3] as Writable).write(`${JSON.stringify(message)}\0`);
+  static async start(): Promise<Browser> {
+    if (chromium === undefined) throw new Error('there is no Chromium on this machine');
+    const profile = mkdtempSync(join(tmpdir(), 'millpond-browser-'));
+    const child = spawn(chromium, [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-port=0',
+      `--user-data-dir=${profile}`, 'about:blank',
+    ], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const url = await new Promise<string>((resolve, reject) => {
+      let said = '';
+      child.stderr.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        const found = /DevTools listening on (\S+)/.exec(said)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+      child.once('exit', () => reject(new Error(`Chromium ended: ${said}`)));
     });
+    const socket = new WebSocket(url);
+    await once(socket as never, 'open');
+    return new Browser(child, profile, socket);
   }
 
-  #hear({ id, result, error, method, params }: Reply): void {
-    if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify(params));
-    if (method === 'Runtime.consoleAPICalled' && (params as { type: string }).type === 'error') this.complaints.push(JSON.stringify(params));
-    const waiting = id === undefined ? undefined : this.#waiting.get(id);
-    if (waiting === undefined || id === undefined) return;
-    this.#waiting.delete(id);
-    if (error === undefined) waiting.resolve(result);
-    else waiting.reject(new Error(error.message));
+  async page(view: View = { width: 1280, height: 900 }): Promise<Page> {
+    const { targetId } = await this.#call('Target.createTarget', { url: 'about:blank' }) as { targetId: string };
+    const { sessionId } = await this.#call('Target.attachToTarget', { targetId, flatten: true }) as { sessionId: string };
+    const page = new Page((method, params) => this.#call(method, params, sessionId));
+    this.#pages.set(sessionId, page);
+    for (const domain of ['Page', 'Runtime', 'Log']) await this.#call(`${domain}.enable`, {}, sessionId);
+    await page.show(view);
+    return page;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const gone = once(this.#process, 'exit');
+    this.#socket.close();
+    this.#process.kill('SIGKILL');
+    await gone;
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+
+  #call(method: string, params: object = {}, sessionId?: string): Promise<unknown> {
+    const id = this.#next++;
+    this.#socket.send(JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }));
+    return new Promise((resolve, reject) => { this.#calls.set(id, { resolve, reject }); });
+  }
+
+  #heard({ id, sessionId, method, params, result, error }: Answer): void {
+    if (id === undefined) {
+      if (sessionId !== undefined && method !== undefined) this.#pages.get(sessionId)?.heard(method, params);
+      return;
+    }
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (error === undefined) call?.resolve(result);
+    else call?.reject(new Error(error.message));
   }
 }
