@@ -1,12 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 // Tests run from `src` through the `source` export condition: no build step.
-const conditions = ['source', 'module', 'node', 'development|production'];
+// Beyond `source` they are Node's own: what a bundler would take of a package is not what runs here.
+const conditions = ['source', 'node', 'development|production'];
 
 /** Tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
 const SERVERS = [
   'tests/fleet/**', 'tests/pg/**', 'tests/mysql/**', 'tests/redis/**', 'tests/tcp/**', 'tests/http/**', 'tests/demo/**', 'tests/playground/**',
-  'tests/examples/**', 'tests/drop-ins/{pg-pool,mysql2}/**', 'tests/consumers/**',
+  'tests/examples/**', 'tests/drop-ins/{pg-pool,mysql2}/**', 'tests/consumers/**', 'tests/proxy/**', 'tests/console/**',
 ];
 
 const shared = {

@@ -17,7 +17,7 @@ import { must, npm, root, run, took, tool } from './lib/run.mjs';
 const LIBRARY = 'packages/millpond';
 const DROP_INS = 'packages/drop-ins';
 /** What may be in a tarball. */
-const PACKED = /^(?:package\.json|README\.md|LICENSE|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
+const PACKED = /^(?:package\.json|README\.md|LICENSE|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?|dashboards\/.+\.json)$/;
 
 const option = (name) => {
   const at = process.argv.indexOf(name);
@@ -44,8 +44,8 @@ const writtenFor = (folder) => join(root, 'tests/packaging', folder === LIBRARY 
 async function build(folder) {
   const stage = stageOf(folder);
   mkdirSync(stage, { recursive: true });
-  for (const entry of ['package.json', 'README.md', 'LICENSE', 'src']) {
-    cpSync(join(root, folder, entry), join(stage, entry), { recursive: true });
+  for (const entry of ['package.json', 'README.md', 'LICENSE', 'src', 'dashboards']) {
+    if (existsSync(join(root, folder, entry))) cpSync(join(root, folder, entry), join(stage, entry), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'), 'junction');
   const compilerOptions = { rootDir: 'src', outDir: 'dist', stripInternal: true, composite: false, noEmitOnError: true };

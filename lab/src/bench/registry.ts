@@ -6,9 +6,11 @@ import { httpChapter } from './http/chapter.ts';
 import { mysqlChapter } from './mysql/chapter.ts';
 import { postgresChapter } from './postgres/chapter.ts';
 import { redisChapter } from './redis/chapter.ts';
+import { sightChapter } from './sight/chapter.ts';
 import { startChapter } from './start/chapter.ts';
 import { tcpChapter } from './tcp/chapter.ts';
 
 export const CHAPTERS: readonly Chapter[] = [
-  engineChapter, dropInsChapter, postgresChapter, redisChapter, mysqlChapter, httpChapter, tcpChapter, startChapter,
+  engineChapter, dropInsChapter, postgresChapter, redisChapter, mysqlChapter, httpChapter, tcpChapter, sightChapter,
+  startChapter,
 ];

@@ -15,8 +15,8 @@ import { failuresOf, type BenchResult } from './results.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PACKAGES = [
-  'millpond', '@redis/client', 'effect', 'generic-pool', 'ioredis', 'knex', 'lightning-pool', 'mysql2', 'pg', 'pg-pool', 'postgres',
-  'sequelize-pool', 'tarn', 'undici',
+  'millpond', '@opentelemetry/sdk-metrics', '@redis/client', 'effect', 'generic-pool', 'ioredis', 'knex', 'lightning-pool', 'mysql2', 'pg',
+  'pg-pool', 'postgres', 'prom-client', 'sequelize-pool', 'tarn', 'undici',
 ];
 
 /** The exit code. */

@@ -1,4 +1,5 @@
 // The story of `npm start`: boot a database, let the users in, serve the page, and when it is over leave nothing behind.
+import { createConsole } from 'millpond/console';
 import pg from 'pg';
 import { ownTemporaryFolder } from '../demo/folder.ts';
 import { abortableSleep } from '../demo/sleep.ts';
@@ -7,7 +8,7 @@ import type { Screen } from '../drawing/terminal/screen.ts';
 import { paint, wrap } from '../drawing/terminal/style.ts';
 import { startPostgres, type PostgresServer } from '../servers/postgres.ts';
 import { Trouble } from '../trouble.ts';
-import { servePage, type Page } from './http.ts';
+import { servePage, type Handler, type Page } from './http.ts';
 import { seed, stepsPerMs } from './load/order.ts';
 import type { Connect } from './load/ways.ts';
 import type { PlaygroundPlan } from './options.ts';
@@ -50,9 +51,11 @@ async function play(plan: PlaygroundPlan, server: PostgresServer, screen: Screen
   const connect: Connect = { host, port, user, password, database };
   const perMs = await prepare(connect);
   const playground = new Playground({ server, connect, perMs, settings: { ...DEFAULTS, users: plan.users } });
+  // Actions too: whoever may kill the database here may resize its pool as well.
+  const console = createConsole({ actions: true });
   let page: Page | undefined;
   try {
-    page = await open(playground, plan.port);
+    page = await open(playground, plan.port, console.handler);
     if (plan.quiet) screen.print(page.url);
     else say(page.url, plan, screen);
     if (!plan.quiet) follow(playground, screen);
@@ -65,6 +68,7 @@ async function play(plan: PlaygroundPlan, server: PostgresServer, screen: Screen
   } finally {
     playground.removeAllListeners();
     screen.rest();
+    console.close();
     await page?.close();
     await playground.close();
   }
@@ -84,9 +88,9 @@ async function prepare(connect: Connect): Promise<number> {
   }
 }
 
-async function open(playground: Playground, port: number): Promise<Page> {
+async function open(playground: Playground, port: number, console: Handler): Promise<Page> {
   try {
-    return await servePage(playground, { port });
+    return await servePage(playground, { port, console });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     throw new Trouble(`Port ${port} is taken.`, 'Give --port another one, or leave it out for a free one.', 2);

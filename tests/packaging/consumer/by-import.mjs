@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Pool, PoolClosedError, PoolError } from 'millpond';
+import { captureStacksFor, leakReport } from 'millpond/debug';
 import { fleetBudget, newFleet, step } from 'millpond/fleet';
 import * as mysql from 'millpond/mysql';
+import { instrumentPools } from 'millpond/otel';
 import * as pg from 'millpond/pg';
+import { prometheusText } from 'millpond/prometheus';
 import { createRedisPool } from 'millpond/redis';
 import { createTcpPool } from 'millpond/tcp';
 import { VirtualClock } from 'millpond/testing';
@@ -24,7 +27,11 @@ assert.equal(alone.join({ name: 'alone', held: () => 0, demand: () => 0 }).limit
 let destroyed = 0;
 const pool = new Pool({ max: 1, factory: { create: () => ({ answer: 42 }), destroy: () => { destroyed += 1; } } });
 assert.equal(await pool.use((resource) => resource.answer), 42);
+captureStacksFor(10)();
+assert.match(prometheusText({ pools: (each) => each === pool }), /^millpond_creates_total\{pool="pool-\d+"\} 1$/m);
+assert.throws(() => instrumentPools({}), { code: 'ERR_POOL_INVALID_OPTION' });
 const lease = await pool.acquire();
+assert.equal(leakReport().pools.find(({ pool: name }) => name === pool.name).holders.length, 1);
 const waiting = pool.acquire();
 lease.release();
 (await waiting).release();

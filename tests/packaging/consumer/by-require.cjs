@@ -6,12 +6,18 @@ const { Pool } = require('millpond');
 const { redisBudget } = require('millpond/fleet');
 const { createMysqlPool } = require('millpond/mysql');
 const { createPgPool } = require('millpond/pg');
+const { prometheusText } = require('millpond/prometheus');
+const { debugOnSignal } = require('millpond/debug');
+const { instrumentPools } = require('millpond/otel');
 const { VirtualClock } = require('millpond/testing');
 
 assert.equal(typeof redisBudget, 'function');
 assert.equal(typeof createPgPool, 'function');
 assert.equal(typeof createMysqlPool, 'function');
 assert.equal(typeof VirtualClock, 'function');
+assert.equal(typeof debugOnSignal, 'function');
+assert.equal(typeof instrumentPools, 'function');
+assert.equal(prometheusText(), '');
 
 const pool = new Pool({ factory: { create: () => ({}), destroy: () => {} }, min: 1, idleTimeoutMs: 60_000 });
 pool.use((resource) => assert.deepEqual(resource, {})).then(() => {

@@ -4,14 +4,18 @@
 import {
   AcquireTimeoutError, KeyedPool, localBudget, Pool, type Budget, type Factory, type Lease, type PoolOptions, type PoolStats,
 } from 'millpond';
+import { captureStacksFor, leakReport, reportLeaks, type LeakReport } from 'millpond/debug';
 import { describeFleet, fleetBudget, redisCoordinator, type Coordinator, type FleetBudget } from 'millpond/fleet';
 import { handleOf } from 'millpond/handle';
 import { createDispatcher, createH2Pool, HttpAgent, HttpsAgent, type H2Answer } from 'millpond/http';
 import { createMysqlPool, type MysqlResult } from 'millpond/mysql';
+import { instrumentPools, poolMetrics, type OtelMeter, type OtelProducer } from 'millpond/otel';
 import { createPgPool, type PgClient, type PgPool } from 'millpond/pg';
+import { metricsHandler, prometheusText, registerWith } from 'millpond/prometheus';
 import { createRedisPool, type RedisClient } from 'millpond/redis';
 import { createTcpPool, createTcpPools, exchange } from 'millpond/tcp';
 import { seededRandom, VirtualClock } from 'millpond/testing';
+import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
@@ -127,6 +131,22 @@ export async function fleet(client: { on(event: 'error', listener: (error: Error
   same<string>()(describeFleet(await coordinator.view()));
   // @ts-expect-error There is no limit that all could agree on.
   fleetBudget(coordinator, {});
+}
+
+declare const meter: OtelMeter;
+
+export function sight(): void {
+  same<LeakReport>()(leakReport());
+  same<() => void>()(captureStacksFor(1_000, { pools: ({ name }) => name === 'orders' }));
+  same<() => void>()(reportLeaks({ to: (text) => same<string>()(text) }));
+  same<string>()(prometheusText());
+  const listener: RequestListener = metricsHandler({ bucketsMs: [1, 10] });
+  void listener;
+  same<() => void>()(registerWith({ registerMetric: () => {}, removeSingleMetric: () => {} }));
+  same<() => void>()(instrumentPools({ meter }));
+  same<OtelProducer>()(poolMetrics());
+  // @ts-expect-error A number of milliseconds.
+  instrumentPools({ meter, acquireSlowerThanMs: '1s' });
 }
 
 export async function sockets(): Promise<void> {

@@ -11,7 +11,7 @@ export interface OutputFiles {
   readonly html: string;
 }
 
-const DOCUMENTS = ['README.md', 'docs/guide/speed.md', 'docs/guide/tcp.md'];
+const DOCUMENTS = ['README.md', 'docs/guide/metrics.md', 'docs/guide/speed.md', 'docs/guide/tcp.md'];
 
 /** Asked before the run: to hear after minutes that it cannot be written would be too late. A part of the chapters has files of its own. */
 export function outputFiles(root: string, asked: string | undefined, part: readonly string[]): OutputFiles {

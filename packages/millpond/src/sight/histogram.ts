@@ -61,7 +61,9 @@ export class Histogram {
     let step = 0;
     let seen = 0;
     return boundsMs.map((bound) => {
-      for (; step < counts.length && endOf(step) <= bound * 1000; step++) seen += counts[step]!;
+      const last = stepOf(bound);
+      const end = Math.min(counts.length, endOf(last) <= bound * 1000 ? last + 1 : last);
+      for (; step < end; step++) seen += counts[step]!;
       return bound >= this.#maxMs ? this.#count : seen;
     });
   }

@@ -1,0 +1,63 @@
+// The log: a line per event, in the words and the form that tools which read PgBouncer's log know.
+//
+//   2026-01-31 12:00:00.123 UTC [4711] LOG C-1a2b: shop/alice@127.0.0.1:51234 login attempt: db=shop user=alice tls=no
+
+import { appendFileSync } from 'node:fs';
+
+/** A moment of `performance.now()` as a date, to the second. */
+export function timeOf(at: number): string {
+  return stamp(at).replace(/\.\d+ /, ' ');
+}
+
+/** By the clock that only counts: a log whose times jump back is no log. */
+function stamp(at: number): string {
+  return new Date(performance.timeOrigin + at).toISOString().replace('T', ' ').replace('Z', ' UTC');
+}
+
+export type Level = 'DEBUG' | 'LOG' | 'WARNING' | 'ERROR' | 'FATAL';
+
+export interface LogOptions {
+  /** Empty: none. */
+  readonly file: string;
+  /** Nothing to the terminal. */
+  readonly quiet: boolean;
+  /** 0 to 3: from 1 on with DEBUG. */
+  readonly verbose: number;
+}
+
+export class Log {
+  #options: LogOptions;
+  #deaf = false;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /** After a reload. */
+  configure(options: LogOptions): void {
+    this.#options = options;
+    this.#deaf = false;
+  }
+
+  write(level: Level, text: string): void {
+    const { file, quiet, verbose } = this.#options;
+    if (level === 'DEBUG' && verbose === 0) return;
+    const time = stamp(performance.now());
+    const line = `${time} [${process.pid}] ${level} ${text.replaceAll('\n', ' ')}\n`;
+    if (!quiet) process.stderr.write(line);
+    if (file === '' || this.#deaf) return;
+    try {
+      appendFileSync(file, line);
+    } catch (error) {
+      // Once: a disk that is full must not fill the terminal as well.
+      this.#deaf = true;
+      const why = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`${time} [${process.pid}] WARNING cannot write to ${file}: ${why}\n`);
+    }
+  }
+
+  debug(text: string): void { this.write('DEBUG', text); }
+  info(text: string): void { this.write('LOG', text); }
+  warn(text: string): void { this.write('WARNING', text); }
+  error(text: string): void { this.write('ERROR', text); }
+}

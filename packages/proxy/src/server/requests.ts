@@ -1,0 +1,141 @@
+// What a server connection still owes an answer to, in the order in which it will answer. Pure: the session tells what it has sent and
+// what has come, and is told what that was the answer of. A connection goes back to its pool when nothing is owed, so everything here
+// decides whether one client's answer could reach another.
+//
+//   sent:      Parse  Bind  Execute  Sync  Query  …          an error takes everything up to the next Sync with it
+//   answered:    1     2      C/I/s    Z     …Z
+
+import { FROM_CLIENT, FROM_SERVER } from '../wire/pg/types.ts';
+
+/** Whose it is: the client's, or the proxy's own, whose answers nobody else is to see. */
+export interface Request {
+  readonly type: number;
+  readonly own: boolean;
+  /** The statement that a Parse prepares or a Close ends, by its name at the server. */
+  readonly statement?: string;
+  /** Called when it has been answered or an error has taken it along. */
+  readonly done?: (failed: boolean) => void;
+  /** An answer that is given here, when everything before it has been answered. */
+  readonly answer?: Buffer;
+}
+
+const { bind, close, copyDone, copyFail, describe, execute, functionCall, parse, query, sync } = FROM_CLIENT;
+
+export class Requests {
+  readonly #queue: Request[] = [];
+  #head = 0;
+  /** The server takes CopyData, and ignores Sync. */
+  copyingIn = false;
+
+  get owed(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /** The one that the server is answering. */
+  get current(): Request | undefined {
+    return this.#queue[this.#head];
+  }
+
+  /** Sent to the server; false: it will not answer this one. */
+  sent(request: Request): boolean {
+    const { type } = request;
+    // Not one behind the end of the copy, though the server has not come to that yet.
+    if (this.copyingIn && type === sync && !this.#queue.some((each, index) => index >= this.#head && isCopyEnd(each))) return false;
+    if ((type === copyDone || type === copyFail) && this.owed === 0) return false;
+    this.#queue.push(request);
+    return true;
+  }
+
+  /** Requests that are to be answered here and whose turn has come. */
+  *answers(): Generator<Request> {
+    while (this.current?.answer !== undefined) yield this.#pop();
+  }
+
+  /**
+   * A message has come. Returns what it is part of the answer of, or undefined if of nothing, as with a notice. `failed`: those that an
+   * error has taken along, which will not be answered.
+   */
+  came(type: number): { readonly request: Request | undefined; readonly failed: readonly Request[] } {
+    const { current } = this;
+    switch (type) {
+      case FROM_SERVER.parseComplete: return this.#ends(parse);
+      case FROM_SERVER.bindComplete: return this.#ends(bind);
+      case FROM_SERVER.closeComplete: return this.#ends(close);
+      case FROM_SERVER.noData: case FROM_SERVER.rowDescription: return this.#ends(describe);
+      case FROM_SERVER.commandComplete: case FROM_SERVER.emptyQueryResponse: case FROM_SERVER.portalSuspended:
+        this.#copyEnds();
+        return this.#ends(execute);
+      case FROM_SERVER.copyInResponse: case FROM_SERVER.copyBothResponse:
+        this.copyingIn = true;
+        this.#forgetSyncs();
+        return { request: current, failed: [] };
+      case FROM_SERVER.errorResponse:
+        this.#copyEnds();
+        return { request: this.current, failed: this.#fail() };
+      case FROM_SERVER.readyForQuery: return { request: this.#ready(), failed: [] };
+      default: return { request: current, failed: [] };
+    }
+  }
+
+  #ends(type: number): { readonly request: Request | undefined; readonly failed: readonly Request[] } {
+    const { current } = this;
+    if (current?.type === type) this.#pop();
+    return { request: current, failed: [] };
+  }
+
+  /** Up to the next Sync; a query or a call of a function ends by itself. */
+  #fail(): Request[] {
+    const { current } = this;
+    if (current === undefined || current.type === query || current.type === functionCall) return [];
+    const failed: Request[] = [];
+    while (this.current !== undefined && this.current.type !== sync) failed.push(this.#pop());
+    return failed;
+  }
+
+  #ready(): Request | undefined {
+    let request: Request | undefined;
+    do request = this.#pop(); while (request !== undefined && !endsByReady(request.type));
+    this.#dropCopyEnds();
+    return request;
+  }
+
+  #copyEnds(): void {
+    if (!this.copyingIn) return;
+    this.copyingIn = false;
+    // Behind an Execute stands what ended the COPY; behind a Query it goes with the ReadyForQuery.
+    const second = this.#queue[this.#head + 1];
+    if (this.current?.type === execute && isCopyEnd(second)) this.#queue.splice(this.#head + 1, 1);
+  }
+
+  /** The server has begun to take CopyData: it ignores every Sync that was sent before the end of the copy. */
+  #forgetSyncs(): void {
+    let at = this.#head + 1;
+    while (at < this.#queue.length && !isCopyEnd(this.#queue[at])) {
+      if (this.#queue[at]!.type === sync) this.#queue.splice(at, 1);
+      else at++;
+    }
+  }
+
+  /** Ends of copies that the server was not in any more; it ignores them. */
+  #dropCopyEnds(): void {
+    while (isCopyEnd(this.current)) this.#pop();
+  }
+
+  #pop(): Request {
+    const request = this.#queue[this.#head]!;
+    this.#head++;
+    if (this.#head > 32 && this.#head * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return request;
+  }
+}
+
+function endsByReady(type: number): boolean {
+  return type === query || type === sync || type === functionCall;
+}
+
+function isCopyEnd(request: Request | undefined): boolean {
+  return request?.type === copyDone || request?.type === copyFail;
+}

@@ -1,0 +1,160 @@
+// Builds messages. Each function returns one whole message; several are joined by who sends them.
+
+import { AUTH, CANCEL_REQUEST, FROM_CLIENT, FROM_SERVER, PROTOCOL_3_0, SSL_REQUEST } from './types.ts';
+
+const NUL = Buffer.from([0]);
+
+/** A message of this type. */
+export function message(type: number, ...parts: readonly (Buffer | string)[]): Buffer {
+  const body = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
+  const header = Buffer.alloc(5);
+  header[0] = type;
+  header.writeInt32BE(body.reduce((sum, { length }) => sum + length, 4), 1);
+  return Buffer.concat([header, ...body]);
+}
+
+/** A packet without a type, as they come before there is a session. */
+function packet(...parts: readonly Buffer[]): Buffer {
+  return Buffer.concat([int32(parts.reduce((sum, { length }) => sum + length, 4)), ...parts]);
+}
+
+export function text(value: string): Buffer {
+  return Buffer.concat([Buffer.from(value), NUL]);
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeInt16BE(value);
+  return bytes;
+}
+
+// ------------------------------------------------------------------------------------------------ from a client
+
+export function startup(parameters: ReadonlyMap<string, string>, version: number = PROTOCOL_3_0): Buffer {
+  const pairs = [...parameters].flatMap(([name, value]) => [text(name), text(value)]);
+  return packet(int32(version), ...pairs, NUL);
+}
+
+export function sslRequest(): Buffer {
+  return packet(int32(SSL_REQUEST));
+}
+
+export function cancelRequest(key: Buffer): Buffer {
+  return packet(int32(CANCEL_REQUEST), key);
+}
+
+export function query(sql: string): Buffer {
+  return message(FROM_CLIENT.query, text(sql));
+}
+
+export function password(secret: string): Buffer {
+  return message(FROM_CLIENT.password, text(secret));
+}
+
+export function saslInitial(mechanism: string, first: string): Buffer {
+  const answer = Buffer.from(first);
+  return message(FROM_CLIENT.password, text(mechanism), int32(answer.length), answer);
+}
+
+export function saslResponse(answer: string): Buffer {
+  return message(FROM_CLIENT.password, answer);
+}
+
+export function terminate(): Buffer {
+  return message(FROM_CLIENT.terminate);
+}
+
+/** `types`: the parameters' types as the client gave them, behind the statement. */
+export function parse(name: string, sql: Buffer, types: Buffer): Buffer {
+  return message(FROM_CLIENT.parse, text(name), sql, NUL, types);
+}
+
+/** `kind`: S for a statement, P for a portal. */
+export function close(kind: 'S' | 'P', name: string): Buffer {
+  return message(FROM_CLIENT.close, kind, text(name));
+}
+
+// ------------------------------------------------------------------------------------------------ from a server
+
+export interface Report {
+  /** Default: ERROR. */
+  readonly severity?: 'ERROR' | 'FATAL';
+  /** SQLSTATE. */
+  readonly code: string;
+  readonly message: string;
+  readonly detail?: string;
+  readonly hint?: string;
+}
+
+export function errorResponse({ severity = 'ERROR', code, message: words, detail, hint }: Report): Buffer {
+  const fields: [string, string | undefined][] = [['S', severity], ['V', severity], ['C', code], ['M', words], ['D', detail], ['H', hint]];
+  const given = fields.flatMap(([field, value]) => (value === undefined ? [] : [field, text(value)]));
+  return message(FROM_SERVER.errorResponse, ...given, NUL);
+}
+
+/** `status`: one of TRANSACTION. */
+export function readyForQuery(status: number): Buffer {
+  return message(FROM_SERVER.readyForQuery, Buffer.from([status]));
+}
+
+export function parameterStatus(name: string, value: string): Buffer {
+  return message(FROM_SERVER.parameterStatus, text(name), text(value));
+}
+
+/** `key`: process and secret as the client is to send them back in a cancel. */
+export function backendKeyData(key: Buffer): Buffer {
+  return message(FROM_SERVER.backendKeyData, key);
+}
+
+export function authentication(code: number, ...more: readonly (Buffer | string)[]): Buffer {
+  return message(FROM_SERVER.authentication, int32(code), ...more);
+}
+
+export function authenticationSasl(mechanisms: readonly string[]): Buffer {
+  return authentication(AUTH.sasl, ...mechanisms.map((mechanism) => text(mechanism)), NUL);
+}
+
+/** The newest minor version that is spoken here, and the parameters that are not known here. */
+export function negotiateProtocolVersion(minor: number, unknown: readonly string[]): Buffer {
+  return message(FROM_SERVER.negotiateProtocolVersion, int32(minor), int32(unknown.length), ...unknown.map((name) => text(name)));
+}
+
+export function commandComplete(tag: string): Buffer {
+  return message(FROM_SERVER.commandComplete, text(tag));
+}
+
+export function emptyQueryResponse(): Buffer {
+  return message(FROM_SERVER.emptyQueryResponse);
+}
+
+export type ColumnType = 'text' | 'int4' | 'int8' | 'numeric' | 'bytea';
+
+const OIDS: Readonly<Record<ColumnType, { readonly oid: number; readonly size: number }>> = {
+  text: { oid: 25, size: -1 }, int4: { oid: 23, size: 4 }, int8: { oid: 20, size: 8 }, numeric: { oid: 1700, size: -1 },
+  bytea: { oid: 17, size: -1 },
+};
+
+export function rowDescription(columns: readonly (readonly [name: string, type: ColumnType])[]): Buffer {
+  const fields = columns.map(([name, type]) => Buffer.concat([
+    text(name), int32(0), int16(0), int32(OIDS[type].oid), int16(OIDS[type].size), int32(-1), int16(0),
+  ]));
+  return message(FROM_SERVER.rowDescription, int16(columns.length), ...fields);
+}
+
+export type Cell = string | number | bigint | Buffer | null | undefined;
+
+/** In the text format. */
+export function dataRow(cells: readonly Cell[]): Buffer {
+  const fields = cells.map((cell) => {
+    if (cell === null || cell === undefined) return int32(-1);
+    const bytes = Buffer.isBuffer(cell) ? Buffer.from(`\\x${cell.toString('hex')}`) : Buffer.from(String(cell));
+    return Buffer.concat([int32(bytes.length), bytes]);
+  });
+  return message(FROM_SERVER.dataRow, int16(cells.length), ...fields);
+}
