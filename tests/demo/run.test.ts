@@ -1,70 +1,18 @@
 // The first command of the README, as a newcomer runs it: built, without a terminal, from its first line to its exit code. Shorter and with
 // fewer users than by default, but all of it: a real server, every strategy, the kill, the page, and nothing left behind.
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { buildLab, processesOf, startProgram, type Started } from '../support/lab-program.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'lab/dist/demo/main.js');
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  /** Resolves when that text has been printed. */
-  said(text: string): Promise<void>;
-}
-
-/** The demo, without a terminal, with a temporary folder of its own. */
-function start(temporary: string, ...args: string[]): Started {
-  const { NO_COLOR: _no, FORCE_COLOR: _force, ...env } = process.env;
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    cwd: ROOT, env: { ...env, TMPDIR: temporary }, stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const text = { out: '', err: '' };
-  const waiting: { words: string; heard: () => void }[] = [];
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    text.out += chunk;
-    for (const { words, heard } of waiting) if (text.out.includes(words)) heard();
-  });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => { text.err += chunk; });
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => { resolve({ code, ...text }); });
-  });
-  const said = (words: string): Promise<void> => Promise.race([
-    new Promise<void>((resolve) => {
-      if (text.out.includes(words)) resolve();
-      else waiting.push({ words, heard: resolve });
-    }),
-    ended.then(({ code, err }) => { throw new Error(`ended with ${code} before it said "${words}": ${err}`); }),
-  ]);
-  return { child, ended, said };
-}
-
-/** Command lines of processes that have to do with that folder. */
-function processesOf(folder: string): string[] {
-  return execFileSync('ps', ['-A', '-o', 'args='], { encoding: 'utf8' }).split('\n').filter((line) => line.includes(folder));
-}
+const start = (temporary: string, ...args: string[]): Started => startProgram('demo/main.js', temporary, ...args);
 
 describe('the demo', () => {
   let temporary: string;
   let pages: string;
 
-  beforeAll(() => {
-    const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
-    const { status, stdout } = spawnSync(process.execPath, [compiler, '-b', 'lab'], { cwd: ROOT, encoding: 'utf8' });
-    if (status !== 0) throw new Error(`The demo does not compile:\n${stdout}`);
-  });
+  beforeAll(buildLab);
 
   beforeEach(() => {
     temporary = mkdtempSync(join(tmpdir(), 'demo-test-'));

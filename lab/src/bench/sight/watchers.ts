@@ -1,11 +1,11 @@
-// Who looks at a pool in this chapter. Each gets a process of its own, so what one listens to costs nobody else. The console belongs here
-// as soon as there is one: connected, with its snapshot once a second.
+// Who looks at a pool in this chapter. Each gets a process of its own, so what one listens to costs nobody else.
 import { subscribe } from 'node:diagnostics_channel';
 import { trace } from '@opentelemetry/api';
 import {
   AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader, type MetricProducer,
 } from '@opentelemetry/sdk-metrics';
 import type { Pool } from 'millpond';
+import { createConsole } from 'millpond/console';
 import { captureStacksFor } from 'millpond/debug';
 import { instrumentPools, poolMetrics } from 'millpond/otel';
 import { prometheusText, registerWith } from 'millpond/prometheus';
@@ -71,6 +71,23 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
   {
+    id: 'console', name: 'millpond/console', configuration: 'createConsole, nobody looks', from: ['millpond'], ours: true,
+    watch: () => {
+      createConsole();
+      return undefined;
+    },
+  },
+  {
+    id: 'console-seen', name: 'millpond/console, seen', configuration: 'one viewer of the pool, a snapshot a second', from: ['millpond'],
+    ours: true,
+    watch: ({ name }) => {
+      const { fetch: answer } = createConsole({ auth: () => true });
+      const path = `?pool=${encodeURIComponent(name)}`;
+      void look(answer, `http://bench/events${path}`);
+      return async () => (await answer(new Request(`http://bench/snapshot${path}`))).text();
+    },
+  },
+  {
     id: 'channels', name: 'diagnostics channels', configuration: 'a subscriber that does nothing, acquire and release', from: ['millpond'],
     ours: true,
     watch: () => {
@@ -99,6 +116,12 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
 ];
+
+/** Reads a stream of snapshots, as a page does. */
+async function look(answer: (request: Request) => Promise<Response>, url: string): Promise<void> {
+  const reader = (await answer(new Request(url))).body!.getReader();
+  while (!(await reader.read()).done);
+}
 
 /** A reader that collects when it is told to. */
 function otelReader(metricProducers: MetricProducer[] = []): { readonly provider: MeterProvider; collect(): Promise<unknown> } {
