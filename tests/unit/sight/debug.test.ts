@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { captureStacksFor, debugOnSignal, describeLeaks, leakReport, reportLeaks } from 'millpond/debug';
 import type { Lease } from 'millpond';
-import { open, shut, type Actor } from './stage.ts';
+import { open, shut, shutAll, type Actor } from './stage.ts';
+
+afterEach(shutAll);
 
 const ends: (() => unknown)[] = [];
 

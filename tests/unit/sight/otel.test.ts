@@ -8,7 +8,9 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, expect, it } from 'vitest';
 import { instrumentPools, poolMetrics } from 'millpond/otel';
-import { busy, open, shut } from './stage.ts';
+import { busy, open, shut, shutAll } from './stage.ts';
+
+afterEach(shutAll);
 
 const POOL = 'db.client.connection.pool.name';
 const ends: (() => unknown)[] = [];

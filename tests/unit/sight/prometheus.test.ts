@@ -1,11 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { localBudget, PoolClosedError } from 'millpond';
 import { metricsHandler, prometheusText, registerWith } from 'millpond/prometheus';
 import { keyOf, parseExposition } from '../../support/exposition.ts';
-import { busy, open, shut } from './stage.ts';
+import { busy, open, shut, shutAll } from './stage.ts';
+
+afterEach(shutAll);
 
 /** One line of a text. */
 function sample(text: string, name: string, labels: Record<string, string>): number | undefined {

@@ -1,6 +1,5 @@
-// Pools for the tests of exporters: on the virtual clock, with a scripted factory, closed at the end of each test.
+// Pools for the tests of exporters: on the virtual clock, with a scripted factory. Each file says `afterEach(shutAll)`.
 
-import { afterEach } from 'vitest';
 import { Pool, type PoolOptions } from 'millpond';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
 
@@ -43,6 +42,6 @@ export async function busy(name: string, options: Partial<PoolOptions<ScriptedRe
   return actor;
 }
 
-afterEach(async () => {
+export async function shutAll(): Promise<void> {
   for (const actor of opened.splice(0)) await shut(actor);
-});
+}
