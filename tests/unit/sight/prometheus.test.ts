@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest';
 import { localBudget, PoolClosedError } from 'millpond';
 import { metricsHandler, prometheusText, registerWith } from 'millpond/prometheus';
 import { keyOf, parseExposition } from '../../support/exposition.ts';
-import { busy, open, shut, shutAll } from './stage.ts';
+import { busy, newPools, open, shut, shutAll } from './stage.ts';
 
 afterEach(shutAll);
 
@@ -129,9 +129,10 @@ it('answers over HTTP', async () => {
 
 it('gives prom-client the same families, in both of its formats, until it is stopped', async () => {
   const registry = new Registry();
-  const stop = registerWith(registry);
+  const pools = newPools();
+  const stop = registerWith(registry, { pools });
   await busy('orders');
-  const own = parseExposition(prometheusText());
+  const own = parseExposition(prometheusText({ pools }));
   const theirs = parseExposition(withoutEmpty(await registry.metrics()));
   expect([...theirs.keys()].sort()).toEqual([...own.keys()].sort());
   for (const [name, { help, type, samples }] of own) {

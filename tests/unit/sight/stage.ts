@@ -2,6 +2,7 @@
 
 import { Pool, type PoolOptions } from 'millpond';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
+import { livingPools } from '../../../packages/millpond/src/sight/sight.ts';
 
 export interface Actor {
   readonly clock: VirtualClock;
@@ -18,6 +19,12 @@ export function open(name: string, options: Partial<PoolOptions<ScriptedResource
   const actor = { clock, factory, pool };
   opened.push(actor);
   return actor;
+}
+
+/** Those that are made from now on: in one process with other tests there are pools that nobody closed. */
+export function newPools(): (pool: Pool<unknown>) => boolean {
+  const others = new Set(livingPools());
+  return (pool) => !others.has(pool);
 }
 
 export async function shut({ clock, pool }: Actor): Promise<void> {
