@@ -106,9 +106,13 @@ export function snapshotOf(recorder: Recorder, actions: boolean, wish: Wish = {}
 
 /** Those in which most happens, in the order of their making; the one that is looked at is always among them. */
 function busiest(records: readonly Record[], looked: string | undefined): Record[] {
-  const weight = ({ id, last: { stats }, perSecond }: Record): number =>
-    (id === looked ? Infinity : stats.waiting * 1_000 + stats.borrowed * 10 + perSecond);
-  const chosen = new Set([...records].sort((a, b) => weight(b) - weight(a)).slice(0, MOST_LISTED));
+  const weight = ({ id, pool, perSecond }: Record): number => {
+    if (id === looked) return Infinity;
+    const { waiting, borrowed } = pool.stats();
+    return waiting * 1_000 + borrowed * 10 + perSecond;
+  };
+  const weighed = records.map((record) => ({ record, weight: weight(record) })).sort((a, b) => b.weight - a.weight);
+  const chosen = new Set(weighed.slice(0, MOST_LISTED).map(({ record }) => record));
   return records.filter((record) => chosen.has(record));
 }
 

@@ -37,6 +37,8 @@ export class Viewers {
   /** A viewer more, who is told everything now and what is new from then on. False: there are too many. */
   add(outlet: Outlet, wish: Wish): boolean {
     if (this.#all.size >= MOST_VIEWERS) return false;
+    // Who comes first is told everything that has been; what is new counts from here.
+    if (this.#all.size === 0) this.#told = this.#newest();
     this.#all.set(outlet, wish);
     this.#workers.ask(wish);
     outlet.send(`retry: ${RETRY_MS}\n${message('hello', this.look(wish))}`);
@@ -59,11 +61,15 @@ export class Viewers {
     this.#all.clear();
   }
 
+  #newest(): number {
+    return this.#recorder.log.since(this.#told).at(-1)?.id ?? this.#told;
+  }
+
   #tellAll(): void {
     if (this.#all.size === 0) return;
     // Those who look at the same are told the same, and it is made once.
     const made = new Map<string, string>();
-    const newest = this.#recorder.log.since(this.#told).at(-1)?.id ?? this.#told;
+    const newest = this.#newest();
     for (const [outlet, wish] of this.#all) {
       const key = JSON.stringify(wish);
       let text = made.get(key);

@@ -111,6 +111,7 @@ function verdict({ wait, use, create, holders }, { stats }) {
   if (stats.waiting > 0) return 'Callers wait for resources that are being created; a create takes about ' + duration(create.p50) + '.';
   if (wait.count > 0 && wait.p99 > 10 && wait.p99 > use.p50) return 'Nobody waits now, but one in a hundred has waited '
     + duration(wait.p99) + ' or longer: there are bursts.';
+  if (use.count === 0) return 'Nobody waits, and nothing has come back since somebody began to look here.';
   return 'Nobody waits. If it is slow, the time goes into the use (' + duration(use.p50) + ' at the median), not into the pool.';
 }
 function drawSlow(detail, view) {

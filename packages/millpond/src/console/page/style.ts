@@ -94,6 +94,7 @@ pre { margin: 6px 0 0; padding: 8px 10px; background: var(--faint); border-radiu
 .events { list-style: none; margin: 0; padding: 0; } .events li { display: grid; grid-template-columns: 5.4rem 9.5rem minmax(0, 1fr);
   gap: 10px; padding: 6px 0; border-bottom: 1px solid var(--line); }
 .events .text { white-space: pre-wrap; overflow-wrap: anywhere; }
+.size, .do { white-space: nowrap; }
 .do { background: var(--faint); border: 1px solid var(--line); border-radius: 6px; padding: 5px 12px; cursor: pointer; }
 .do:hover { border-color: var(--water); } .do.danger { color: var(--stuck); }
 form.row { display: flex; flex-wrap: wrap; gap: 10px; align-items: end; } form.row label { display: grid; gap: 2px; font-size: .85rem;

@@ -4,6 +4,7 @@ import type { PoolView, Snapshot } from '../view.ts';
 
 const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const HISTORY = 20;
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 /** What was seen of each pool before: how much of it was borrowed, from 0 to 1. */
 export class History {
@@ -40,8 +41,13 @@ const COLUMNS: readonly Column[] = [
   { head: 'oldest', wide: 8, cell: ({ heldMs }) => (heldMs[0] === undefined ? '-' : time(heldMs[0])) },
 ];
 
+export interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** The whole picture, at most so wide and so high. */
-export function pictureOf(snapshot: Snapshot, history: History, { width, height }: { readonly width: number; readonly height: number }): string[] {
+export function pictureOf(snapshot: Snapshot, history: History, { width, height }: Room): string[] {
   const { process, pools, morePools, events } = snapshot;
   const fixed = COLUMNS.reduce((sum, { wide }) => sum + wide + 1, 0);
   const named = Math.max(10, Math.min(32, width - fixed - HISTORY - 2));
@@ -59,7 +65,7 @@ export function pictureOf(snapshot: Snapshot, history: History, { width, height 
     ...(left > 0 ? [`and ${left} more`] : []),
     '',
     newest.length === 0 ? 'nothing has happened yet' : 'what has happened, newest first',
-    ...newest.map(({ at, pool, text }) => `${new Date(at).toTimeString().slice(0, 8)} ${pool} ${text}`),
+    ...newest.map(({ at, pool, text }) => `${clock.format(at)} ${pool} ${text}`),
   ];
   return lines.slice(0, height).map((line) => cut(line.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' '), width));
 }
