@@ -26,6 +26,7 @@ export interface Watcher {
 }
 
 export const NOBODY = 'nobody';
+const TOKEN = 'token-of-the-benchmark';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -46,6 +47,15 @@ export const WATCHERS: readonly Watcher[] = [
       const registry = new Registry();
       registerWith(registry);
       return () => registry.metrics();
+    },
+  },
+  {
+    id: 'console', name: 'millpond/console', configuration: 'one viewer, with details of the pool', from: ['millpond'], ours: true,
+    watch: (pool) => {
+      const { fetch: ask } = createConsole({ auth: TOKEN });
+      const request = (path: string): Request => new Request(`http://localhost/${path}?pool=${pool.name}&token=${TOKEN}`);
+      void ask(request('events')).then(({ body }) => body?.pipeTo(new WritableStream()));
+      return async () => (await ask(request('snapshot'))).text();
     },
   },
   {
