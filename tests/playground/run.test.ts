@@ -29,7 +29,7 @@ describe('npm start', () => {
     expect(out).toMatch(/Open http:\/\/127\.0\.0\.1:\d+\//);
     expect(out).toContain('pool of 200');
     expect(out).toMatch(/50\susers on \d+\scores? got [\d\s]+answers? to "POST \/orders"; no error\./);
-    expect(out).toMatch(/^ +pool +answers\/s +p99 +waiting in the pool +at a connection +database CPU\/answer +this program$/m);
+    expect(out).toMatch(/^pool +answers\/s +p99 +waiting in the pool +at a connection +database CPU\/answer +this program$/m);
     expect(out).toMatch(/^ +10 {2}/m);
     expect(out).toContain('99 of 100 answers within');
     expect(readdirSync(temporary)).toEqual([]);
