@@ -133,7 +133,7 @@ describe('what is asked for', () => {
 
   it('fits into the time that there is', () => {
     expect(fitting(20_000)[0]).toHaveLength(8);
-    expect(fitting(5000)[0]).toEqual([10, 200]);
+    expect(fitting(4000)[0]).toEqual([10, 200]);
     expect(fitting(1000)[0]).toEqual([10]);
   });
 });
