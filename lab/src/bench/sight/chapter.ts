@@ -76,7 +76,8 @@ async function run(context: BenchContext): Promise<ChapterResult> {
     note: 'Ten resources; alone one caller, then 64 workers that hold one microtask.',
     columns: COLUMNS, rows,
     charts: [{ kind: 'bars', title: 'Being looked at', subtitle: 'CPU ns per acquire and release, alone', column: 'alone' }],
-    targets: [...atMostTwice('millpond/prometheus', 'prometheus'), ...atMostTwice('poolMetrics of millpond/otel', 'otel-producer')],
+    targets: [...atMostTwice('millpond/prometheus', 'prometheus'), ...atMostTwice('poolMetrics of millpond/otel', 'otel-producer'),
+      ...atMostTwice('millpond/console, seen', 'console-seen')],
   };
   const failures = rows.flatMap(({ contender, failed }) => failed === undefined ? [] : [`${contender}: ${failed}`]);
   return { name: 'sight', title: sightChapter.title, about, sections: [section], notes: NOTES, failures };

@@ -1,11 +1,11 @@
-// Who looks at a pool in this chapter. Each gets a process of its own, so what one listens to costs nobody else. The console belongs here
-// as soon as there is one: connected, with its snapshot once a second.
+// Who looks at a pool in this chapter. Each gets a process of its own, so what one listens to costs nobody else.
 import { subscribe } from 'node:diagnostics_channel';
 import { trace } from '@opentelemetry/api';
 import {
   AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader, type MetricProducer,
 } from '@opentelemetry/sdk-metrics';
 import type { Pool } from 'millpond';
+import { createConsole } from 'millpond/console';
 import { captureStacksFor } from 'millpond/debug';
 import { instrumentPools, poolMetrics } from 'millpond/otel';
 import { prometheusText, registerWith } from 'millpond/prometheus';
@@ -26,6 +26,7 @@ export interface Watcher {
 }
 
 export const NOBODY = 'nobody';
+const TOKEN = 'token-of-the-benchmark';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -49,6 +50,15 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
   {
+    id: 'console', name: 'millpond/console', configuration: 'one viewer, with details of the pool', from: ['millpond'], ours: true,
+    watch: (pool) => {
+      const { fetch: ask } = createConsole({ auth: TOKEN });
+      const request = (path: string): Request => new Request(`http://localhost/${path}?pool=${pool.name}&token=${TOKEN}`);
+      void ask(request('events')).then(({ body }) => body?.pipeTo(new WritableStream()));
+      return async () => (await ask(request('snapshot'))).text();
+    },
+  },
+  {
     id: 'otel', name: 'millpond/otel', configuration: 'instrumentPools, metrics', from: ['millpond', '@opentelemetry/sdk-metrics'],
     ours: true,
     watch: () => {
@@ -68,6 +78,23 @@ export const WATCHERS: readonly Watcher[] = [
     watch: () => {
       instrumentPools({ tracer: trace.getTracer('bench'), acquireSlowerThanMs: HOUR_MS });
       return undefined;
+    },
+  },
+  {
+    id: 'console', name: 'millpond/console', configuration: 'createConsole, nobody looks', from: ['millpond'], ours: true,
+    watch: () => {
+      createConsole();
+      return undefined;
+    },
+  },
+  {
+    id: 'console-seen', name: 'millpond/console, seen', configuration: 'one viewer of the pool, a snapshot a second', from: ['millpond'],
+    ours: true,
+    watch: ({ name }) => {
+      const { fetch: answer } = createConsole({ auth: () => true });
+      const path = `?pool=${encodeURIComponent(name)}`;
+      void look(answer, `http://bench/events${path}`);
+      return async () => (await answer(new Request(`http://bench/snapshot${path}`))).text();
     },
   },
   {
@@ -99,6 +126,12 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
 ];
+
+/** Reads a stream of snapshots, as a page does. */
+async function look(answer: (request: Request) => Promise<Response>, url: string): Promise<void> {
+  const reader = (await answer(new Request(url))).body!.getReader();
+  while (!(await reader.read()).done);
+}
 
 /** A reader that collects when it is told to. */
 function otelReader(metricProducers: MetricProducer[] = []): { readonly provider: MeterProvider; collect(): Promise<unknown> } {

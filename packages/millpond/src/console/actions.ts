@@ -21,6 +21,20 @@ export class ActionError extends Error {
 }
 
 const STACKS_MS = 60_000;
+const LONGEST_BODY = 16_384;
+
+/** What an action says, from the bytes of a request. Throws {@link ActionError}, or a SyntaxError. */
+export async function readAction(chunks: AsyncIterable<Uint8Array> | undefined): Promise<unknown> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let length = 0;
+  for await (const chunk of chunks ?? []) {
+    length += chunk.length;
+    if (length > LONGEST_BODY) throw new ActionError(`an action has at most ${LONGEST_BODY} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return JSON.parse(text + decoder.decode()) as unknown;
+}
 
 /** Does it, and says in a sentence what came of it. Throws {@link ActionError}. */
 export function act(recorder: Recorder, asked: unknown): string {

@@ -33,11 +33,12 @@ const COMMON = {
 export class Desk {
   readonly viewers: Viewers;
   readonly #recorder: Recorder;
-  readonly #workers = new Workers();
+  readonly #workers: Workers;
   readonly #actions: boolean;
 
   constructor(filter: PoolFilter | undefined, actions: boolean) {
     this.#recorder = new Recorder(filter);
+    this.#workers = new Workers(this.#recorder.log);
     this.#actions = actions;
     this.viewers = new Viewers(this.#recorder, this.#workers, actions);
   }
@@ -60,11 +61,13 @@ export class Desk {
     switch (name) {
       case 'snapshot': return this.#snapshot(asker);
       case 'events':
-        return { status: 200, headers: { ...COMMON, 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' }, body: '',
-          stream: wishOf(asker) };
+        return {
+          status: 200, headers: { ...COMMON, 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' }, body: '',
+          ...(method === 'HEAD' ? {} : { stream: wishOf(asker) }),
+        };
       case '': break;
-      // Relative addresses of the page need the slash.
-      default: return { status: 302, headers: { ...COMMON, ...cookie, Location: `${encodeURI(name)}/` }, body: '' };
+      // Relative addresses of the page need the slash. With a colon in it the name would be read as a scheme, and lead elsewhere.
+      default: return { status: 302, headers: { ...COMMON, ...cookie, Location: `${name.includes(':') ? './' : ''}${name}/` }, body: '' };
     }
     // The token is not to stand in the address that people copy.
     if (verdict.remember !== undefined) return { status: 302, headers: { ...COMMON, ...cookie, Location: './' }, body: '' };
@@ -82,9 +85,9 @@ export class Desk {
     if (!isFromPage(asker)) return plain(403, 'An action has the header X-Millpond-Console, and comes from the console itself.');
     try {
       const asked = await body();
-      const where = threadOf(String((asked as { readonly pool?: unknown } | null)?.pool));
-      const text = where === undefined ? act(this.#recorder, asked)
-        : await this.#workers.act(where.thread, { ...(asked as object), pool: where.id });
+      const id = String((asked as { readonly pool?: unknown } | null)?.pool);
+      const thread = this.#recorder.find(id) === undefined ? threadOf(id) : undefined;
+      const text = thread === undefined ? act(this.#recorder, asked) : await this.#workers.act(thread, asked);
       return { status: 200, headers: { ...COMMON, 'Content-Type': 'application/json' }, body: JSON.stringify({ text }) };
     } catch (error) {
       if (error instanceof ActionError || error instanceof SyntaxError) return plain(400, error.message);

@@ -66,6 +66,11 @@ export class EventLog {
     this.#ring.add({ id: this.#nextId++, at, pool, kind, what, text: short, ...(stack === undefined ? {} : { stack }) });
   }
 
+  /** Of another thread, which has left out what was too much. */
+  adopt(event: ConsoleEvent): void {
+    this.#ring.add({ ...event, id: this.#nextId++ });
+  }
+
   /** Listens to what is rare in a pool. Returns how to stop. */
   listen(pool: Pool<unknown>, id: string): () => void {
     const full = (): boolean => {

@@ -16,6 +16,7 @@ export type { Action } from './actions.ts';
 export type { ConsoleEvent, EventKind } from './events.ts';
 export type { AtSize, LongHold, Peak, Point } from './recorder.ts';
 export type { Distribution, HolderView, PoolDetail, PoolView, Quantiles, Snapshot } from './view.ts';
+export type { LaneQueue } from '../sight/queue.ts';
 export { shareWithConsole } from './workers.ts';
 
 export interface ConsoleOptions {

@@ -1,22 +1,26 @@
 // The console behind `node:http` and everything that hands on its requests.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Asker, Auth } from './access.ts';
-import { ActionError } from './actions.ts';
+import { readAction } from './actions.ts';
 import type { Desk, Reply } from './desk.ts';
 import type { Outlet } from './viewers.ts';
 
 /** A viewer who has not taken this much is sent away. */
 const MOST_BUFFERED = 1_048_576;
-const LONGEST_BODY = 16_384;
+/** So that the end of an address can be read as one. */
+const ANYWHERE = 'http://console';
 
 export async function answerNode(desk: Desk, auth: Auth | undefined, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  // What a framework took off the front is of no interest: only the end of the path counts.
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://console');
-  const whole = (request as { readonly originalUrl?: string }).originalUrl;
-  const path = whole === undefined ? pathname : new URL(whole, 'http://console').pathname;
+  const target = targetOf(request);
+  if (target === undefined) {
+    response.writeHead(400, { 'Content-Type': 'text/plain' }).end('That is no address.\n');
+    return;
+  }
+  const { path, query } = target;
   const asker: Asker = {
-    method: request.method ?? 'GET', remoteAddress: request.socket.remoteAddress ?? '', query: searchParams,
+    method: request.method ?? 'GET', remoteAddress: addressOf(request.socket), query,
     header: (name) => {
       const value = request.headers[name];
       return Array.isArray(value) ? value[0] : value;
@@ -32,6 +36,24 @@ export async function answerNode(desk: Desk, auth: Auth | undefined, request: In
     if (!response.headersSent) response.writeHead(500, { 'Content-Type': 'text/plain' });
     response.end('The console could not answer; the process has a warning that says why.\n');
   }
+}
+
+/** What is asked for; undefined: nobody can tell, as of `//`. */
+function targetOf(request: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } | undefined {
+  const { url = '/' } = request;
+  // A framework takes off the front what it has mounted the console under; a redirect has to know of it.
+  const { originalUrl = url } = request as { readonly originalUrl?: string };
+  try {
+    return { path: new URL(originalUrl, ANYWHERE).pathname, query: new URL(url, ANYWHERE).searchParams };
+  } catch {
+    return undefined;
+  }
+}
+
+/** '' of a Unix socket. A connection that has ended meanwhile has no address either, and must not be taken for one. */
+function addressOf({ remoteAddress, localAddress, destroyed }: Socket): string | undefined {
+  if (remoteAddress !== undefined) return remoteAddress;
+  return destroyed || localAddress !== undefined ? undefined : '';
 }
 
 function send({ method }: IncomingMessage, response: ServerResponse, { status, headers, body }: Reply): void {
@@ -57,12 +79,5 @@ function stream(desk: Desk, request: IncomingMessage, response: ServerResponse, 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const { body } = request as { readonly body?: unknown };
   if (typeof body === 'object' && body !== null) return body;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LONGEST_BODY) throw new ActionError(`an action has at most ${LONGEST_BODY} bytes`);
-    chunks.push(chunk);
-  }
-  return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+  return readAction(request);
 }

@@ -2,6 +2,7 @@
 // something for long. One reading a second of every pool, whether somebody looks or not: what happened at night can be seen in the
 // morning. What costs more, the distribution of waits and uses, is measured only from the first viewer on.
 
+import { threadId } from 'node:worker_threads';
 import type { Pool } from '../pool.ts';
 import { uniqueName } from '../sight/names.ts';
 import { everyPool, watchPools, type PoolFilter, type Watch } from '../sight/watch.ts';
@@ -93,7 +94,8 @@ export class Recorder {
       return () => void this.unrecorded--;
     }
     // A pool that has just been made is enrolled before it has a name that is its own.
-    const id = uniqueName(pool);
+    const name = uniqueName(pool);
+    const id = threadId === 0 ? name : `worker:${threadId}:${name}`;
     const at = wallTime();
     const none = { value: 0, at };
     const record: Record = {

@@ -1,8 +1,8 @@
 // What the console tells of the process: plain data, the same for the page, for `millpond top` and for scripts. Lists are bounded; what
 // is left out is counted.
 
-import { threadId } from 'node:worker_threads';
 import type { Histogram } from '../sight/histogram.ts';
+import { queueOf, type LaneQueue } from '../sight/queue.ts';
 import { settingsOf, type PoolSetting } from '../sight/settings.ts';
 import { sightOf } from '../sight/sight.ts';
 import type { PoolStats } from '../stats.ts';
@@ -18,6 +18,10 @@ export interface PoolView {
   readonly peaks: { readonly borrowed: Peak; readonly waiting: Peak };
   /** How long the leases that are out are held, longest first; at most 64. */
   readonly heldMs: readonly number[];
+  /** The label of the first of those. */
+  readonly heldBy: string | undefined;
+  /** How long those who wait have waited, longest first; at most 64. */
+  readonly waitedMs: readonly number[];
   /** In milliseconds; all 0 before the first acquire that was seen. */
   readonly wait: Quantiles;
 }
@@ -53,6 +57,7 @@ export interface PoolDetail {
   readonly moreHolders: number;
   readonly longHolds: readonly LongHold[];
   readonly sizes: readonly AtSize[];
+  readonly lanes: readonly LaneQueue[];
   readonly settings: readonly PoolSetting[];
   /** One per second, the oldest first. */
   readonly points: readonly Point[];
@@ -85,7 +90,7 @@ export interface Wish {
 }
 
 const MOST_LISTED = 100;
-const MOST_HELD = 64;
+const MOST_AGES = 64;
 const MOST_HOLDERS = 100;
 
 export function snapshotOf(recorder: Recorder, actions: boolean, wish: Wish = {}): Snapshot {
@@ -118,11 +123,11 @@ function busiest(records: readonly Record[], looked: string | undefined): Record
 
 function viewOf({ id, pool, perSecond, peaks }: Record): PoolView {
   const stats = pool.stats();
-  const few = stats.borrowed > 0 && stats.borrowed <= MOST_HELD * 4;
+  const holders = stats.borrowed > 0 && stats.borrowed <= MOST_AGES * 4 ? pool.holders().slice(0, MOST_AGES) : [];
   return {
-    id: threadId === 0 ? id : `worker:${threadId}:${id}`,
-    stats, perSecond: Math.round(perSecond * 10) / 10, peaks: { ...peaks },
-    heldMs: few ? pool.holders().slice(0, MOST_HELD).map(({ heldMs }) => Math.round(heldMs)) : [],
+    id, stats, perSecond: Math.round(perSecond * 10) / 10, peaks: { ...peaks },
+    heldMs: holders.map(({ heldMs }) => Math.round(heldMs)), heldBy: holders[0]?.label,
+    waitedMs: stats.waiting === 0 ? [] : queueOf(pool, MOST_AGES).waitedMs.map(Math.round),
     wait: quantilesOf(sightOf(pool).wait),
   };
 }
@@ -133,13 +138,15 @@ function detailOf(record: Record, points: number | undefined): PoolDetail {
   const holders = pool.holders();
   const all = record.points.toArray();
   return {
-    id: threadId === 0 ? id : `worker:${threadId}:${id}`,
+    id,
     wait: distributionOf(wait), use: distributionOf(use), create: distributionOf(create),
-    holders: holders.slice(0, MOST_HOLDERS).map((holder) => ({ ...holder, heldMs: Math.round(holder.heldMs),
-      ...maskedStack(holder.stack) })),
+    holders: holders.slice(0, MOST_HOLDERS).map((holder) => ({
+      ...holder, heldMs: Math.round(holder.heldMs), ...maskedStack(holder.stack),
+    })),
     moreHolders: Math.max(0, holders.length - MOST_HOLDERS),
     longHolds: [...record.holds.values()].sort((a, b) => b.longestMs - a.longestMs).slice(0, 20),
     sizes: [...record.sizes.values()].sort((a, b) => a.max - b.max),
+    lanes: queueOf(pool, 0).lanes,
     settings: settingsOf(pool).map((setting) => ({ ...setting, value: masked(setting.value) })),
     points: points === undefined ? all : all.slice(all.length - Math.min(points, all.length)),
   };

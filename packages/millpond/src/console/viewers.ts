@@ -1,9 +1,9 @@
 // Whoever looks at the moment, over server-sent events. One reading a second serves them all; one who does not read fast enough is sent
 // away instead of being kept waiting for in memory, and the page comes back by itself.
 
-import { threadOf, type Workers } from './workers.ts';
 import type { Recorder } from './recorder.ts';
 import { snapshotOf, type Snapshot, type Wish } from './view.ts';
+import type { Workers } from './workers.ts';
 
 /** Where a viewer is. */
 export interface Outlet {
@@ -51,9 +51,7 @@ export class Viewers {
 
   /** The present, workers included as far as they have told. */
   look(wish: Wish): Snapshot {
-    const here = wish.pool === undefined || threadOf(wish.pool) !== undefined ? { ...wish, pool: undefined } : wish;
-    const snapshot = this.#workers.added(snapshotOf(this.#recorder, this.#actions, here));
-    return snapshot.detail?.id === wish.pool ? snapshot : { ...snapshot, detail: undefined };
+    return this.#workers.added(snapshotOf(this.#recorder, this.#actions, wish), wish);
   }
 
   end(): void {

@@ -1,6 +1,7 @@
 // The console behind whatever speaks `Request` and `Response`.
 
 import type { Asker, Auth } from './access.ts';
+import { readAction } from './actions.ts';
 import type { Desk } from './desk.ts';
 import type { Outlet } from './viewers.ts';
 
@@ -13,7 +14,7 @@ export async function answerWeb(desk: Desk, auth: Auth | undefined, request: Req
     method: request.method, remoteAddress: undefined, query: searchParams,
     header: (name) => request.headers.get(name) ?? undefined,
   };
-  const { status, headers, body, stream } = await desk.answer(asker, pathname, auth, () => request.json());
+  const { status, headers, body, stream } = await desk.answer(asker, pathname, auth, () => readAction(request.body ?? undefined));
   if (stream === undefined) return new Response(request.method === 'HEAD' || status === 302 ? null : body, { status, headers });
   let outlet: Outlet;
   const source = new ReadableStream<Uint8Array>({

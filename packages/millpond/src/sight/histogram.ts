@@ -44,10 +44,11 @@ export class Histogram {
   /** The time in ms that `percent` (0 to 100) of all did not exceed, at most 3.2 % too high; 0 if there is none. */
   percentile(percent: number): number {
     const wanted = Math.max(1, Math.ceil((this.#count * percent) / 100));
+    const counts = this.#counts;
     let seen = 0;
-    for (const { upToMs, count } of this.buckets()) {
-      seen += count;
-      if (seen >= wanted) return Math.min(upToMs, this.#maxMs);
+    for (let step = 0; step < counts.length; step++) {
+      seen += counts[step]!;
+      if (seen >= wanted) return Math.min(endOf(step) / 1000, this.#maxMs);
     }
     return this.#maxMs;
   }

@@ -89,8 +89,10 @@ function histogram(name, title, { count: all, p50, p95, p99, max, buckets }) {
   const labels = Math.min(4, to - from + 1);
   for (let index = 0; index < labels; index++) {
     const step = Math.round(from + (to - from) * (labels === 1 ? 0 : index / (labels - 1)));
-    const anchor = index === 0 ? 'start' : index === labels - 1 ? 'end' : 'middle';
-    const at = index === 0 ? 0 : index === labels - 1 ? 280 : (step - from + .5) * wide;
+    // Below the middle of its bar; those at the ends must not be cut off.
+    const middle = (step - from + .5) * wide;
+    const anchor = middle < 26 ? 'start' : middle > 254 ? 'end' : 'middle';
+    const at = middle < 26 ? 0 : middle > 254 ? 280 : middle;
     chart.append(svg('text', { x: at, y: 115, 'text-anchor': anchor }, step <= -10 ? 'at once' : '≤ ' + duration(2 ** step)));
   }
   card.append(chart);
@@ -119,7 +121,7 @@ function sizesChart(sizes, today) {
 }
 
 /** One cell per place, up to some hundred; by the age of what is lent. */
-function slotsOf({ stats, heldMs }) {
+function slotsOf({ stats, heldMs, waitedMs }) {
   const cells = [];
   const cell = (kind, title) => cells.push(el('span', { class: 'slot ' + kind, title }));
   const room = 240;
@@ -131,7 +133,10 @@ function slotsOf({ stats, heldMs }) {
     for (let index = 0; index < Math.min(stats[kind], room); index++) cell(kind, kind);
   }
   for (let index = stats.size; index < Math.min(stats.max, room); index++) cell('', 'free');
-  for (let index = 0; index < Math.min(stats.waiting, 60); index++) cell('waiter', 'waits');
+  for (let index = 0; index < Math.min(stats.waiting, 60); index++) {
+    const waited = waitedMs[index] ?? 0;
+    cell(waited > 1e3 ? 'waiter late' : 'waiter', 'has waited for ' + duration(waited));
+  }
   return cells;
 }
 `;

@@ -29,7 +29,7 @@ function draw() {
   $('peaks').textContent = 'most borrowed ' + borrowed.value + ' at ' + clock(borrowed.at) + ', most waiting ' + waiting.value + ' at '
     + clock(waiting.at);
   const detail = snapshot.detail?.id === view.id ? snapshot.detail : undefined;
-  if (state.tab === 'now') drawNow(view);
+  if (state.tab === 'now') drawNow(view, detail);
   else if (state.tab === 'events') drawEvents(snapshot);
   else if (detail !== undefined) ({ slow: drawSlow, holds: drawHolds, config: drawConfig })[state.tab](detail, view);
 }
@@ -73,23 +73,31 @@ function fillRow(row, { id, stats, perSecond, wait }) {
 function tile(value, name) {
   return el('div', { class: 'tile' }, el('b', {}, value), el('span', {}, name));
 }
-function drawNow(view) {
-  const { stats, wait, perSecond } = view;
+function drawNow(view, detail) {
+  const { stats, wait, perSecond, waitedMs } = view;
+  const waiting = waitedMs.length === 0 ? 'waiting' : 'waiting, up to ' + duration(waitedMs[0]);
   $('tiles').replaceChildren(
-    tile(stats.borrowed + ' / ' + stats.max, 'borrowed'), tile(String(stats.idle), 'idle'), tile(count(stats.waiting), 'waiting'),
+    tile(stats.borrowed + ' / ' + stats.max, 'borrowed'), tile(String(stats.idle), 'idle'), tile(count(stats.waiting), waiting),
     tile(count(perSecond), 'per second'), tile(duration(wait.p99), 'wait, 99 %'), tile(count(stats.totals.timedOut), 'timed out'),
     tile(count(stats.totals.createErrors), 'creates failed'));
   $('slots').replaceChildren(...slotsOf(view));
   $('slots').setAttribute('aria-label', stats.borrowed + ' borrowed, ' + stats.idle + ' idle, ' + stats.creating + ' being created, '
     + stats.waiting + ' waiting, of at most ' + stats.max);
   drawTimeline();
+  const lanes = detail?.lanes ?? [];
+  $('lanes').hidden = lanes.length < 2;
+  const heads = [['lane'], ['share', 'num'], ['borrowed', 'num'], ['waiting', 'num'], ['first in line for', 'num']];
+  $('lanes').lastChild.replaceChildren(table(heads,
+    lanes.map(({ name, share, held, waiting, oldestMs }) => el('tr', {}, el('td', {}, name), el('td', { class: 'num' }, count(share)),
+      el('td', { class: 'num' }, count(held)), el('td', { class: 'num' }, count(waiting)),
+      el('td', { class: 'num' }, waiting === 0 ? '–' : duration(oldestMs)))), ''));
 }
 function legends() {
   const entry = (kind, text) => el('span', {}, el('i', { class: 'slot ' + kind }), text);
   $('slot-legend').append(entry('busy', 'borrowed'), entry('old', 'for more than 5 s'), entry('stuck', 'for more than 30 s'),
     entry('idle', 'idle'),
     entry('creating', 'being created'), entry('resetting', 'reset or validated'), entry('destroying', 'being closed'), entry('waiter',
-      'a caller who waits'));
+      'a caller who waits'), entry('waiter late', 'for more than 1 s'));
   $('line-legend').append(entry('busy', 'borrowed'), entry('idle', 'idle'), entry('creating', 'being created'), entry('waiter',
     'waiting (line)'),
     el('span', {}, '- - max'));

@@ -74,6 +74,7 @@ nav .facts { display: flex; flex-wrap: wrap; justify-content: space-between; gap
 .slot.resetting, .slot.validating { background: repeating-linear-gradient(45deg, var(--idle) 0 4px, transparent 4px 8px); }
 .slot.destroying { background: repeating-linear-gradient(45deg, var(--soft) 0 3px, transparent 3px 8px); }
 .slot.waiter { border-radius: 50%; background: var(--wait); width: 13px; height: 13px; align-self: center; }
+.slot.waiter.late { background: var(--stuck); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-top: 9px; font-size: .85rem; color: var(--soft); }
 .legend span { display: inline-flex; gap: 6px; align-items: center; } .legend .slot { width: 13px; height: 13px; }
 canvas { display: block; width: 100%; height: 210px; }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `Usage: millpond top URL [OPTION]...
 
-Shows the pools of a process in the terminal, from its console.
+Shows the pools of a process in the terminal, from its console. The key q ends it.
 
   URL                  where the console is, as its page: http://127.0.0.1:9000/ or .../pools/?token=...
   -t, --token TOKEN    what the console asks for, if it is not in the address

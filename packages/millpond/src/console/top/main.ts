@@ -41,7 +41,7 @@ async function print(asked: Asked): Promise<void> {
 }
 
 async function draw(asked: Asked): Promise<void> {
-  const { stdout } = process;
+  const { stdin, stdout } = process;
   const size = (): { width: number; height: number } => ({ width: stdout.columns ?? 120, height: stdout.rows ?? 40 });
   const history = new History();
   if (asked.once) {
@@ -51,7 +51,16 @@ async function draw(asked: Asked): Promise<void> {
     return;
   }
   stdout.write(ENTER);
-  process.on('exit', () => stdout.write(LEAVE));
+  process.on('exit', () => {
+    if (stdin.isTTY) stdin.setRawMode(false);
+    stdout.write(LEAVE);
+  });
+  // Keys come one by one, and as nothing but keys: Ctrl-C too.
+  if (stdin.isTTY) {
+    stdin.setRawMode(true).on('data', (keys: Buffer) => {
+      if (/[q\u0003\u0004]/.test(keys.toString())) process.exit(0);
+    });
+  }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(0));
   let lines: string[] = [];
   for (;;) {
