@@ -22,7 +22,7 @@ describe('npm start', () => {
   afterEach(() => rmSync(temporary, { recursive: true, force: true }));
 
   it('with --for runs by itself, says what it saw, ends with 0 and leaves nothing', async () => {
-    const { code, out, err } = await start(temporary, '--for', '5s', '--users', '50').ended;
+    const { code, out, err } = await start(temporary, '--for', '4s', '--users', '50').ended;
     expect(err).toBe('');
     expect(code).toBe(0);
     expect(out).not.toContain('\u001b');

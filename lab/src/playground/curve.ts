@@ -8,6 +8,7 @@ const AS_GOOD = 0.95;
 const WORSE = 0.85;
 const DEARER = 1.3;
 const MANY = 0.2;
+const FEW = 3;
 const BUSY = 0.9;
 /** Of the machine, used by others: the page itself takes some of it. */
 const MUCH = 0.3;
@@ -83,7 +84,7 @@ function whyOf(best: Point, largest: Point, cores: number): string[] {
       `${largest.size} processes take turns on ${cores === 1 ? '1 core' : `${cores} cores`}, and taking turns costs.`);
   }
   const { running, locked } = largest;
-  if (running !== null && locked !== null && locked >= 1 && locked > (running + locked) * MANY) {
+  if (running !== null && locked !== null && locked >= FEW && locked > (running + locked) * MANY) {
     words.push(`${count(locked)} of its ${count(running + locked)} busy sessions wait for one another's rows.`);
   }
   if (largest.clientBusy > BUSY) {

@@ -74,7 +74,8 @@ export class ServerView {
     this.#cpu = cpu;
     const busyMs = machineBusyMs();
     const { serverMs, clientMs, wallMs } = use;
-    this.cores = serverMs === undefined ? null : serverMs / wallMs;
+    // Ended processes are counted when their parent notices, some looks late: many at once would make more than there is.
+    this.cores = serverMs === undefined ? null : Math.min(cpus().length, serverMs / wallMs);
     this.othersCores = serverMs === undefined ? null : Math.max(0, busyMs - this.#machineMs - serverMs - clientMs) / wallMs;
     this.#machineMs = busyMs;
   }
