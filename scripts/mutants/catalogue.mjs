@@ -9,6 +9,7 @@ import { FREEZES } from './freezes.mjs';
 import { ORDERS } from './orders.mjs';
 import { RUNTIME } from './runtime.mjs';
 import { SHARES } from './shares.mjs';
+import { SIGHT } from './sight.mjs';
 import { WAITING } from './waiting.mjs';
 
-export const CATALOGUE = [...WAITING, ...CREATING, ...ENDING, ...FREEZES, ...ORDERS, ...SHARES, ...RUNTIME, ...FLEETS];
+export const CATALOGUE = [...WAITING, ...CREATING, ...ENDING, ...FREEZES, ...ORDERS, ...SHARES, ...RUNTIME, ...SIGHT, ...FLEETS];

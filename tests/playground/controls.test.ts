@@ -86,7 +86,8 @@ describe('the controls', () => {
     await post('settings', { handling: 'each', users: 5 });
     await tick(({ sample, settings }) => settings.handling === 'each' && sample.perSecond > 0);
     const sessions = (): Promise<number> => withClient(async (client) => {
-      const { rows } = await client.query<{ n: number }>('select sessions::int as n from pg_stat_database where datname = $1', ['postgres']);
+      const { rows } = await client.query<{ n: number }>(
+        'select sessions::int as n from pg_stat_database where datname = current_database()');
       return rows[0]!.n;
     });
     const before = await sessions();

@@ -9,7 +9,8 @@ import { fitting } from '../../lab/src/playground/run.ts';
 import { changed, DEFAULTS, differences } from '../../lab/src/playground/settings.ts';
 
 const point = (size: number, perSecond: number, more: Partial<Point> = {}): Point => ({
-  size, perSecond, p99: 50, running: 2, locked: 0, cpuMs: 0.1, clientBusy: 0.5, waiting: 400 - size, borrowed: size, ...more,
+  size, perSecond, p99: 50, running: 2, locked: 0, cpuMs: 0.1, clientBusy: 0.5, othersCores: 0.1, waiting: 400 - size, borrowed: size,
+  ...more,
 });
 
 describe('the words under the curve', () => {
@@ -27,10 +28,16 @@ describe('the words under the curve', () => {
 
   it('claim nothing that the figures do not show', () => {
     const same = wordsOf([point(10, 8000), point(200, 7800, { cpuMs: null, running: null, locked: null })], 2).join(' ');
+    const hardly = wordsOf([point(10, 8000), point(200, 7800, { cpuMs: 0.12, locked: 1, clientBusy: 0.7 })], 2).join(' ');
+    expect(hardly).not.toMatch(/processor|busy sessions|turn too late/);
     expect(same).toContain('no more for all the effort');
     expect(same).not.toMatch(/processor|busy sessions|turn too late|%.of that/);
-    expect(wordsOf([point(10, 8000), point(200, 16_000)], 64).join(' ')).toContain('the best so far');
+    expect(wordsOf([point(10, 8000), point(200, 16_000)], 64).join(' ')).toContain('the best may be larger still');
+    expect(wordsOf([point(10, 8000), point(200, 16_000, { borrowed: 50 })], 64).join(' ')).toContain('Only 50 of them were in use');
     expect(wordsOf([point(10, 8000)], 2)).toEqual([]);
+    expect(same).not.toContain('Other programs');
+    const disturbed = wordsOf([point(10, 8000, { othersCores: 1.2 }), point(200, 7800)], 2);
+    expect(disturbed.at(-1)).toContain('Other programs used up to 1.2 of 2 cores');
   });
 
   it('are of one load: points of another step back', () => {
@@ -97,7 +104,7 @@ describe('the users', () => {
     users.set(2);
     users.set(4);
     asking.clear();
-    await expect.poll(() => [...asking].sort(), { interval: 5 }).toEqual([0, 1, 2, 3]);
+    await expect.poll(() => [...asking].sort((a, b) => a - b), { interval: 5 }).toEqual([0, 1, 2, 3]);
     await users.gone();
     asking.clear();
     await new Promise((resolve) => { setImmediate(resolve); });
@@ -118,7 +125,9 @@ describe('what is asked for', () => {
 
   it('is read from the command line', () => {
     expect(planFrom([])).toEqual({ port: 0, forMs: undefined, users: 400, quiet: false });
-    expect(planFrom(['--for', '2m', '--port', '8080', '--quiet', '--users', '0'])).toEqual({ port: 8080, forMs: 120_000, users: 0, quiet: true });
+    expect(planFrom(['--for', '2m', '--port', '8080', '--quiet', '--users', '0'])).toEqual({
+      port: 8080, forMs: 120_000, users: 0, quiet: true,
+    });
     expect(planFrom(['--for', '1500ms'])).toMatchObject({ forMs: 1500 });
     expect(planFrom(['--help'])).toBe('help');
     for (const wrong of ['', '0s', '61m', 'abc', '-5s', '5h']) expect(() => planFrom([`--for=${wrong}`]), wrong).toThrow('--for');
@@ -126,7 +135,7 @@ describe('what is asked for', () => {
 
   it('fits into the time that there is', () => {
     expect(fitting(20_000)[0]).toHaveLength(8);
-    expect(fitting(5000)[0]).toEqual([10, 200]);
+    expect(fitting(4000)[0]).toEqual([10, 200]);
     expect(fitting(1000)[0]).toEqual([10]);
   });
 });

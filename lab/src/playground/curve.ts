@@ -8,7 +8,10 @@ const AS_GOOD = 0.95;
 const WORSE = 0.85;
 const DEARER = 1.3;
 const MANY = 0.2;
+const FEW = 3;
 const BUSY = 0.9;
+/** Of the machine, used by others: the page itself takes some of it. */
+const MUCH = 0.3;
 
 export class Points {
   #load = '';
@@ -45,30 +48,43 @@ export function bestOf(points: readonly Point[]): Point | undefined {
 
 /** What one sees, chosen by the figures. Nothing is said of figures that do not say it. */
 export function wordsOf(points: readonly Point[], cores: number): string[] {
+  const words = comparison(points, cores);
+  const others = Math.max(...points.map(({ othersCores }) => othersCores ?? 0));
+  if (words.length > 0 && others > cores * MUCH) {
+    words.push(`Other programs used up to ${others.toFixed(1)} of ${cores === 1 ? '1 core' : `${cores} cores`} meanwhile: ` +
+      'the figures are worth less for it. Try again when the machine is quiet.');
+  }
+  return words;
+}
+
+function comparison(points: readonly Point[], cores: number): string[] {
   const best = bestOf(points);
   const largest = points.at(-1);
   if (best === undefined || largest === undefined || points.length < 2) return [];
   const words = [`${connections(best.size)}: ${count(best.perSecond)} answers a second, 99 % within ${duration(best.p99)}.`];
   if (largest.size === best.size) {
-    words.push('The largest that was tried is the best so far: the database gains from each further connection.');
+    words.push(best.borrowed < best.size * WORSE
+      ? `Only ${count(best.borrowed)} of them were in use: so many users there are.`
+      : 'It is the largest that was tried: the best may be larger still.');
     return words;
   }
   const figures = `${count(largest.perSecond)} a second, 99 % within ${duration(largest.p99)}`;
   const slower = largest.perSecond < best.perSecond * WORSE;
-  words.push(`${connections(largest.size)}: ${figures}${slower ? `: ${percent(largest.perSecond / best.perSecond)} of that` : ': no more for all the effort'}.`);
+  const judged = slower ? `${percent(largest.perSecond / best.perSecond)} of that` : 'no more for all the effort';
+  words.push(`${connections(largest.size)}: ${figures}: ${judged}.`);
   words.push(...whyOf(best, largest, cores));
   return words;
 }
 
 function whyOf(best: Point, largest: Point, cores: number): string[] {
-  const words = [`The same users wait either way. With ${best.size} most wait in the pool (${count(best.waiting)} of them), where a place ` +
-    `in the queue costs nothing; with ${largest.size} they have a connection, and wait all the same.`];
+  const words = [`The same users wait either way. With ${best.size} most wait in the pool (${count(best.waiting)} of them), where a ` +
+    `place in the queue costs nothing; with ${largest.size} they have a connection, and wait all the same.`];
   if (best.cpuMs !== null && largest.cpuMs !== null && largest.cpuMs > best.cpuMs * DEARER) {
     words.push(`One answer costs the database ${duration(largest.cpuMs)} of processor instead of ${duration(best.cpuMs)}: ` +
       `${largest.size} processes take turns on ${cores === 1 ? '1 core' : `${cores} cores`}, and taking turns costs.`);
   }
   const { running, locked } = largest;
-  if (running !== null && locked !== null && locked >= 1 && locked > (running + locked) * MANY) {
+  if (running !== null && locked !== null && locked >= FEW && locked > (running + locked) * MANY) {
     words.push(`${count(locked)} of its ${count(running + locked)} busy sessions wait for one another's rows.`);
   }
   if (largest.clientBusy > BUSY) {

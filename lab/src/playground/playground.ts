@@ -114,7 +114,7 @@ export class Playground extends EventEmitter<{ tick: [Tick]; mark: [Mark] }> {
     try {
       await sweep.run({
         use: (size) => this.#apply({ ...this.#settings, handling: 'pool', size }),
-        fill: () => this.#fill(),
+        fill: (signal) => this.#fill(signal),
         samples: () => this.history,
         point: (point) => this.#points.add(point),
       });
@@ -204,10 +204,10 @@ export class Playground extends EventEmitter<{ tick: [Tick]; mark: [Mark] }> {
   }
 
   /** While nobody asks: among two hundred busy sessions a new one takes long to come by. False when it did not fill. */
-  async #fill(): Promise<boolean> {
+  async #fill(signal: AbortSignal): Promise<boolean> {
     this.#users.set(0);
     try {
-      await this.pool.ready({ timeoutMs: FILLED_WITHIN_MS });
+      await this.pool.ready({ timeoutMs: FILLED_WITHIN_MS, signal });
       return true;
     } catch (error) {
       if (error instanceof PoolError) return false;
@@ -278,6 +278,7 @@ export class Playground extends EventEmitter<{ tick: [Tick]; mark: [Mark] }> {
       server: this.#mischief.server,
       clientBusy: utilization,
       serverCores: this.#view.cores,
+      othersCores: this.#view.othersCores,
     };
   }
 }

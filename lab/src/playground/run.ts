@@ -61,7 +61,10 @@ async function play(plan: PlaygroundPlan, server: PostgresServer, screen: Screen
     if (!plan.quiet) follow(playground, screen);
     const begunMs = performance.now();
     signal.addEventListener('abort', () => playground.do('end-sweep'), { once: true });
+    // On a machine that is busy with other things filling a pool takes longer than planned; the time that was given counts.
+    const over = plan.forMs === undefined ? undefined : setTimeout(() => playground.do('end-sweep'), plan.forMs);
     if (plan.forMs !== undefined) await playground.sweep(...fitting(plan.forMs));
+    clearTimeout(over);
     const leftMs = (plan.forMs ?? FOREVER_MS) - (performance.now() - begunMs);
     if (leftMs > 0) await abortableSleep(leftMs, signal);
     signal.throwIfAborted();
@@ -111,14 +114,14 @@ function say(url: string, plan: PlaygroundPlan, screen: Screen): void {
   const { style } = screen;
   screen.print(
     '', `  Open ${paint(style, url, 'cyan')}`, '',
-    ...wrap(`  ${plan.users} users order twenty popular articles through a pool of ${DEFAULTS.size} connections. On the page:`, width, '  '), '');
+    ...wrap(`  ${plan.users} users order twenty popular articles through a pool of ${DEFAULTS.size} connections.`, width, '  '), '');
   const steps = plan.forMs === undefined ? [
     'Move "pool size" from 10 to 200 and watch answers per second and p99.',
     '"Try all sizes": throughput against size, and why.',
     'Take the pool away: one connection for all, or one for each request.',
     'Kill the database, or freeze it, and watch it heal.',
     'Leak connections, or hold a long transaction: who holds them, and which errors that makes.',
-  ] : [`By itself: tries all sizes, and ends after ${duration(plan.forMs)}.`];
+  ] : [`By itself it tries the sizes of the pool, and ends after ${duration(plan.forMs)}.`];
   for (const [index, step] of steps.entries()) screen.print(...wrap(`  ${index + 1}. ${step}`, width, '     '));
   screen.print('', paint(style, '  Ctrl-C ends it.', 'dim'), '');
 }

@@ -1,5 +1,6 @@
 // What the server sees of the load: how many of its sessions compute, wait for one another, or idle; and what that costs the machine. Asked
 // over a connection of our own. While it does not answer (killed, frozen) there is nothing to see.
+import { cpus } from 'node:os';
 import pg from 'pg';
 import { cpuBetween, readCpu, type CpuReading } from '../demo/meters/cpu.ts';
 import type { Connect } from './load/ways.ts';
@@ -24,7 +25,9 @@ export class ServerView {
   #closed = false;
   #seen: { readonly atMs: number; readonly backends: Backends } | undefined;
   #cpu: CpuReading;
+  #machineMs: number = machineBusyMs();
   cores: number | null = null;
+  othersCores: number | null = null;
 
   constructor(connect: Connect, pid: () => number | undefined) {
     this.#connect = connect;
@@ -69,7 +72,12 @@ export class ServerView {
     const cpu = readCpu(this.#pid());
     const use = cpuBetween(this.#cpu, cpu);
     this.#cpu = cpu;
-    this.cores = use.serverMs === undefined || use.wallMs <= 0 ? null : use.serverMs / use.wallMs;
+    const busyMs = machineBusyMs();
+    const { serverMs, clientMs, wallMs } = use;
+    // Ended processes are counted when their parent notices, some looks late: many at once would make more than there is.
+    this.cores = serverMs === undefined ? null : Math.min(cpus().length, serverMs / wallMs);
+    this.othersCores = serverMs === undefined ? null : Math.max(0, busyMs - this.#machineMs - serverMs - clientMs) / wallMs;
+    this.#machineMs = busyMs;
   }
 
   async #open(): Promise<pg.Client> {
@@ -86,6 +94,11 @@ export class ServerView {
     this.#client = undefined;
     client?.end().catch(() => undefined);
   }
+}
+
+/** Of all processors since the machine was started. */
+function machineBusyMs(): number {
+  return cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 }
 
 function pause(ms: number): Promise<void> {

@@ -31,13 +31,13 @@ export function summary(playground: Playground, plan: PlaygroundPlan, screen: Sc
   const errors = gauge.errors();
   const failed = errors.length === 0 ? 'no error' : errors.map(({ code, count: times }) => `${count(times)} × ${code}`).join(', ');
   const lines = ['', paint(style, 'What this run showed', 'bold'), ''];
-  lines.push(...wrap(
-    `${plural(settings.users, 'user')} on ${plural(cores, 'core')} got ${plural(gauge.ok, 'answer')} to "${ORDER_LABEL}"; ${failed}.`, width));
+  const load = `${plural(settings.users, 'user')} on ${plural(cores, 'core')}`;
+  lines.push(...wrap(`${load} got ${plural(gauge.ok, 'answer')} to "${ORDER_LABEL}"; ${failed}.`, width));
   if (points.length > 0) lines.push('', ...table(COLUMNS, points, style));
   if (points.length > 1) lines.push('', ...pictures(points, screen));
   if (words.length > 0) lines.push('', ...words.flatMap((sentence) => wrap(`- ${sentence}`, width, '  ')));
   if (plan.forMs !== undefined) {
-    lines.push('', ...wrap('Move it yourself: npm start, without --for. What it means: docs/guide/sizing.md, docs/guide/playground.md.', width));
+    lines.push('', ...wrap('Move it yourself: npm start, without --for. What it means: docs/guide/playground.md and sizing.md.', width));
   }
   return [...lines, ''];
 }

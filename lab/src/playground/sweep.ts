@@ -9,7 +9,7 @@ export const LOOK_MS = 1500;
 export interface SweepHands {
   use(size: number): void;
   /** Resolves when that many are there, with false when they cannot be had. */
-  fill(): Promise<boolean>;
+  fill(signal: AbortSignal): Promise<boolean>;
   /** The latest last. */
   samples(): readonly Sample[];
   point(point: Point): void;
@@ -43,7 +43,7 @@ export class Sweep {
         signal.throwIfAborted();
         this.now = { size, left: this.#sizes.length - done };
         hands.use(size);
-        if (!await hands.fill()) continue;
+        if (!await hands.fill(signal)) continue;
         await sleep(SETTLE_MS, undefined, { signal });
         const fromMs = hands.samples().at(-1)?.atMs ?? 0;
         await sleep(this.#lookMs, undefined, { signal });
@@ -74,6 +74,7 @@ export function averageOf(size: number, samples: readonly Sample[]): Point | und
     running: mean(({ backends }) => backends?.running),
     locked: mean(({ backends }) => backends?.locked),
     cpuMs: cores === null || perSecond === 0 ? null : cores * 1000 / perSecond,
+    othersCores: mean(({ othersCores }) => othersCores),
     clientBusy: mean(({ clientBusy }) => clientBusy) ?? 0,
     waiting: mean(({ waiting }) => waiting) ?? 0,
     borrowed: mean(({ borrowed }) => borrowed) ?? 0,

@@ -8,6 +8,7 @@ import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { AcquireError, AcquireTimeoutError, CreateError, type Lease } from 'millpond';
 import { Console } from './admin/console.ts';
 import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
+import type { Limits } from './client/deadlines.ts';
 import { ClientSession } from './client/session.ts';
 import { StatementNames } from './client/statements.ts';
 import type { Config } from './config/config.ts';
@@ -205,16 +206,18 @@ export class Proxy {
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
-    if (this.clients.size > values.max_client_conn + 1) throw new Refused('no more connections allowed (max_client_conn)', '53300');
     if (name === CONSOLE) {
       await this.#console.admit(client, opening, (user) => this.#prove(client, opening, user));
       return;
     }
+    // Whoever looks after the proxy must get in when nobody else can.
+    if (this.clients.size > values.max_client_conn) throw new Refused('no more connections allowed (max_client_conn)', '53300');
     const database = this.router.database(name);
     client.database = database;
     const shown = await this.#prove(client, opening, client.user, database === undefined);
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
+    this.#checkRoom(client);
     const secret = shown.password ?? this.router.secret(client.user);
     client.pool = this.router.pool(database, client.user, secret, shown.clientKeys);
     await this.#admit(client, opening, client.pool);
@@ -245,6 +248,7 @@ export class Proxy {
       socket, mode: pool.mode, parameters, tracked: this.#tracked, statementNames: this.#statementNames,
       maxPreparedStatements: pool.mode === 'session' ? 0 : values.max_prepared_statements,
       maxPacketSize: values.max_packet_size,
+      limits: this.#limitsOf(client.user),
       borrow: (served, refused) => pool.borrow(served, refused),
       refusal: (error) => refusalOf(error),
       closed: (reason) => {
@@ -261,6 +265,33 @@ export class Proxy {
     ]));
     const rest = inbox.release();
     if (rest.length > 0) session.take(rest);
+  }
+
+  #limitsOf(user: string): Limits {
+    const { values, users } = this.config;
+    const own = users.get(user);
+    return {
+      clientIdleMs: own?.clientIdleTimeoutMs ?? values.client_idle_timeout,
+      idleTransactionMs: own?.idleTransactionTimeoutMs ?? values.idle_transaction_timeout,
+      transactionMs: own?.transactionTimeoutMs ?? values.transaction_timeout,
+      queryMs: own?.queryTimeoutMs ?? values.query_timeout,
+      waitNotifyMs: values.query_wait_notify,
+    };
+  }
+
+  /** Turns away who is one too many of a database or a user. */
+  #checkRoom({ database, user }: Client): void {
+    const { values, users } = this.config;
+    const count = (of: (client: Client) => boolean): number => [...this.clients.values()].filter((each) => each.pool !== undefined
+      && of(each)).length;
+    const perDatabase = database?.config.maxDbClientConnections ?? values.max_db_client_connections;
+    if (perDatabase > 0 && count((each) => each.database === database) >= perDatabase) {
+      throw new Refused('client connections exceeded (max_db_client_connections)', '53300');
+    }
+    const perUser = users.get(user)?.maxUserClientConnections ?? values.max_user_client_connections;
+    if (perUser > 0 && count((each) => each.user === user) >= perUser) {
+      throw new Refused('client connections exceeded (max_user_client_connections)', '53300');
+    }
   }
 
   /** What the client asks for in its startup packet, by the spelling of servers. */

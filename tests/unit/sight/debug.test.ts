@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { captureStacksFor, debugOnSignal, describeLeaks, leakReport, reportLeaks } from 'millpond/debug';
 import type { Lease } from 'millpond';
-import { open, shut, type Actor } from './stage.ts';
+import { newPools, open, shut, shutAll, type Actor } from './stage.ts';
+
+afterEach(shutAll);
 
 const ends: (() => unknown)[] = [];
 
@@ -59,6 +61,7 @@ it('leaves a pool as it found it, however many wanted its stacks, unless somebod
 });
 
 it('reports who holds what, as data and as a text by place', async () => {
+  const pools = newPools();
   const actor = open('orders', { max: 3, leakThresholdMs: 500 });
   ends.push(captureStacksFor());
   // At one place.
@@ -67,7 +70,7 @@ it('reports who holds what, as data and as a text by place', async () => {
   actor.pool.captureStacks(0);
   await take(actor);
   open('quiet');
-  const report = leakReport();
+  const report = leakReport({ pools });
   expect(report.pools.map(({ pool, holders, ...numbers }) => ({ pool, holders: holders.length, ...numbers }))).toEqual([
     { pool: 'orders', holders: 3, borrowed: 3, max: 3, waiting: 0 }, { pool: 'quiet', holders: 0, borrowed: 0, max: 2, waiting: 0 },
   ]);
@@ -76,7 +79,7 @@ it('reports who holds what, as data and as a text by place', async () => {
     { id: 3, label: undefined, heldMs: 0, suspect: false },
   ]);
   expect(JSON.parse(JSON.stringify(report))).toMatchObject({ pools: [{ pool: 'orders' }, { pool: 'quiet' }] });
-  const lines = describeLeaks().split('\n');
+  const lines = describeLeaks(report).split('\n');
   expect(lines.filter((line) => !line.includes(' at '))).toEqual([
     'Pool "orders": 3 of 3 borrowed, 0 waiting.',
     '  2 "GET /orders", the oldest held for 600 ms, 2 over leakThresholdMs:',

@@ -8,7 +8,9 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, expect, it } from 'vitest';
 import { instrumentPools, poolMetrics } from 'millpond/otel';
-import { busy, open, shut } from './stage.ts';
+import { busy, newPools, open, shut, shutAll } from './stage.ts';
+
+afterEach(shutAll);
 
 const POOL = 'db.client.connection.pool.name';
 const ends: (() => unknown)[] = [];
@@ -40,7 +42,7 @@ function metrics(metricProducers: MetricProducer[] = []): Collected {
 
 function instrumented(): Collected {
   const all = metrics();
-  ends.push(instrumentPools({ meterProvider: all.provider }));
+  ends.push(instrumentPools({ meterProvider: all.provider, pools: newPools() }));
   return all;
 }
 
@@ -132,7 +134,8 @@ it('measures the pools it is told to, takes a meter as well, and stops', async (
 });
 
 it('hands the same metrics to a reader without a call of the SDK per acquire, and forgets pools that have closed', async () => {
-  const both = metrics([poolMetrics({ pools: ({ name }) => name !== 'unseen' })]);
+  const isNew = newPools();
+  const both = metrics([poolMetrics({ pools: (pool) => isNew(pool) && pool.name !== 'unseen' })]);
   const recorded = instrumented();
   const actor = await busy('orders', { min: 1, fill: false, leakThresholdMs: 100 });
   await busy('unseen');

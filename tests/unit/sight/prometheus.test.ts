@@ -1,11 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { localBudget, PoolClosedError } from 'millpond';
 import { metricsHandler, prometheusText, registerWith } from 'millpond/prometheus';
 import { keyOf, parseExposition } from '../../support/exposition.ts';
-import { busy, open, shut } from './stage.ts';
+import { busy, newPools, open, shut, shutAll } from './stage.ts';
+
+afterEach(shutAll);
 
 /** One line of a text. */
 function sample(text: string, name: string, labels: Record<string, string>): number | undefined {
@@ -127,9 +129,10 @@ it('answers over HTTP', async () => {
 
 it('gives prom-client the same families, in both of its formats, until it is stopped', async () => {
   const registry = new Registry();
-  const stop = registerWith(registry);
+  const pools = newPools();
+  const stop = registerWith(registry, { pools });
   await busy('orders');
-  const own = parseExposition(prometheusText());
+  const own = parseExposition(prometheusText({ pools }));
   const theirs = parseExposition(withoutEmpty(await registry.metrics()));
   expect([...theirs.keys()].sort()).toEqual([...own.keys()].sort());
   for (const [name, { help, type, samples }] of own) {

@@ -19,24 +19,25 @@ afterEach(async () => {
 });
 
 it('lists the pools of the process in the order of their making, those behind keys too, until they close', async () => {
+  const others = new Set(livingPools());
   const first = open('first');
   const keyed = new KeyedPool({ factory: () => plain, max: 1, name: 'by key' });
   opened.push(keyed);
   (await keyed.acquire('a')).release();
   const last = open('last');
-  const names = (): string[] => livingPools().map(({ name }) => name);
+  const names = (): string[] => livingPools().filter((pool) => !others.has(pool)).map(({ name }) => name);
   expect(names()).toEqual(['first', expect.stringContaining('by key'), 'last']);
   await first.close();
   await keyed.close();
   expect(names()).toEqual(['last']);
-  expect(livingPools()[0]).toBe(last);
+  expect(livingPools().at(-1)).toBe(last);
 });
 
 it('keeps no pool alive that was dropped without a close', async () => {
   const ref = ((): WeakRef<object> => new WeakRef(new Pool({ name: 'dropped', factory: plain, max: 1 })))();
-  expect(livingPools().map(({ name }) => name)).toEqual(['dropped']);
+  expect(livingPools().at(-1)?.name).toBe('dropped');
   await expect.poll(() => isForgotten(ref)).toBe(true);
-  expect(livingPools()).toEqual([]);
+  expect(livingPools().map(({ name }) => name)).not.toContain('dropped');
 });
 
 it('records from the first look on, once, whoever looks', async () => {

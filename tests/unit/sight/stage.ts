@@ -1,8 +1,8 @@
-// Pools for the tests of exporters: on the virtual clock, with a scripted factory, closed at the end of each test.
+// Pools for the tests of exporters: on the virtual clock, with a scripted factory. Each file says `afterEach(shutAll)`.
 
-import { afterEach } from 'vitest';
 import { Pool, type PoolOptions } from 'millpond';
 import { PLAIN_OPTIONS, ScriptedFactory, VirtualClock, type ScriptedResource } from 'millpond/testing';
+import { livingPools } from '../../../packages/millpond/src/sight/sight.ts';
 
 export interface Actor {
   readonly clock: VirtualClock;
@@ -19,6 +19,12 @@ export function open(name: string, options: Partial<PoolOptions<ScriptedResource
   const actor = { clock, factory, pool };
   opened.push(actor);
   return actor;
+}
+
+/** Those that are made from now on: in one process with other tests there are pools that nobody closed. */
+export function newPools(): (pool: Pool<unknown>) => boolean {
+  const others = new Set(livingPools());
+  return (pool) => !others.has(pool);
 }
 
 export async function shut({ clock, pool }: Actor): Promise<void> {
@@ -43,6 +49,6 @@ export async function busy(name: string, options: Partial<PoolOptions<ScriptedRe
   return actor;
 }
 
-afterEach(async () => {
+export async function shutAll(): Promise<void> {
   for (const actor of opened.splice(0)) await shut(actor);
-});
+}

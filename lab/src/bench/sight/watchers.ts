@@ -26,6 +26,7 @@ export interface Watcher {
 }
 
 export const NOBODY = 'nobody';
+const TOKEN = 'token-of-the-benchmark';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -46,6 +47,15 @@ export const WATCHERS: readonly Watcher[] = [
       const registry = new Registry();
       registerWith(registry);
       return () => registry.metrics();
+    },
+  },
+  {
+    id: 'console', name: 'millpond/console', configuration: 'one viewer, with details of the pool', from: ['millpond'], ours: true,
+    watch: (pool) => {
+      const { fetch: ask } = createConsole({ auth: TOKEN });
+      const request = (path: string): Request => new Request(`http://localhost/${path}?pool=${pool.name}&token=${TOKEN}`);
+      void ask(request('events')).then(({ body }) => body?.pipeTo(new WritableStream()));
+      return async () => (await ask(request('snapshot'))).text();
     },
   },
   {
@@ -71,20 +81,10 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
   {
-    id: 'console', name: 'millpond/console', configuration: 'createConsole, nobody looks', from: ['millpond'], ours: true,
+    id: 'console-unseen', name: 'millpond/console, unseen', configuration: 'createConsole, nobody looks', from: ['millpond'], ours: true,
     watch: () => {
       createConsole();
       return undefined;
-    },
-  },
-  {
-    id: 'console-seen', name: 'millpond/console, seen', configuration: 'one viewer of the pool, a snapshot a second', from: ['millpond'],
-    ours: true,
-    watch: ({ name }) => {
-      const { fetch: answer } = createConsole({ auth: () => true });
-      const path = `?pool=${encodeURIComponent(name)}`;
-      void look(answer, `http://bench/events${path}`);
-      return async () => (await answer(new Request(`http://bench/snapshot${path}`))).text();
     },
   },
   {
@@ -116,12 +116,6 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
 ];
-
-/** Reads a stream of snapshots, as a page does. */
-async function look(answer: (request: Request) => Promise<Response>, url: string): Promise<void> {
-  const reader = (await answer(new Request(url))).body!.getReader();
-  while (!(await reader.read()).done);
-}
 
 /** A reader that collects when it is told to. */
 function otelReader(metricProducers: MetricProducer[] = []): { readonly provider: MeterProvider; collect(): Promise<unknown> } {

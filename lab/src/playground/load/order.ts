@@ -5,7 +5,7 @@ import type pg from 'pg';
 import type { Settings } from '../page/wire.ts';
 
 /** One for each user, if they shall not meet. */
-export const ARTICLES = 1000;
+const ARTICLES = 1000;
 
 const SCHEMA = `
   create table stock (id int primary key, sold bigint not null default 0) with (fillfactor = 20);

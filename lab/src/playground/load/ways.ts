@@ -1,4 +1,4 @@
-// Three ways to come by a connection: lent by a pool, one that all share, and a new one for each request. Each gives up after the same time.
+// Three ways to come by a connection: lent by a pool, one that all share, and a new one for each request. All give up after the same time.
 import { Socket } from 'node:net';
 import type { PgPool } from 'millpond/pg';
 import pg from 'pg';
@@ -106,7 +106,10 @@ export function shared(connect: Connect): Way {
       last = line.over;
       return line.answer.finally(() => { inLine -= 1; });
     },
-    inside: () => ({ waiting: Math.max(0, inLine - 1), borrowed: Math.min(1, inLine), idle: inLine === 0 && current ? 1 : 0, connecting: 0 }),
+    inside: () => {
+      const idle = inLine === 0 && current !== undefined ? 1 : 0;
+      return { waiting: Math.max(0, inLine - 1), borrowed: Math.min(1, inLine), idle, connecting: 0 };
+    },
     leave: () => {
       left = true;
       drop();

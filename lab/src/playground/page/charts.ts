@@ -140,7 +140,8 @@ function lines(marks: readonly Mark[], x: Scale, width: number): Element[] {
     const toLeft = at + long > width;
     const room: Room = toLeft ? { from: at - long, to: at } : { from: at, to: at + long };
     const row = room.from < 0 ? -1 : taken.findIndex((rooms) => rooms.every(({ from, to }) => room.to <= from || room.from >= to));
-    const parts = [svg('title', {}, text), svg('line', { x1: at, x2: at, y1: row === 1 ? 6 + LABEL_ROW : row === 0 ? 6 : TOP, y2: HEIGHT - BOTTOM })];
+    const y1 = row < 0 ? TOP : 6 + row * LABEL_ROW;
+    const parts = [svg('title', {}, text), svg('line', { x1: at, x2: at, y1, y2: HEIGHT - BOTTOM })];
     if (row >= 0) {
       taken[row]!.push(room);
       parts.push(svg('text', { x: toLeft ? at - 4 : at + 4, y: 12 + row * LABEL_ROW, 'text-anchor': toLeft ? 'end' : 'start' }, text));
@@ -168,8 +169,10 @@ const PICTURES: readonly CurvePicture[] = [
 /** Two pictures: a point for each size that was seen, the one of now ringed, those of an earlier load as a faint line. */
 export function drawCurve(place: Element, { points, before }: Curve, size: number): void {
   if (place.childElementCount === 0) {
-    place.append(html('div', { class: 'pair' }, ...PICTURES.map(({ title }) => html('div', {},
-      html('span', { class: 'soft' }, title), svg('svg', { height: HEIGHT, role: 'img', 'aria-label': `${title}, by the size of the pool` })))));
+    place.append(html('div', { class: 'pair' }, ...PICTURES.map(({ title }) => {
+      const picture = svg('svg', { height: HEIGHT, role: 'img', 'aria-label': `${title}, by the size of the pool` });
+      return html('div', {}, html('span', { class: 'soft' }, title), picture);
+    })));
   }
   const pictures = place.querySelectorAll('svg');
   PICTURES.forEach((picture, index) => drawPicture(pictures[index]!, picture, points, before, size));

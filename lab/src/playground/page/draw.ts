@@ -11,7 +11,9 @@ export function html<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-export function svg(name: string, attributes: Readonly<Record<string, string | number>> = {}, ...children: readonly (Node | string)[]): Element {
+export function svg(
+  name: string, attributes: Readonly<Record<string, string | number>> = {}, ...children: readonly (Node | string)[]
+): Element {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) {
     element.setAttribute(key, typeof value === 'number' ? String(Math.round(value * 10) / 10) : value);

@@ -79,7 +79,7 @@ function showServer({ sample }: Tick): void {
 }
 
 function showWords(words: readonly string[], points: number): void {
-  const shown = words.length > 0 || points > 1 ? words : ['Move the pool size, or try all: each size that has settled leaves a point here.'];
+  const shown = words.length > 0 || points > 1 ? words : ['Move the pool size, or try all: a size that has settled leaves a point.'];
   const list = byId('words');
   while (list.childElementCount > shown.length) list.lastElementChild?.remove();
   shown.forEach((text, index) => setText(list.children[index] ?? list.appendChild(html('li')), text));
@@ -98,7 +98,8 @@ function showErrors(errors: readonly ErrorLine[]): void {
 }
 
 function showHolders(holders: readonly HolderLine[]): void {
-  showRows(byId('holders'), 'Nobody for longer than 250 ms.', holders.map(({ id, label, heldMs }) => [{ text: `#${id} ${label}` }, { text: duration(heldMs) }]));
+  const rows = holders.map(({ id, label, heldMs }): [Cell, Cell] => [{ text: `#${id} ${label}` }, { text: duration(heldMs) }]);
+  showRows(byId('holders'), 'Nobody for longer than 250 ms.', rows);
 }
 
 type Cell = { readonly text: string; readonly note?: string };

@@ -42,20 +42,37 @@ const STEPS: readonly Step[] = [
   },
 ];
 
+/** One step at a time, so that the charts stay in sight; the numbers lead to each. */
 export function showTour(): void {
-  const list = byId('tour').querySelector('ol');
-  list?.append(...STEPS.map(({ title, text, buttons }) => {
-    const item = html('li', {}, html('b', {}, title), html('p', {}, text));
-    const row = html('div', {}, ...buttons.map(([label, doIt]) => {
-      const button = html('button', { type: 'button' }, label);
-      button.addEventListener('click', () => {
-        item.className = 'done';
-        if (typeof doIt === 'string') act(doIt);
-        else set(doIt);
-      });
-      return button;
-    }));
-    item.append(row);
-    return item;
+  const items = STEPS.map(stepOf);
+  const numbers = STEPS.map(({ title }, index) => html('button', { type: 'button', title }, String(index + 1)));
+  const next = html('button', { type: 'button', id: 'next' }, 'Next');
+  let current = 0;
+  const show = (step: number): void => {
+    current = step;
+    items.forEach((item, index) => { item.hidden = index !== step; });
+    numbers.forEach((number, index) => number.setAttribute('aria-current', index === step ? 'step' : 'false'));
+    next.disabled = step === STEPS.length - 1;
+  };
+  numbers.forEach((number, index) => number.addEventListener('click', () => show(index)));
+  next.addEventListener('click', () => show(current + 1));
+  const tour = byId('tour');
+  tour.querySelector('ol')?.append(...items);
+  tour.querySelector('nav')?.append(...numbers, next);
+  show(0);
+}
+
+function stepOf({ title, text, buttons }: Step, index: number): HTMLLIElement {
+  const item = html('li', { value: String(index + 1) });
+  const row = html('div', {}, ...buttons.map(([label, doIt]) => {
+    const button = html('button', { type: 'button' }, label);
+    button.addEventListener('click', () => {
+      item.className = 'done';
+      if (typeof doIt === 'string') act(doIt);
+      else set(doIt);
+    });
+    return button;
   }));
+  item.append(html('p', {}, html('b', {}, `${index + 1}. ${title}`), ` ${text}`), row);
+  return item;
 }

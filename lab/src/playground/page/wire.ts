@@ -62,6 +62,8 @@ export interface Sample {
   readonly clientBusy: number;
   /** Null where the system does not tell. */
   readonly serverCores: number | null;
+  /** What neither the database nor this program uses: a browser, somebody's compiler. */
+  readonly othersCores: number | null;
 }
 
 export interface Mark {
@@ -82,6 +84,7 @@ export interface Point {
   readonly cpuMs: number | null;
   /** Of this program's thread, 0 to 1. */
   readonly clientBusy: number;
+  readonly othersCores: number | null;
   readonly waiting: number;
   readonly borrowed: number;
 }

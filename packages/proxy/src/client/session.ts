@@ -14,8 +14,9 @@ import { difference } from '../server/parameters.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, REST, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import {
-  close as closeMessage, errorResponse, message, parse as parseMessage, query as queryMessage, text, type Report,
+  close as closeMessage, errorResponse, message, noticeResponse, parse as parseMessage, query as queryMessage, text, type Report,
 } from '../wire/pg/write.ts';
+import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
 import { ClientStatements, type StatementNames } from './statements.ts';
 
 export interface SessionInit {
@@ -28,6 +29,7 @@ export interface SessionInit {
   /** 0: clients' own names go through. */
   readonly maxPreparedStatements: number;
   readonly maxPacketSize: number;
+  readonly limits: Limits;
   /** Asks for a server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
   readonly borrow: (served: (lease: Lease<ServerConnection>) => void, refused: (error: unknown) => void) => () => void;
   /** What to tell a client that gets no server connection. */
@@ -60,12 +62,15 @@ export class ClientSession implements Link, Sink {
   #held: Buffer[] = [];
   #leave: (() => void) | undefined = undefined;
   #lease: Lease<ServerConnection> | undefined = undefined;
+  readonly #deadlines: Deadlines;
 
   constructor(init: SessionInit) {
     this.#init = init;
     this.#socket = init.socket;
     this.#splitter = new Splitter(this, init.maxPacketSize);
     this.statements = new ClientStatements(init.statementNames);
+    this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
+    this.#deadlines.now('idle');
     init.socket.on('data', (chunk: Buffer) => this.take(chunk));
     init.socket.on('drain', () => this.server?.socket.resume());
     init.socket.on('error', (error) => this.#end(error.message));
@@ -87,6 +92,7 @@ export class ClientSession implements Link, Sink {
     if (this.state === 'closed') return;
     this.bytesReceived += chunk.length;
     if (this.state === 'linked') {
+      this.#deadlines.now('running');
       this.#push(chunk);
       return;
     }
@@ -103,6 +109,7 @@ export class ClientSession implements Link, Sink {
   #ask(): void {
     this.state = 'waiting';
     this.since = performance.now();
+    this.#deadlines.now('waiting');
     this.#leave = this.#init.borrow(
       (lease) => this.#served(lease),
       (error) => {
@@ -126,6 +133,7 @@ export class ClientSession implements Link, Sink {
     const settings = difference(this.#init.parameters, server.parameters);
     if (settings !== undefined) server.request(queryMessage(settings), { type: query, own: true });
     const held = this.#held.splice(0);
+    this.#deadlines.now('running');
     this.#socket.resume();
     for (const chunk of held) this.#push(chunk);
   }
@@ -278,8 +286,9 @@ export class ClientSession implements Link, Sink {
   }
 
   ready(status: number): void {
-    if (this.#init.mode === 'session' || status !== TRANSACTION.idle || !this.#splitter.isAtBoundary) return;
-    this.#unlink();
+    const outside = status === TRANSACTION.idle;
+    this.#deadlines.now(outside ? 'idle' : 'idleInTransaction');
+    if (this.#init.mode !== 'session' && outside && this.#splitter.isAtBoundary) this.#unlink();
   }
 
   serverLost(reason: string): void {
@@ -298,6 +307,15 @@ export class ClientSession implements Link, Sink {
 
   // --------------------------------------------------------------------------------------------------------- the end
 
+  #overdue(what: Overdue): void {
+    if (what === 'wait') {
+      const words = 'No server connection available in postgres backend, client being queued';
+      this.#socket.write(noticeResponse({ code: '00000', message: words }));
+      return;
+    }
+    this.fail({ severity: 'FATAL', code: what === 'query timeout' ? '57014' : '08P01', message: what }, what);
+  }
+
   /** Tells the client why, and ends it. */
   fail(report: Report, reason: string): void {
     if (this.state === 'closed') return;
@@ -308,6 +326,7 @@ export class ClientSession implements Link, Sink {
   #end(reason: string): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.#deadlines.stop();
     this.#held = [];
     this.#leave?.();
     this.statements.clear();

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { readAuthFile } from '../config/auth-file.ts';
 import type { Config, DatabaseConfig, PoolMode } from '../config/config.ts';
 import type { Log } from '../log.ts';
+import { Budgets } from '../server/budgets.ts';
 import { ServerPool } from '../server/pool.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 
@@ -23,6 +24,7 @@ export class Router {
   readonly pools = new Map<string, ServerPool>();
   readonly databases = new Map<string, Database>();
   readonly derived = new Map<string, Promise<ClientKeys>>();
+  readonly #budgets = new Budgets();
   #secrets: ReadonlyMap<string, string> = new Map();
   readonly #log: Log;
 
@@ -93,10 +95,16 @@ export class Router {
       const at = config.user ?? user;
       const credentials = { user: at, secret: config.user === undefined ? secret : config.password ?? this.secret(at), clientKeys };
       const log = (text: string): void => this.#log.info(`S-${config.name}: ${config.name}/${at} ${text}`);
-      const poolSize = config.poolSize ?? this.config.users.get(user)?.poolSize;
+      const { values } = this.config;
+      const own = this.config.users.get(user);
+      const poolSize = config.poolSize ?? own?.poolSize;
       pool = new ServerPool({
         database: poolSize === undefined ? config : { ...config, poolSize }, dbname: database.dbname, credentials, mode,
-        values: this.config.values, derived: this.derived, log,
+        values, derived: this.derived, log,
+        budget: this.#budgets.for(
+          config.name, config.maxDbConnections ?? values.max_db_connections, at, own?.maxUserConnections ?? values.max_user_connections,
+        ),
+        reserve: config.reservePoolSize ?? own?.reservePoolSize ?? values.reserve_pool_size,
       });
       if (database.paused) pool.pool.pause();
       this.pools.set(key, pool);

@@ -1,7 +1,7 @@
 // The server connections of one user to one database: a millpond pool. What a connection is and how it is made, cleaned and checked is
 // told to the engine here; when it is lent, replaced and closed is the engine's business.
 
-import { Pool, type Factory, type Lease } from 'millpond';
+import { Pool, type Budget, type Factory, type Lease } from 'millpond';
 import type { DatabaseConfig, PoolMode } from '../config/config.ts';
 import type { Values } from '../config/settings.ts';
 import { parseSecret, type ClientKeys } from '../wire/pg/scram.ts';
@@ -24,6 +24,10 @@ export interface ServerPoolInit {
   readonly values: Values;
   /** Shared by all pools. */
   readonly derived: Map<string, Promise<ClientKeys>>;
+  /** Of its database and its user, if they are limited. */
+  readonly budget: Budget | undefined;
+  /** Further connections when somebody has waited for long. */
+  readonly reserve: number;
   readonly log: (text: string) => void;
 }
 
@@ -39,7 +43,11 @@ export class ServerPool {
   /** What the first server connection was told, and every client is. */
   welcome: ReadonlyMap<string, string> | undefined = undefined;
   readonly #init: ServerPoolInit;
+  readonly #max: number;
   #nextHost = 0;
+  /** Since when somebody waits without a break, as far as is known; and whether the reserve is open. */
+  #reserveTimer: NodeJS.Timeout | undefined = undefined;
+  #reserveOpen = false;
 
   constructor(init: ServerPoolInit) {
     const { values, database, mode, credentials } = init;
@@ -61,7 +69,9 @@ export class ServerPool {
       validateAfterIdleMs: values.server_check_delay,
       destroyTimeoutMs: 2_000,
       idleOrder: values.server_round_robin ? 'fifo' : 'lifo',
+      ...(init.budget === undefined ? {} : { budget: init.budget }),
     });
+    this.#max = max;
   }
 
   /** A server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
@@ -71,8 +81,35 @@ export class ServerPool {
       served(lease);
       return () => undefined;
     }
-    const leave = Pool.queue(this.pool, served, refused);
+    const leave = Pool.queue(this.pool, (got) => {
+      this.#watchReserve();
+      served(got);
+    }, (error) => {
+      this.#watchReserve();
+      refused(error);
+    });
+    this.#watchReserve();
     return () => leave(new Error('the client has gone'));
+  }
+
+  /** Somebody has waited for reserve_pool_timeout: a few more connections, until nobody waits. */
+  #watchReserve(): void {
+    const { reserve, values } = this.#init;
+    if (reserve === 0 || this.pool.state === 'draining' || this.pool.state === 'closed') return;
+    if (this.pool.stats().waiting === 0) {
+      clearTimeout(this.#reserveTimer);
+      this.#reserveTimer = undefined;
+      if (this.#reserveOpen) this.pool.resize({ max: this.#max });
+      this.#reserveOpen = false;
+    } else if (this.#reserveTimer === undefined && !this.#reserveOpen) {
+      this.#reserveTimer = setTimeout(() => {
+        this.#reserveTimer = undefined;
+        if (this.pool.stats().waiting === 0) return;
+        this.#reserveOpen = true;
+        this.pool.resize({ max: this.#max + reserve });
+      }, values.reserve_pool_timeout);
+      this.#reserveTimer.unref();
+    }
   }
 
   #factory(): Factory<ServerConnection> {

@@ -83,8 +83,8 @@ export function close(kind: 'S' | 'P', name: string): Buffer {
 // ------------------------------------------------------------------------------------------------ from a server
 
 export interface Report {
-  /** Default: ERROR. */
-  readonly severity?: 'ERROR' | 'FATAL';
+  /** Default: ERROR, of a notice NOTICE. */
+  readonly severity?: 'ERROR' | 'FATAL' | 'NOTICE';
   /** SQLSTATE. */
   readonly code: string;
   readonly message: string;
@@ -92,10 +92,18 @@ export interface Report {
   readonly hint?: string;
 }
 
-export function errorResponse({ severity = 'ERROR', code, message: words, detail, hint }: Report): Buffer {
+export function errorResponse(error: Report): Buffer {
+  return report(FROM_SERVER.errorResponse, { severity: 'ERROR', ...error });
+}
+
+export function noticeResponse(notice: Report): Buffer {
+  return report(FROM_SERVER.noticeResponse, { severity: 'NOTICE', ...notice });
+}
+
+function report(type: number, { severity, code, message: words, detail, hint }: Report): Buffer {
   const fields: [string, string | undefined][] = [['S', severity], ['V', severity], ['C', code], ['M', words], ['D', detail], ['H', hint]];
   const given = fields.flatMap(([field, value]) => (value === undefined ? [] : [field, text(value)]));
-  return message(FROM_SERVER.errorResponse, ...given, NUL);
+  return message(type, ...given, NUL);
 }
 
 /** `status`: one of TRANSACTION. */

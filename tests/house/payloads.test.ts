@@ -3,10 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, expect, it } from 'vitest';
-import { POOL_EVENTS } from '../../../packages/millpond/src/events.ts';
-import { open, shut } from './stage.ts';
+import { POOL_EVENTS } from '../../packages/millpond/src/events.ts';
+import { open, shut, shutAll } from '../unit/sight/stage.ts';
 
-const page = readFileSync(new URL('../../../docs/reference/events.md', import.meta.url), 'utf8');
+afterEach(shutAll);
+
+const page = readFileSync(new URL('../../docs/reference/events.md', import.meta.url), 'utf8');
 const ends: (() => unknown)[] = [];
 
 afterEach(() => {

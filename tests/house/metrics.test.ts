@@ -1,11 +1,13 @@
 // Whoever writes the name of a metric outside of the code (a dashboard, the guide) must write one that is really exported.
 
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { prometheusText } from 'millpond/prometheus';
-import { METRICS, TIMINGS } from '../../../packages/millpond/src/sight/catalog.ts';
-import { parseExposition } from '../../support/exposition.ts';
-import { busy } from './stage.ts';
+import { METRICS, TIMINGS } from '../../packages/millpond/src/sight/catalog.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { busy, shutAll } from '../unit/sight/stage.ts';
+
+afterEach(shutAll);
 
 interface Panel {
   readonly id: number;
@@ -22,7 +24,7 @@ interface Dashboard {
   readonly templating: { readonly list: readonly { readonly name: string; readonly query: string | { readonly query: string } }[] };
 }
 
-const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 /** The labels of every line that is exported of a pool that has everything, by name. */
 async function exported(): Promise<Map<string, Set<string>>> {

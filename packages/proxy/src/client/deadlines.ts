@@ -1,0 +1,61 @@
+// What a client may take its time for, and how long. At most one of these runs at a time for a client, so one timer is enough; it is only
+// set where the configuration has a limit.
+
+export interface Limits {
+  /** Silence outside of a transaction. All in milliseconds; 0: no limit. */
+  readonly clientIdleMs: number;
+  /** Silence inside of one. */
+  readonly idleTransactionMs: number;
+  /** A transaction from its beginning. */
+  readonly transactionMs: number;
+  /** A statement. */
+  readonly queryMs: number;
+  /** Waiting for a server connection before the client is told. */
+  readonly waitNotifyMs: number;
+}
+
+/** What the client is doing. */
+export type Doing = 'idle' | 'idleInTransaction' | 'running' | 'waiting';
+
+export type Overdue = 'client_idle_timeout' | 'idle transaction timeout' | 'transaction timeout' | 'query timeout' | 'wait';
+
+export class Deadlines {
+  readonly #limits: Limits;
+  readonly #overdue: (what: Overdue) => void;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #doing: Doing | undefined = undefined;
+  /** When the transaction has to be over. */
+  #transactionEndsAt = Infinity;
+
+  constructor(limits: Limits, overdue: (what: Overdue) => void) {
+    this.#limits = limits;
+    this.#overdue = overdue;
+  }
+
+  /** The client does this from now on. Again the same: nothing changes, but that silence begins anew. */
+  now(doing: Doing): void {
+    const { clientIdleMs, idleTransactionMs, queryMs, waitNotifyMs, transactionMs } = this.#limits;
+    if (doing === this.#doing && doing === 'running') return;
+    this.#doing = doing;
+    if (doing === 'idle' || doing === 'waiting') this.#transactionEndsAt = Infinity;
+    else if (transactionMs > 0 && this.#transactionEndsAt === Infinity) this.#transactionEndsAt = performance.now() + transactionMs;
+    switch (doing) {
+      case 'idle': this.#set(clientIdleMs, 'client_idle_timeout'); break;
+      case 'idleInTransaction': this.#set(idleTransactionMs, 'idle transaction timeout'); break;
+      case 'running': this.#set(queryMs, 'query timeout'); break;
+      case 'waiting': this.#set(waitNotifyMs, 'wait');
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #set(ms: number, what: Overdue): void {
+    clearTimeout(this.#timer);
+    const own = ms > 0 ? ms : Infinity;
+    const transaction = this.#transactionEndsAt - performance.now();
+    const [delay, why] = transaction < own ? [transaction, 'transaction timeout' as const] : [own, what];
+    this.#timer = delay === Infinity ? undefined : setTimeout(() => this.#overdue(why), Math.max(0, delay));
+  }
+}

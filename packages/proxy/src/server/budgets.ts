@@ -1,0 +1,68 @@
+// Two limits over pools at once: of all pools of a database, whoever the user, and of all pools of a user, whatever the database. Each is a
+// budget of the engine; a pool that is in both may hold what both of them grant.
+
+import { localBudget, type Budget, type BudgetedPool, type BudgetSeat } from 'millpond';
+
+/** Budgets by what they are about, made when they are first asked for. */
+export class Budgets {
+  readonly #known = new Map<string, Budget>();
+
+  /** The budget for a pool of this database and user; undefined: neither is limited. 0 is no limit. */
+  for(database: string, databaseLimit: number, user: string, userLimit: number): Budget | undefined {
+    const found = [
+      ...(databaseLimit > 0 ? [this.#budget(`database ${database}`, databaseLimit)] : []),
+      ...(userLimit > 0 ? [this.#budget(`user ${user}`, userLimit)] : []),
+    ];
+    const [first, second] = found;
+    return second === undefined ? first : both(first!, second);
+  }
+
+  #budget(key: string, limit: number): Budget {
+    // Another limit is another budget: pools that were made under the old one keep it until they are made anew.
+    const name = `${key} ${limit}`;
+    const known = this.#known.get(name) ?? localBudget({ limit });
+    this.#known.set(name, known);
+    return known;
+  }
+}
+
+/** What each grants, the other permitting: what a pool could not use it does not ask for, so that it is left to others. */
+function both(first: Budget, second: Budget): Budget {
+  return {
+    join: (pool) => {
+      const seats: BudgetSeat[] = [];
+      const seen = (other: 0 | 1): BudgetedPool => ({
+        name: pool.name,
+        held: () => pool.held(),
+        demand: () => Math.min(pool.demand(), Math.max(pool.held(), seats[other]?.limit ?? Infinity)),
+      });
+      const a = first.join(seen(1));
+      seats[0] = a;
+      const b = second.join({ name: pool.name, held: () => pool.held(), demand: () => pool.demand() });
+      seats[1] = b;
+      return {
+        get limit() {
+          return Math.min(a.limit, b.limit);
+        },
+        onChange: (listener) => {
+          const deaf = [a.onChange(listener), b.onChange(listener)];
+          return () => {
+            for (const stop of deaf) stop();
+          };
+        },
+        want: () => {
+          a.want();
+          b.want();
+        },
+        freed: () => {
+          a.freed?.();
+          b.freed?.();
+        },
+        leave: () => {
+          a.leave();
+          b.leave();
+        },
+      };
+    },
+  };
+}

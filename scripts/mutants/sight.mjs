@@ -1,0 +1,88 @@
+// What is told of pools: exporters, stacks, reports.
+
+export const SIGHT = [
+  {
+    name: 'pools of one name export under one name',
+    file: 'sight/names.ts',
+    find: 'for (let count = 2; taken.has(name); count++) name = `${each.name}#${count}`;',
+    replace: '',
+    killer: 'unit/sight/prometheus',
+  },
+  {
+    name: 'a pool that comes after the first look is not found',
+    file: 'telemetry/living.ts',
+    find: '  arrivals.publish(pool);\n',
+    replace: '',
+    killer: 'unit/sight/prometheus',
+  },
+  {
+    name: 'a label is not escaped',
+    file: 'sight/prometheus/text.ts',
+    find: 'SPECIAL.test(text) ? escaped(text)',
+    replace: 'SPECIAL.test(\'\') ? escaped(text)',
+    killer: 'unit/sight/prometheus',
+  },
+  {
+    name: 'a timeout counts as a refusal',
+    file: 'sight/tally.ts',
+    find: ' || error.code === \'ERR_POOL_ACQUIRE_TIMEOUT\') return',
+    replace: ') return',
+    killer: 'unit/sight/prometheus',
+  },
+  {
+    name: 'what a budget grants is not looked at',
+    file: 'sight/catalog.ts',
+    find: 'engine?.limit',
+    replace: 'engine?.settings.max',
+    killer: 'unit/sight/prometheus',
+  },
+  {
+    name: 'OpenTelemetry goes on counting the connections of a closed pool',
+    file: 'sight/otel/metrics.ts',
+    find: 'gone && kind === \'gauge\' ? 0 : value',
+    replace: 'value',
+    killer: 'unit/sight/otel',
+  },
+  {
+    name: 'the counts of OpenTelemetry\'s buckets are cumulative',
+    file: 'sight/otel/producer.ts',
+    find: 'atMost - (upTo[at - 1] ?? 0)',
+    replace: 'atMost',
+    killer: 'unit/sight/otel',
+  },
+  {
+    name: 'the first who wanted stacks ends them for all',
+    file: 'sight/debug/stacks.ts',
+    find: ' || --known.count > 0',
+    replace: '',
+    killer: 'unit/sight/debug',
+  },
+  {
+    name: 'stacks that were set meanwhile are lost',
+    file: 'sight/debug/stacks.ts',
+    find: '  if (last !== 1) pool.captureStacks(last);\n',
+    replace: '',
+    killer: 'unit/sight/debug',
+  },
+  {
+    name: 'every timeout is reported',
+    file: 'sight/debug/watcher.ts',
+    find: ' || performance.now() < quietUntil',
+    replace: '',
+    killer: 'unit/sight/debug',
+  },
+  {
+    name: 'a timeout is blamed on leases that are not out',
+    file: 'sight/debug/watcher.ts',
+    find: 'return borrowed > 0 && idle === 0;',
+    replace: 'return true;',
+    killer: 'unit/sight/debug',
+  },
+  {
+    name: 'leases are told apart by what is far below the place of their acquire',
+    file: 'sight/debug/report.ts',
+    find: '.slice(0, PLACE_FRAMES)',
+    replace: '',
+    killer: 'unit/sight/debug',
+  },
+];
