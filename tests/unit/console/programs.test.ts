@@ -108,7 +108,8 @@ it('shows the pools of worker threads that share theirs, and acts on them', asyn
 });
 
 it('tells several viewers of a worker each what it looks at, and every console what has happened there', async () => {
-  const worker = new Worker(new URL('../../support/console-worker.mjs', import.meta.url), { workerData: `${pathToFileURL(library).href}/` });
+  const workerData = `${pathToFileURL(library).href}/`;
+  const worker = new Worker(new URL('../../support/console-worker.mjs', import.meta.url), { workerData });
   undo.push(() => worker.terminate());
   await once(worker, 'message');
   const id = `worker:${worker.threadId}:in a worker`;
