@@ -57,7 +57,7 @@ it.each([
   await using bouncer = await startBouncer(server, [line]);
   const [client] = await connected(bouncer, 1);
   const said = told(client!);
-  const asked = client!.query(sql).catch(({ message: words }: Error) => words);
+  const asked = client!.query(sql).catch((error: unknown) => String((error as Error).message));
   expect(await Promise.race([said, asked.then((answer) => (typeof answer === 'string' ? answer : said))])).toBe(message);
   const [next] = await connected(bouncer, 1);
   expect((await next!.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -100,7 +100,7 @@ it.each([
   await clients[0]!.end();
   await expect.poll(async () => {
     const late = bouncer.client();
-    return late.connect().then(() => late.end(), ({ message: words }: Error) => words);
+    return late.connect().then(() => late.end(), (error: unknown) => String((error as Error).message));
   }).toBeUndefined();
   await clients[1]!.end();
 });

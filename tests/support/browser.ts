@@ -127,7 +127,8 @@ export class Browser implements AsyncDisposable {
     const child = spawn(chromium, [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-port=0',
       `--user-data-dir=${profile}`, 'about:blank',
-    ], { stdio: ['ignore', 'ignore', 'pipe'] });
+      // A group of its own, because its helpers do not end with it: they go on writing into the profile.
+    ], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     const url = await new Promise<string>((resolve, reject) => {
       let said = '';
       child.stderr.on('data', (chunk: Buffer) => {
@@ -155,7 +156,7 @@ export class Browser implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const gone = once(this.#process, 'exit');
     this.#socket.close();
-    this.#process.kill('SIGKILL');
+    process.kill(-this.#process.pid!, 'SIGKILL');
     await gone;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }

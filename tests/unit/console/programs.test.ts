@@ -106,3 +106,38 @@ it('shows the pools of worker threads that share theirs, and acts on them', asyn
   expect(await done.json()).toEqual({ text: 'resized: min 0, max 7' });
   await expect.poll(async () => (await look()).pools[0]?.stats.max, { timeout: 10_000 }).toBe(7);
 });
+
+it('tells several viewers of a worker each what it looks at, and every console what has happened there', async () => {
+  const worker = new Worker(new URL('../../support/console-worker.mjs', import.meta.url), { workerData: `${pathToFileURL(library).href}/` });
+  undo.push(() => worker.terminate());
+  await once(worker, 'message');
+  const id = `worker:${worker.threadId}:in a worker`;
+  const consoleOf = (): ((path: string, body?: object) => Promise<Snapshot>) => {
+    const { fetch: answer, close } = createConsole({ actions: true, auth: () => true });
+    undo.push(close);
+    return async (path, body) => {
+      const init = body === undefined ? {} : { method: 'POST', headers: { 'X-Millpond-Console': '1' }, body: JSON.stringify(body) };
+      return await (await answer(new Request(`http://app/${path}`, init))).json() as Snapshot;
+    };
+  };
+  const first = consoleOf();
+  const [detailed, searched] = [`snapshot?pool=${encodeURIComponent(id)}`, 'snapshot?search=elsewhere'];
+  await expect.poll(async () => (await first(detailed)).detail?.id, { timeout: 10_000 }).toBe(id);
+  for (let n = 0; n < 3; n++) {
+    // Each answer to one must not take the place of that to the other.
+    expect((await first(searched)).pools).toEqual([]);
+    await new Promise((resolve) => { setImmediate(resolve); });
+    expect((await first(detailed)).detail?.id).toBe(id);
+  }
+  await first('actions', { pool: id, action: 'pause' });
+  const told = async (ask: typeof first): Promise<string[]> =>
+    (await ask('snapshot')).events.filter(({ pool }) => pool === id).map(({ kind, what }) => `${kind} ${what}`);
+  const happened = ['state paused', 'action pause'];
+  // Two questions at once get the same answer twice.
+  await Promise.all([told(first), told(first)]);
+  await expect.poll(() => told(first), { timeout: 10_000 }).toEqual(happened);
+  // One that comes later hears it too, and nobody hears it twice.
+  const later = consoleOf();
+  await expect.poll(() => told(later), { timeout: 10_000 }).toEqual(happened);
+  expect(await told(first)).toEqual(happened);
+});

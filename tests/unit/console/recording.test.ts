@@ -138,6 +138,10 @@ it('does what is asked of a pool, says what came of it, and refuses nonsense', a
   expect(pool.holders().some(({ stack }) => stack !== undefined)).toBe(true);
   expect(act(recorder, { pool: 'orders', action: 'reclaim', resource: lost.info.id })).toContain('1 leases');
   expect(lost.ended).toBe(true);
+  // Whoever looked saw an old lease; its resource is somebody else's by now.
+  const other = { pool: 'orders', action: 'reclaim', resource: traced.info.id };
+  expect(() => act(recorder, { ...other, heldMs: 60_000 })).toThrow('has ended by itself');
+  expect(traced.ended).toBe(false);
   expect(act(recorder, { pool: 'orders', action: 'evict' })).toContain('replaced');
   traced.release();
   expect(snapshotOf(recorder, true).events.filter(({ kind }) => kind === 'action')).toHaveLength(6);

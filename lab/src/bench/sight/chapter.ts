@@ -77,7 +77,7 @@ async function run(context: BenchContext): Promise<ChapterResult> {
     columns: COLUMNS, rows,
     charts: [{ kind: 'bars', title: 'Being looked at', subtitle: 'CPU ns per acquire and release, alone', column: 'alone' }],
     targets: [...atMostTwice('millpond/prometheus', 'prometheus'), ...atMostTwice('poolMetrics of millpond/otel', 'otel-producer'),
-      ...atMostTwice('millpond/console, seen', 'console-seen')],
+      ...atMostTwice('millpond/console with a viewer', 'console')],
   };
   const failures = rows.flatMap(({ contender, failed }) => failed === undefined ? [] : [`${contender}: ${failed}`]);
   return { name: 'sight', title: sightChapter.title, about, sections: [section], notes: NOTES, failures };

@@ -81,20 +81,10 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
   {
-    id: 'console', name: 'millpond/console', configuration: 'createConsole, nobody looks', from: ['millpond'], ours: true,
+    id: 'console-unseen', name: 'millpond/console, unseen', configuration: 'createConsole, nobody looks', from: ['millpond'], ours: true,
     watch: () => {
       createConsole();
       return undefined;
-    },
-  },
-  {
-    id: 'console-seen', name: 'millpond/console, seen', configuration: 'one viewer of the pool, a snapshot a second', from: ['millpond'],
-    ours: true,
-    watch: ({ name }) => {
-      const { fetch: answer } = createConsole({ auth: () => true });
-      const path = `?pool=${encodeURIComponent(name)}`;
-      void look(answer, `http://bench/events${path}`);
-      return async () => (await answer(new Request(`http://bench/snapshot${path}`))).text();
     },
   },
   {
@@ -126,12 +116,6 @@ export const WATCHERS: readonly Watcher[] = [
     },
   },
 ];
-
-/** Reads a stream of snapshots, as a page does. */
-async function look(answer: (request: Request) => Promise<Response>, url: string): Promise<void> {
-  const reader = (await answer(new Request(url))).body!.getReader();
-  while (!(await reader.read()).done);
-}
 
 /** A reader that collects when it is told to. */
 function otelReader(metricProducers: MetricProducer[] = []): { readonly provider: MeterProvider; collect(): Promise<unknown> } {

@@ -13,6 +13,8 @@ export interface Action {
   readonly max?: number;
   /** Of `reclaim`: the id of the resource. */
   readonly resource?: number;
+  /** Of `reclaim`: how long its lease had been held when it was seen. One that is younger is somebody else's, and is left alone. */
+  readonly heldMs?: number;
 }
 
 /** What was asked cannot be done; the message says why. */
@@ -38,7 +40,7 @@ export async function readAction(chunks: AsyncIterable<Uint8Array> | undefined):
 
 /** Does it, and says in a sentence what came of it. Throws {@link ActionError}. */
 export function act(recorder: Recorder, asked: unknown): string {
-  const { pool: id, action, min, max, resource } = checked(asked);
+  const { pool: id, action, min, max, resource = -1, heldMs = 0 } = checked(asked);
   const pool = recorder.find(id)?.pool;
   if (pool === undefined) throw new ActionError(`there is no pool ${JSON.stringify(id)}`);
   const said = (text: string): string => {
@@ -59,7 +61,11 @@ export function act(recorder: Recorder, asked: unknown): string {
         pool.resume();
         return said('resumed');
       case 'evict': return said(`${pool.evict()} resources are being replaced`);
-      case 'reclaim': return said(`${reclaim(pool, resource ?? -1)} leases of #${resource} were ended`);
+      case 'reclaim': {
+        const seen = pool.holders().some((holder) => holder.id === resource && holder.heldMs >= heldMs - 1);
+        if (!seen) throw new ActionError(`the lease of #${resource} has ended by itself`);
+        return said(`${reclaim(pool, resource)} leases of #${resource} were ended`);
+      }
       case 'captureStacks':
         captureStacksFor(STACKS_MS, { pools: (each) => each === pool });
         return said('stacks of new leases are kept for a minute');
@@ -77,7 +83,7 @@ function checked(asked: unknown): Action {
   if (typeof action.pool !== 'string' || !ACTIONS.includes(action.action)) {
     throw new ActionError(`an action has a pool, and is one of ${ACTIONS.join(', ')}`);
   }
-  for (const key of ['min', 'max', 'resource'] as const) {
+  for (const key of ['min', 'max', 'resource', 'heldMs'] as const) {
     const value: unknown = action[key];
     if (value !== undefined && !Number.isInteger(value)) throw new ActionError(`${key} is a whole number`);
   }

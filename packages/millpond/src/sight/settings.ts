@@ -41,5 +41,11 @@ function worded(name: string, value: unknown): string {
   if (name === 'lifo') return value === true ? 'lifo' : 'fifo';
   if (value === undefined || value === Infinity) return 'off';
   if (typeof value === 'boolean') return value ? 'on' : 'off';
-  return typeof value === 'number' || typeof value === 'string' ? String(value) : JSON.stringify(plain(value));
+  return inWords(value);
+}
+
+function inWords(value: unknown): string {
+  if (Array.isArray(value)) return value.map(inWords).join('; ');
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value).map(([key, each]) => `${key} ${inWords(each)}`).join(', ');
 }

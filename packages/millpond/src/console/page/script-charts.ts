@@ -18,7 +18,9 @@ function drawTimeline() {
   const most = Math.max(1, ...points.map(([, idle, borrowed, waiting, creating, , max]) => Math.max(idle + borrowed + creating, waiting,
     max)));
   const now = points.at(-1)?.[0] ?? Date.now();
-  const x = (at) => left + (width - left - right) * (1 - Math.min(1, (now - at) / 300e3));
+  // A pool that has just been made fills the picture soon.
+  const span = Math.min(300e3, Math.max(60e3, now - (points[0]?.[0] ?? now)));
+  const x = (at) => left + (width - left - right) * (1 - Math.min(1, (now - at) / span));
   const y = (value) => height - bottom - (height - top - bottom) * value / most;
   pen.strokeStyle = colour('line');
   pen.fillStyle = colour('soft');
@@ -31,9 +33,11 @@ function drawTimeline() {
     pen.textAlign = 'right';
     pen.fillText(count(value), left - 5, y(value) + 4);
   }
-  for (const minutes of [5, 4, 3, 2, 1, 0]) {
-    pen.textAlign = minutes === 0 ? 'right' : minutes === 5 ? 'left' : 'center';
-    pen.fillText(minutes === 0 ? 'now' : '-' + minutes + ' min', x(now - minutes * 60e3), height - 5);
+  const step = span > 120e3 ? 60e3 : 20e3;
+  for (let ago = 0; ago <= span; ago += step) {
+    const place = x(now - ago);
+    pen.textAlign = ago === 0 ? 'right' : place < left + 20 ? 'left' : 'center';
+    pen.fillText(ago === 0 ? 'now' : step === 60e3 ? '-' + ago / 60e3 + ' min' : '-' + ago / 1e3 + ' s', place, height - 5);
   }
   const area = (from, to, name) => {
     pen.fillStyle = colour(name);
@@ -62,7 +66,7 @@ function drawTimeline() {
   const last = points.at(-1);
   canvas.setAttribute('aria-label', last === undefined ? 'No readings yet.'
     : 'Now ' + last[2] + ' borrowed, ' + last[1] + ' idle, ' + last[3] + ' waiting, of at most ' + last[6]
-      + '. At most waiting in five minutes: ' + Math.max(...points.map((p) => p[3])) + '.');
+      + '. Most that waited in this time: ' + Math.max(...points.map((p) => p[3])) + '.');
 }
 
 /** A distribution on a scale of powers of two. */
@@ -86,9 +90,7 @@ function histogram(name, title, { count: all, p50, p95, p99, max, buckets }) {
       rx: 2 }));
   }
   chart.append(svg('line', { class: 'axis', x1: 0, x2: 280, y1: 100.5, y2: 100.5 }));
-  const labels = Math.min(4, to - from + 1);
-  for (let index = 0; index < labels; index++) {
-    const step = Math.round(from + (to - from) * (labels === 1 ? 0 : index / (labels - 1)));
+  for (let step = from; step <= to; step += Math.ceil(64 / wide)) {
     // Below the middle of its bar; those at the ends must not be cut off.
     const middle = (step - from + .5) * wide;
     const anchor = middle < 26 ? 'start' : middle > 254 ? 'end' : 'middle';

@@ -75,11 +75,11 @@ function tile(value, name) {
 }
 function drawNow(view, detail) {
   const { stats, wait, perSecond, waitedMs } = view;
-  const waiting = waitedMs.length === 0 ? 'waiting' : 'waiting, up to ' + duration(waitedMs[0]);
   $('tiles').replaceChildren(
-    tile(stats.borrowed + ' / ' + stats.max, 'borrowed'), tile(String(stats.idle), 'idle'), tile(count(stats.waiting), waiting),
+    tile(stats.borrowed + ' / ' + stats.max, 'borrowed'), tile(String(stats.idle), 'idle'), tile(count(stats.waiting), 'waiting'),
     tile(count(perSecond), 'per second'), tile(duration(wait.p99), 'wait, 99 %'), tile(count(stats.totals.timedOut), 'timed out'),
     tile(count(stats.totals.createErrors), 'creates failed'));
+  $('first').textContent = waitedMs.length === 0 ? '' : 'the first in line has waited for ' + duration(waitedMs[0]);
   $('slots').replaceChildren(...slotsOf(view));
   $('slots').setAttribute('aria-label', stats.borrowed + ' borrowed, ' + stats.idle + ' idle, ' + stats.creating + ' being created, '
     + stats.waiting + ' waiting, of at most ' + stats.max);
@@ -142,13 +142,13 @@ function drawHolds({ holders, moreHolders, longHolds }) {
     const details = stack === undefined ? '' : el('details', { open: open.has(String(id)) }, el('summary', {}, 'where'), el('pre', {},
       stack));
     if (details !== '') details.dataset.id = id;
-    const end = state.snapshot.actions ? el('button', { class: 'do danger', type: 'button', on: { click: () => endLease(id) } },
+    const end = state.snapshot.actions ? el('button', { class: 'do danger', type: 'button', on: { click: () => endLease(id, heldMs, label) } },
       'End the lease') : '';
     return el('tr', {}, el('td', { class: 'num' }, '#' + id), el('td', { class: heldMs > 30e3 ? 'num bad' : heldMs > 5e3 ? 'num warn'
       : 'num' }, duration(heldMs)),
-      el('td', {}, label ?? '–', details), el('td', {}, end));
+      el('td', {}, el('div', { class: 'by' }, el('div', {}, label ?? '–', details), end)));
   });
-  $('holders').replaceChildren(table([['resource', 'num'], ['held for', 'num'], ['by'], ['']], rows, 'Nobody holds anything.'),
+  $('holders').replaceChildren(table([['resource', 'num'], ['held for', 'num'], ['by']], rows, 'Nobody holds anything.'),
     moreHolders > 0 ? el('p', { class: 'quiet' }, 'and ' + moreHolders + ' more') : '',
     rows.length > 0 && holders.every(({ stack }) => stack === undefined)
       ? el('p', { class: 'quiet' },
@@ -157,9 +157,10 @@ function drawHolds({ holders, moreHolders, longHolds }) {
     el('tr', {}, el('td', {}, label), el('td', { class: 'num' }, duration(longestMs)), el('td', { class: 'num' }, count(seen)))),
       'None above a second.'));
 }
-function endLease(id) {
-  if (confirm('End the lease of #' + id + '? Whoever holds it finds it ended, and the resource is destroyed.')) void act('reclaim',
-    { resource: id });
+function endLease(id, heldMs, label) {
+  const which = 'the lease of #' + id + (label === undefined ? '' : ' by "' + label + '"') + ', held for ' + duration(heldMs);
+  // By its age, so that nobody else's is ended who has got the resource in the meantime.
+  if (confirm('End ' + which + '? Its holder finds it ended, and the resource is destroyed.')) void act('reclaim', { resource: id, heldMs });
 }
 
 function drawEvents({ eventsLeftOut }) {
@@ -180,7 +181,7 @@ function drawEvents({ eventsLeftOut }) {
 function drawConfig({ settings }, { stats }) {
   for (const name of ['min', 'max']) if (document.activeElement !== $(name) && !$(name).dataset.touched) $(name).value = stats[name];
   $('settings').replaceChildren(table([['setting'], ['value'], ['']], settings.map(({ name, value, isDefault }) =>
-    el('tr', {}, el('td', {}, name), el('td', { class: 'num' }, value), el('td', { class: 'quiet' }, isDefault ? 'default' : 'chosen'))),
+    el('tr', {}, el('td', { class: 'key' }, name), el('td', {}, value), el('td', { class: 'key quiet' }, isDefault ? 'default' : 'chosen'))),
     'This pool does not tell its settings.'));
 }
 

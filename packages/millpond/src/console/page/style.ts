@@ -89,7 +89,7 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
   border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-size: .85rem; color: var(--soft); font-weight: 600; } td.num, th.num { text-align: right; width: 1%; white-space: nowrap;
   padding-right: 18px; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: anywhere; } td.key { width: 1%; overflow-wrap: normal; } h3 .quiet { font-weight: 400; }
 pre { margin: 6px 0 0; padding: 8px 10px; background: var(--faint); border-radius: 6px; overflow-x: auto;
   font: 12.5px/1.5 ui-monospace, Menlo, Consolas, monospace; }
 .events { list-style: none; margin: 0; padding: 0; } .events li { display: grid; grid-template-columns: 5.4rem 9.5rem minmax(0, 1fr);
@@ -98,11 +98,14 @@ pre { margin: 6px 0 0; padding: 8px 10px; background: var(--faint); border-radiu
 .size, .do { white-space: nowrap; }
 .do { background: var(--faint); border: 1px solid var(--line); border-radius: 6px; padding: 5px 12px; cursor: pointer; }
 .do:hover { border-color: var(--water); } .do.danger { color: var(--stuck); }
-form.row { display: flex; flex-wrap: wrap; gap: 10px; align-items: end; } form.row label { display: grid; gap: 2px; font-size: .85rem;
+.row { display: flex; flex-wrap: wrap; gap: 8px; align-items: end; } .by { display: flex; flex-wrap: wrap; gap: 6px 12px;
+  justify-content: space-between; align-items: start; } .by > div { flex: 1 1 8rem; min-width: 0; }
+ form.row label { display: grid; gap: 2px; font-size: .85rem;
   color: var(--soft); }
 form.row input { width: 6.5rem; }
 @media (max-width: 760px) {
   .frame { grid-template-columns: minmax(0, 1fr); padding: 10px 10px 30px; } nav ul { max-height: 34vh; }
+  [role="tab"] { padding: 7px 6px; } td.num, th.num { padding-right: 10px; }
   .events li { grid-template-columns: minmax(0, 1fr); gap: 0; } header { padding: 9px 12px; }
   .tiles { grid-template-columns: repeat(auto-fit, minmax(96px, 1fr)); } .tile b { font-size: 1.25rem; }
 }
