@@ -4,12 +4,14 @@ import { request } from 'node:http';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startPostgres, type PostgresServer } from '@millpond/lab/postgres';
+import { Screen } from '../../lab/src/drawing/terminal/screen.ts';
 import { servePage, type Page } from '../../lab/src/playground/http.ts';
 import { seed } from '../../lab/src/playground/load/order.ts';
 import type { Connect } from '../../lab/src/playground/load/ways.ts';
 import type { Hello, Settings, Tick } from '../../lab/src/playground/page/wire.ts';
 import { Playground } from '../../lab/src/playground/playground.ts';
 import { DEFAULTS } from '../../lab/src/playground/settings.ts';
+import { summary } from '../../lab/src/playground/summary.ts';
 
 const FEW: Settings = { ...DEFAULTS, users: 20, pauseMs: 10, cpuMs: 0, size: 4 };
 
@@ -214,6 +216,12 @@ describe('the sizes', () => {
     for (const { perSecond, p99 } of curve.points) expect(Math.min(perSecond, p99)).toBeGreaterThan(0);
     expect(curve.words.length).toBeGreaterThan(0);
     expect(settings).toEqual(FEW);
+    const screen = new Screen({ write: () => true, columns: 90 }, { live: false, unicode: true, color: false });
+    const plan = { port: 0, forMs: 20_000, users: 20, quiet: false };
+    const said = summary(playground, plan, screen).join('\n');
+    expect(said).toMatch(/^ +3 {2}/m);
+    expect(said).toContain('99 of 100 answers within');
+    expect(said).toContain(curve.words[0]!.slice(0, 14));
     expect(sweep).toBeNull();
   });
 

@@ -22,16 +22,14 @@ describe('npm start', () => {
   afterEach(() => rmSync(temporary, { recursive: true, force: true }));
 
   it('with --for runs by itself, says what it saw, ends with 0 and leaves nothing', async () => {
-    const { code, out, err } = await start(temporary, '--for', '4s', '--users', '50').ended;
+    const { code, out, err } = await start(temporary, '--for', '3s', '--users', '50').ended;
     expect(err).toBe('');
     expect(code).toBe(0);
     expect(out).not.toContain('\u001b');
     expect(out).toMatch(/Open http:\/\/127\.0\.0\.1:\d+\//);
-    expect(out).toContain('pool of 200');
     expect(out).toMatch(/50\susers on \d+\scores? got [\d\s]+answers? to "POST \/orders"; no error\./);
     expect(out).toMatch(/^pool +answers\/s +p99 +waiting in the pool +at a connection +database CPU\/answer +this program$/m);
     expect(out).toMatch(/^ +10 {2}/m);
-    expect(out).toContain('99 of 100 answers within');
     expect(readdirSync(temporary)).toEqual([]);
     expect(processesOf(temporary)).toEqual([]);
   });

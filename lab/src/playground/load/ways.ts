@@ -45,7 +45,11 @@ export function lent(pool: PgPool): Way {
       const { waiting, borrowed, idle, creating } = pool.stats();
       return { waiting, borrowed, idle, connecting: creating };
     },
-    leave: () => undefined, // the pool belongs to somebody else
+    // The pool stays, for whoever leaks or holds a transaction; only its line is sent away, or connections would be made for it.
+    leave: () => {
+      pool.pause({ reject: true });
+      pool.resume();
+    },
   };
 }
 
