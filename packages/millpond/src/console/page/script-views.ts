@@ -142,7 +142,8 @@ function drawHolds({ holders, moreHolders, longHolds }) {
     const details = stack === undefined ? '' : el('details', { open: open.has(String(id)) }, el('summary', {}, 'where'), el('pre', {},
       stack));
     if (details !== '') details.dataset.id = id;
-    const end = state.snapshot.actions ? el('button', { class: 'do danger', type: 'button', on: { click: () => endLease(id, heldMs, label) } },
+    const click = () => endLease(id, heldMs, label);
+    const end = state.snapshot.actions ? el('button', { class: 'do danger', type: 'button', on: { click } },
       'End the lease') : '';
     return el('tr', {}, el('td', { class: 'num' }, '#' + id), el('td', { class: heldMs > 30e3 ? 'num bad' : heldMs > 5e3 ? 'num warn'
       : 'num' }, duration(heldMs)),
@@ -160,7 +161,9 @@ function drawHolds({ holders, moreHolders, longHolds }) {
 function endLease(id, heldMs, label) {
   const which = 'the lease of #' + id + (label === undefined ? '' : ' by "' + label + '"') + ', held for ' + duration(heldMs);
   // By its age, so that nobody else's is ended who has got the resource in the meantime.
-  if (confirm('End ' + which + '? Its holder finds it ended, and the resource is destroyed.')) void act('reclaim', { resource: id, heldMs });
+  if (confirm('End ' + which + '? Its holder finds it ended, and the resource is destroyed.')) {
+    void act('reclaim', { resource: id, heldMs });
+  }
 }
 
 function drawEvents({ eventsLeftOut }) {
@@ -181,7 +184,8 @@ function drawEvents({ eventsLeftOut }) {
 function drawConfig({ settings }, { stats }) {
   for (const name of ['min', 'max']) if (document.activeElement !== $(name) && !$(name).dataset.touched) $(name).value = stats[name];
   $('settings').replaceChildren(table([['setting'], ['value'], ['']], settings.map(({ name, value, isDefault }) =>
-    el('tr', {}, el('td', { class: 'key' }, name), el('td', {}, value), el('td', { class: 'key quiet' }, isDefault ? 'default' : 'chosen'))),
+    el('tr', {}, el('td', { class: 'key' }, name), el('td', {}, value),
+      el('td', { class: 'key quiet' }, isDefault ? 'default' : 'chosen'))),
     'This pool does not tell its settings.'));
 }
 
