@@ -52,8 +52,8 @@ async function raw(port: number, bytes: string): Promise<string> {
 it('survives an address that is none', async () => {
   const port = portOf(await serve(consoleOf().handler, 0, '127.0.0.1'));
   for (const address of ['//', '///', 'http://[']) {
-    const answer = await raw(port, `GET ${address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
-    expect(answer, address).toBe('HTTP/1.1 400 Bad Request');
+    const asked = `GET ${address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    expect(await raw(port, asked), address).toBe('HTTP/1.1 400 Bad Request');
   }
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
 });
@@ -90,8 +90,8 @@ it('takes who asks by a Unix socket for this machine, and a connection that has 
       });
     }, 0, '127.0.0.1').then((server) => {
       const socket = connect(portOf(server), '127.0.0.1');
-      const action = 'POST /actions HTTP/1.1\r\nHost: localhost\r\nX-Millpond-Console: 1\r\nContent-Length: 0\r\n\r\n';
-      socket.write(action, () => socket.resetAndDestroy());
+      const headers = ['POST /actions HTTP/1.1', 'Host: localhost', 'X-Millpond-Console: 1', 'Content-Length: 0', '', ''];
+      socket.write(headers.join('\r\n'), () => socket.resetAndDestroy());
     });
   });
   expect(await answered).toBe(403);

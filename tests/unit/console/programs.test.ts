@@ -26,6 +26,13 @@ async function stage(options: ConsoleOptions = {}): Promise<string> {
   return url;
 }
 
+function startWorker(): Worker {
+  const workerData = `${pathToFileURL(library).href}/`;
+  const worker = new Worker(new URL('../../support/console-worker.mjs', import.meta.url), { workerData });
+  undo.push(() => worker.terminate());
+  return worker;
+}
+
 function start(...given: string[]): ChildProcess {
   const child = spawn(process.execPath, [join(library, 'console/top/main.js'), ...given], { stdio: ['ignore', 'pipe', 'pipe'] });
   undo.push(() => child.kill('SIGKILL'));
@@ -90,9 +97,7 @@ it('top passes on what the console says', async () => {
 });
 
 it('shows the pools of worker threads that share theirs, and acts on them', async () => {
-  const worker = new Worker(new URL('../../support/console-worker.mjs', import.meta.url),
-    { workerData: `${pathToFileURL(library).href}/` });
-  undo.push(() => worker.terminate());
+  const worker = startWorker();
   await once(worker, 'message');
   const { fetch: answer, close } = createConsole({ actions: true, auth: () => true });
   undo.push(close);
@@ -108,9 +113,7 @@ it('shows the pools of worker threads that share theirs, and acts on them', asyn
 });
 
 it('tells several viewers of a worker each what it looks at, and every console what has happened there', async () => {
-  const workerData = `${pathToFileURL(library).href}/`;
-  const worker = new Worker(new URL('../../support/console-worker.mjs', import.meta.url), { workerData });
-  undo.push(() => worker.terminate());
+  const worker = startWorker();
   await once(worker, 'message');
   const id = `worker:${worker.threadId}:in a worker`;
   const consoleOf = (): ((path: string, body?: object) => Promise<Snapshot>) => {

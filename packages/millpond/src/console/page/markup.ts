@@ -32,10 +32,8 @@ export const MARKUP: string = `
     </div>
     <section role="tabpanel" id="panel-now" aria-labelledby="tab-now" tabindex="0">
       <div class="tiles" id="tiles"></div>
-      <div class="card">
-        <h3>Places <span id="first" class="quiet"></span></h3>
-        <div class="slots" id="slots" role="img"></div><div class="legend" id="slot-legend"></div>
-      </div>
+      <div class="card"><h3>Places <span id="first" class="quiet"></span></h3>
+        <div class="slots" id="slots" role="img"></div><div class="legend" id="slot-legend"></div></div>
       <div class="card scroll" id="lanes" hidden><h3>Lanes</h3><div></div></div>
       <div class="card">
         <h3>The last minutes</h3><canvas id="timeline" role="img"></canvas><div class="legend" id="line-legend"></div>

@@ -161,8 +161,9 @@ function drawHolds({ holders, moreHolders, longHolds }) {
 function endLease(id, heldMs, label) {
   const which = 'the lease of #' + id + (label === undefined ? '' : ' by "' + label + '"') + ', held for ' + duration(heldMs);
   // By its age, so that nobody else's is ended who has got the resource in the meantime.
-  if (!confirm('End ' + which + '? Its holder finds it ended, and the resource is destroyed.')) return;
-  void act('reclaim', { resource: id, heldMs });
+  if (confirm('End ' + which + '? Its holder finds it ended, and the resource is destroyed.')) {
+    void act('reclaim', { resource: id, heldMs });
+  }
 }
 
 function drawEvents({ eventsLeftOut }) {
