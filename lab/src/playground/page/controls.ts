@@ -67,9 +67,25 @@ export function act(name: Act): void {
   fetch(`/acts/${name}`, { method: 'POST' }).catch(() => undefined); // the stream of ticks says that the program has gone
 }
 
+/** From the program's answer to the tick that has it. */
+const SETTLES_MS = 1000;
+let unsent: Partial<Settings> = {};
+let sending = false;
+
+/** One message at a time, with all that was moved meanwhile: two under way at once might arrive in the other order. */
 export function set(settings: Partial<Settings>): void {
-  fetch('/settings', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(settings) })
-    .catch(() => undefined);
+  unsent = { ...unsent, ...settings };
+  if (!sending) void send();
+}
+
+async function send(): Promise<void> {
+  sending = true;
+  while (Object.keys(unsent).length > 0) {
+    const body = JSON.stringify(unsent);
+    unsent = {};
+    await fetch('/settings', { method: 'POST', headers: { 'content-type': 'application/json' }, body }).catch(() => undefined);
+  }
+  sending = false;
 }
 
 export class Controls {
@@ -126,7 +142,7 @@ export class Controls {
     this.#shown.push(({ settings, sample: { borrowed, idle, connecting } }) => {
       if (key === 'size' && settings.handling === 'pool') setText(note, `${borrowed + idle} open, ${connecting} being opened`);
       // What is on its way to the program must not jump back under the hand.
-      if (performance.now() - touchedAt < 700) return;
+      if (sending || performance.now() - touchedAt < SETTLES_MS) return;
       const value = settings[key];
       input.value = String(nearest(values, value));
       say(value);
