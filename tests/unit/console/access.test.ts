@@ -32,6 +32,8 @@ describe('without auth', () => {
     ['a name that was pointed here', { headers: { host: 'evil.example' } }],
     ['a name that begins like this machine', { headers: { host: 'localhost.evil.example' } }],
     ['no name at all', { headers: { host: '' } }],
+    ['a page of another site', { headers: { origin: 'http://evil.example' } }],
+    ['a page of nowhere', { headers: { origin: 'null' } }],
     ['a proxy on this machine', { headers: { 'x-forwarded-for': '10.0.0.7' } }],
     ['a proxy that says it in another way', { headers: { forwarded: 'for=10.0.0.7' } }],
   ])('turns away %s', async (_, given: Given) => {

@@ -1,10 +1,12 @@
 import { afterEach, expect, it } from 'vitest';
 import { Pool, PoolError } from 'millpond';
+import { VirtualClock } from 'millpond/testing';
 import { act, ActionError } from '../../../packages/millpond/src/console/actions.ts';
 import { EventLog, masked } from '../../../packages/millpond/src/console/events.ts';
 import { Recorder } from '../../../packages/millpond/src/console/recorder.ts';
 import { Ring } from '../../../packages/millpond/src/console/ring.ts';
 import { snapshotOf } from '../../../packages/millpond/src/console/view.ts';
+import { isForgotten } from '../../support/retained.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -84,8 +86,57 @@ it('writes down what is rare, in words that say why and what to do', async () =>
   expect(told.every(({ text }) => !text.includes('hunter2'))).toBe(true);
 });
 
+it('finds words for whatever a create may throw', async () => {
+  const recorder = record();
+  const told = async (thrown: unknown): Promise<string> => {
+    const fail = (): never => { throw thrown; };
+    const pool = open('odd', { factory: { create: fail, destroy: () => undefined }, createRetry: false });
+    await expect(pool.acquire()).rejects.toThrow(PoolError);
+    await pool.close();
+    const failures = snapshotOf(recorder, false).events.filter(({ kind }) => kind === 'createError');
+    return failures.at(-1)!.text;
+  };
+  expect(await told(Object.create(null))).toContain('unknown error');
+  expect(await told(Object.assign(new Error('x'), { message: { toString: null } }))).toContain('unknown error');
+  expect(await told(null)).toContain('null');
+});
+
+it('keeps no pool alive that was dropped without a close', async () => {
+  const recorder = record();
+  const ref = ((): WeakRef<object> => {
+    const pool = new Pool({ name: 'dropped', max: 1, factory: { create: () => ({}), destroy: () => undefined } });
+    recorder.tick();
+    snapshotOf(recorder, false, { pool: 'dropped' });
+    return new WeakRef(pool);
+  })();
+  expect(recorder.records.map(({ id }) => id)).toContain('dropped');
+  await expect.poll(() => isForgotten(ref)).toBe(true);
+  expect(recorder.records.map(({ id }) => id)).not.toContain('dropped');
+});
+
+it('notes the longest holds, however many labels there were before', async () => {
+  const clock = new VirtualClock();
+  const pool = open('orders', { max: 70, clock });
+  const recorder = record();
+  const oldest = await pool.acquire({ label: 'oldest' });
+  await clock.advance(5_000);
+  const others = await Promise.all(Array.from({ length: 60 }, (_, n) => pool.acquire({ label: `request ${n}` })));
+  await clock.advance(2_000);
+  recorder.tick();
+  oldest.release();
+  await clock.advance(60_000);
+  for (const lease of others) lease.release();
+  const slow = await pool.acquire({ label: 'slow' });
+  await clock.advance(90_000);
+  recorder.tick();
+  const { longHolds } = snapshotOf(recorder, false, { pool: 'orders' }).detail!;
+  expect(longHolds.slice(0, 2).map(({ label }) => label)).toEqual(['slow', 'oldest']);
+  slow.release();
+});
+
 it('masks what looks like a secret', () => {
   expect(masked('redis://:abc@host:1 password=abc token: "abc" apiKey=abc, secret=abc')).not.toContain('abc');
+  expect(masked('redis://:a@bc@host password: "abc abc" Authorization: Bearer abc')).not.toContain('bc');
   expect(masked('a plain sentence with 10.0.0.1:5432')).toBe('a plain sentence with 10.0.0.1:5432');
 });
 

@@ -144,6 +144,20 @@ it('lets no more viewers in than it can serve, and others when they have gone', 
   await again.cancel();
 });
 
+it('does not keep a server from closing, and answers no more when it is closed itself', async () => {
+  open('orders');
+  const shown = consoleOf();
+  const server = createServer(shown.handler);
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const viewer = await new Promise<IncomingMessage>((resolve) => { get(`${base}/events`, resolve); });
+  viewer.on('error', () => undefined).resume();
+  await new Promise((resolve) => { server.close(resolve); });
+  const { fetch: answer, close } = consoleOf({ auth: () => true });
+  close();
+  expect((await answer(new Request('http://app/snapshot'))).status).toBe(503);
+});
+
 it.each([
   [{ auth: 'short' }, /at least 8/], [{ auth: 7 }, /token/], [{ actions: 'yes' }, /actions/], [{ pools: [] }, /pools/], [{ port: 1 },
     /no option port/],

@@ -52,8 +52,8 @@ it('counts more below a later bound, and everything below one that nothing reach
 });
 
 it('takes what is no time for 0', () => {
-  const histogram = recorded([-1, NaN]);
-  expect({ count: histogram.count, sumMs: histogram.sumMs, most: histogram.percentile(100) }).toEqual({ count: 2, sumMs: 0, most: 0 });
+  const histogram = recorded([-1, NaN, Infinity]);
+  expect({ count: histogram.count, sumMs: histogram.sumMs, most: histogram.percentile(100) }).toEqual({ count: 3, sumMs: 0, most: 0 });
 });
 
 it('keeps what is longer than the scale, in a bounded array', () => {

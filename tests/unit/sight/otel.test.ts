@@ -209,3 +209,12 @@ it('makes spans of slow and failed acquires, below the span of whoever acquired'
   (await pool.acquire()).release();
   expect(exporter.getFinishedSpans()).toEqual([]);
 });
+
+it('makes a span of an acquire that was aborted for a reason that is none', async () => {
+  const exporter = new InMemorySpanExporter();
+  const tracer = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).getTracer('app');
+  ends.push(instrumentPools({ tracer, acquireSlowerThanMs: 0 }));
+  const { pool } = open('aborted', { max: 1 });
+  await expect(pool.acquire({ signal: AbortSignal.abort(null) })).rejects.toBeNull();
+  expect(exporter.getFinishedSpans().map(({ attributes }) => attributes['error.type'])).toEqual(['_OTHER']);
+});

@@ -46,6 +46,7 @@ function judgeLocal({ remoteAddress, header }: Asker): Verdict {
   // A Unix socket has no address.
   if (remoteAddress !== '' && !LOOPBACK.test(remoteAddress)) return no('Without auth only this machine may look.');
   if (!LOCAL_HOST.test(header('host') ?? '')) return no('Without auth the console answers as localhost only.');
+  if (isElsewhere(header)) return no('Without auth no other site may look.');
   for (const name of ['forwarded', 'x-forwarded-for', 'x-real-ip']) {
     if (header(name) !== undefined) return no('Without auth no proxy may stand in front.');
   }
@@ -54,9 +55,15 @@ function judgeLocal({ remoteAddress, header }: Asker): Verdict {
 
 /** A request that changes something: by the page itself, which can set a header that no other page can. */
 export function isFromPage({ header }: Asker): boolean {
+  return header('x-millpond-console') !== undefined && !isElsewhere(header);
+}
+
+/** Another page asks, and would be told where the app around the console lets every page in (CORS). */
+function isElsewhere(header: Asker['header']): boolean {
   const origin = header('origin');
-  if (header('x-millpond-console') === undefined) return false;
-  return origin === undefined || hostOf(origin) === header('host');
+  if (origin === undefined) return false;
+  const host = hostOf(origin);
+  return host === undefined || host !== header('host');
 }
 
 function hostOf(origin: string): string | undefined {

@@ -30,11 +30,17 @@ const COMMON = {
   'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer', 'Content-Security-Policy': POLICY,
 };
 
+/** Whatever compresses or gathers on the way would keep what is new until much of it has come together. */
+const STREAM = {
+  ...COMMON, 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no',
+};
+
 export class Desk {
   readonly viewers: Viewers;
   readonly #recorder: Recorder;
   readonly #workers: Workers;
   readonly #actions: boolean;
+  #closed = false;
 
   constructor(filter: PoolFilter | undefined, actions: boolean) {
     this.#recorder = new Recorder(filter);
@@ -44,6 +50,7 @@ export class Desk {
   }
 
   close(): void {
+    this.#closed = true;
     this.viewers.end();
     this.#recorder.stop();
     this.#workers.close();
@@ -53,6 +60,7 @@ export class Desk {
   async answer(asker: Asker, path: string, auth: Auth | undefined, body: () => Promise<unknown>): Promise<Reply> {
     const verdict = await judge(asker, auth);
     if (!verdict.may) return plain(verdict.status, verdict.why);
+    if (this.#closed) return plain(503, 'The console has been closed.');
     const name = path.slice(path.lastIndexOf('/') + 1);
     const { method } = asker;
     if (name === 'actions') return method === 'POST' ? this.#act(asker, body) : notAllowed('POST');
@@ -62,7 +70,7 @@ export class Desk {
       case 'snapshot': return this.#snapshot(asker);
       case 'events':
         return {
-          status: 200, headers: { ...COMMON, 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' }, body: '',
+          status: 200, headers: STREAM, body: '',
           ...(method === 'HEAD' ? {} : { stream: wishOf(asker) }),
         };
       case '': break;

@@ -132,13 +132,23 @@ function codeOf(error: unknown): string {
 /** The pool's own errors say what to do, so they are told whole; of others the first line, without what may be secret in it. */
 function wordsOf(error: unknown): string {
   if (PoolError.is(error)) return error.message;
-  const text = error instanceof Error ? error.message : String(error);
+  let text: string;
+  try {
+    text = String(error instanceof Error ? error.message : error);
+  } catch {
+    // Thrown by somebody's hook, and may be what has no words.
+    text = 'unknown error';
+  }
   return masked(text.split('\n')[0]!);
 }
 
+const PASSWORD = /(:\/\/[^\s:@/]*):\S*@/g;
+const NAMED = new RegExp([
+  /\b(password|passwd|pwd|secret|token|api[_-]?key|authorization)(["']?\s*[=:]\s*)/,
+  /("[^"]*"|'[^']*'|(?:(?:basic|bearer) )?[^\s"',;&]+)/,
+].map(({ source }) => source).join(''), 'gi');
+
 /** Passwords in addresses, and values that are named like secrets. */
 export function masked(text: string): string {
-  return text
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@/]*@/gi, '$1:***@')
-    .replace(/\b(password|passwd|pwd|secret|token|api[_-]?key)(["']?\s*[=:]\s*["']?)[^\s"',;&]+/gi, '$1$2***');
+  return text.replace(PASSWORD, '$1:***@').replace(NAMED, '$1$2***');
 }

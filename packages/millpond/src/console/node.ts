@@ -22,7 +22,8 @@ export async function answerNode(desk: Desk, auth: Auth | undefined, request: In
   const asker: Asker = {
     method: request.method ?? 'GET', remoteAddress: addressOf(request.socket), query,
     header: (name) => {
-      const value = request.headers[name];
+      // HTTP/2 has no Host.
+      const value = request.headers[name] ?? (name === 'host' ? request.headers[':authority'] : undefined);
       return Array.isArray(value) ? value[0] : value;
     },
   };
@@ -62,16 +63,22 @@ function send({ method }: IncomingMessage, response: ServerResponse, { status, h
 }
 
 function stream(desk: Desk, request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  // Gone while somebody decided whether it may look: nothing will tell any more that it has gone.
+  if (response.destroyed) return;
+  const { server } = request.socket as Socket & { readonly server?: { readonly listening: boolean } | null };
   const outlet: Outlet = {
     send: (text) => {
+      // A server that is being closed waits for its connections, and this one would last for ever.
+      if (server?.listening === false) return false;
       response.write(text);
       return response.writableLength <= MOST_BUFFERED;
     },
     end: () => void response.destroy(),
   };
   response.on('close', () => desk.viewers.remove(outlet)).on('error', () => undefined);
-  response.writeHead(200, { ...reply.headers, Connection: 'keep-alive' });
-  request.socket.setNoDelay(true);
+  const old = request.httpVersionMajor < 2;
+  response.writeHead(200, { ...reply.headers, ...(old ? { Connection: 'keep-alive' } : {}) });
+  if (old) request.socket.setNoDelay(true);
   if (!desk.viewers.add(outlet, reply.stream!)) response.end('event: full\ndata: "too many viewers"\n\n');
 }
 

@@ -59,7 +59,9 @@ const LONG_MS = 1_000;
 
 export class Recorder {
   readonly log: EventLog = new EventLog();
-  readonly records: Map<Pool<unknown>, Record> = new Map();
+  /** Weakly: to be looked at must not keep a pool alive that everybody else has dropped. */
+  readonly #records = new WeakMap<Pool<unknown>, Record>();
+  #count = 0;
   /** Pools beyond the most that are recorded. */
   unrecorded = 0;
   readonly #watch: Watch;
@@ -83,13 +85,17 @@ export class Recorder {
     this.#watch.stop();
   }
 
+  /** In the order of the pools' making. */
+  get records(): Record[] {
+    return this.#watch.pools().flatMap((pool) => this.#records.get(pool) ?? []);
+  }
+
   find(id: string): Record | undefined {
-    for (const record of this.records.values()) if (record.id === id) return record;
-    return undefined;
+    return this.records.find((record) => record.id === id);
   }
 
   #attach(pool: Pool<unknown>): () => void {
-    if (this.records.size >= MOST_POOLS) {
+    if (this.#count >= MOST_POOLS) {
       this.unrecorded++;
       return () => void this.unrecorded--;
     }
@@ -102,17 +108,22 @@ export class Recorder {
       id, pool, points: new Ring(SECONDS_KEPT), peaks: { borrowed: none, waiting: none }, sizes: new Map(), holds: new Map(), perSecond: 0,
       last: { at, stats: pool.stats() }, deaf: this.log.listen(pool, id),
     };
-    this.records.set(pool, record);
+    this.#records.set(pool, record);
+    this.#count++;
     return () => {
       record.deaf();
-      this.records.delete(pool);
+      this.#records.delete(pool);
+      this.#count--;
     };
   }
 
   /** One reading of every pool. */
   tick(): void {
     const at = wallTime();
-    for (const record of this.records.values()) this.#read(record, at);
+    const { records } = this;
+    // Those that were dropped have told nobody.
+    this.#count = records.length;
+    for (const record of records) this.#read(record, at);
     for (const listener of this.#onTick) listener();
   }
 
@@ -148,8 +159,15 @@ function noteHolds({ pool, holds }: Record): void {
     if (known !== undefined) {
       known.longestMs = Math.max(known.longestMs, heldMs);
       known.seen++;
-    } else if (holds.size < MOST_LABELS) {
+    } else if (holds.size < MOST_LABELS || makeRoom(holds, heldMs)) {
       holds.set(label, { label, longestMs: heldMs, seen: 1 });
     }
   }
+}
+
+/** Labels may be as many as requests, and what was held for long is not to be kept out by what came first. */
+function makeRoom(holds: Map<string, LongHold>, longerThanMs: number): boolean {
+  let shortest: LongHold | undefined;
+  for (const hold of holds.values()) if (hold.longestMs < (shortest?.longestMs ?? longerThanMs)) shortest = hold;
+  return shortest !== undefined && holds.delete(shortest.label);
 }

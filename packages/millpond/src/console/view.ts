@@ -94,7 +94,7 @@ const MOST_AGES = 64;
 const MOST_HOLDERS = 100;
 
 export function snapshotOf(recorder: Recorder, actions: boolean, wish: Wish = {}): Snapshot {
-  const records = [...recorder.records.values()].filter(({ id }) => wish.search === undefined || id.includes(wish.search));
+  const records = recorder.records.filter(({ id }) => wish.search === undefined || id.includes(wish.search));
   const listed = records.length <= MOST_LISTED ? records : busiest(records, wish.pool);
   const detailed = wish.pool === undefined ? undefined : recorder.find(wish.pool);
   return {

@@ -125,14 +125,15 @@ function adviceFor({ moment, waitedMs, lane }: Circumstances): string {
 
 /** The message of an error, without what looks like a secret in it. */
 export function reason(error: unknown): string {
-  const text = error instanceof Error ? messageOf(error) : String(error);
-  return redact(text).replace(/\.$/, '');
-}
-
-/** Errors of several attempts, as connecting to several addresses gives, have an empty message of their own. */
-function messageOf(error: Error): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map((each) => reason(each)).join('; ');
-  return error.message || error.name;
+  try {
+    // Errors of several attempts, as connecting to several addresses gives, have an empty message of their own.
+    const text = !(error instanceof Error) ? String(error) : error instanceof AggregateError && error.message === ''
+      ? error.errors.map((each) => reason(each)).join('; ') : error.message || error.name;
+    return redact(text).replace(/\.$/, '');
+  } catch {
+    // Thrown by somebody's hook, and may be what has no words.
+    return 'unknown error';
+  }
 }
 
 const PASSWORD_IN_URL = /(:\/\/[^\s:@/]*):\S*@/g;

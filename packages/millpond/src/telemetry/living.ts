@@ -10,7 +10,7 @@ const registry = ((globalThis as { [REGISTRY]?: Set<WeakRef<object>> })[REGISTRY
 const dropped = new FinalizationRegistry((ref: WeakRef<object>) => registry.delete(ref));
 
 /** Its messages are the pools themselves, so it is for this package alone and not in the documentation. */
-export const ARRIVAL = 'millpond:pool:arrival';
+export const ARRIVAL = 'millpond:arrival';
 
 const arrivals = channel(ARRIVAL);
 

@@ -46,6 +46,7 @@ export function exportSpans(tracer: OtelTracer, slowerThanMs: number): () => voi
 }
 
 function typeOf(error: unknown): string {
-  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+  // The reason of an abort is the caller's own, and may be anything.
+  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
   return typeof code === 'string' ? code : typeof name === 'string' ? name : '_OTHER';
 }
