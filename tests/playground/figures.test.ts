@@ -85,7 +85,7 @@ describe('the users', () => {
       },
     });
     users.set(1);
-    await expect.poll(() => waited.length, { interval: 5 }).toBeGreaterThan(3);
+    await expect.poll(() => waited.length, { interval: 5, timeout: 20_000 }).toBeGreaterThan(3);
     await users.gone();
     expect(Math.max(...waited)).toBeGreaterThan(40);
   });
@@ -100,11 +100,11 @@ describe('the users', () => {
       },
     });
     users.set(5);
-    await expect.poll(() => asking.size, { interval: 5 }).toBe(5);
+    await expect.poll(() => asking.size, { interval: 5, timeout: 20_000 }).toBe(5);
     users.set(2);
     users.set(4);
     asking.clear();
-    await expect.poll(() => [...asking].sort((a, b) => a - b), { interval: 5 }).toEqual([0, 1, 2, 3]);
+    await expect.poll(() => [...asking].sort((a, b) => a - b), { interval: 5, timeout: 20_000 }).toEqual([0, 1, 2, 3]);
     await users.gone();
     asking.clear();
     await new Promise((resolve) => { setImmediate(resolve); });

@@ -44,7 +44,7 @@ it('opens its reserve for those who have waited for long, and closes it again', 
   await asleep;
   // Served before the sleeper was back: by a connection of the reserve.
   expect(order).toEqual(['waiter', 'sleeper']);
-  await expect.poll(async () => Number((await bouncer.admin('SHOW POOLS'))[0]!['sv_idle'])).toBe(1);
+  await expect.poll(async () => Number((await bouncer.admin('SHOW POOLS'))[0]!['sv_idle']), { timeout: 20_000 }).toBe(1);
   await end([sleeper!, waiter!]);
 });
 
@@ -65,14 +65,14 @@ it.each([
 });
 
 it('does not end a transaction that goes on, or a client that asks from time to time', async () => {
-  await using bouncer = await startBouncer(server, ['idle_transaction_timeout = 0.5', 'client_idle_timeout = 0.5']);
+  await using bouncer = await startBouncer(server, ['idle_transaction_timeout = 2', 'client_idle_timeout = 2']);
   const [client] = await connected(bouncer, 1);
   await client!.query('BEGIN');
-  for (let n = 0; n < 4; n++) await client!.query('SELECT pg_sleep(0.2)');
+  for (let n = 0; n < 4; n++) await client!.query('SELECT pg_sleep(0.6)');
   await client!.query('COMMIT');
   for (let n = 0; n < 4; n++) {
     await client!.query('SELECT 1');
-    await new Promise((resolve) => { setTimeout(resolve, 200); });
+    await new Promise((resolve) => { setTimeout(resolve, 600); });
   }
   await client!.end();
 });
@@ -101,7 +101,7 @@ it.each([
   await expect.poll(async () => {
     const late = bouncer.client();
     return late.connect().then(() => late.end(), (error: unknown) => String((error as Error).message));
-  }).toBeUndefined();
+  }, { timeout: 20_000 }).toBeUndefined();
   await clients[1]!.end();
 });
 

@@ -107,8 +107,8 @@ it('cancels what the client runs, and nothing of anybody else', async () => {
   const [sleeper, bystander] = [bouncer.client(), bouncer.client()];
   await Promise.all([sleeper.connect(), bystander.connect()]);
   const asleep = sleeper.query('SELECT pg_sleep(60)').catch((error: unknown) => error);
-  const other = bystander.query("SELECT pg_sleep(0.5), 'done' AS said");
-  await expect.poll(async () => (await bouncer.admin('SHOW POOLS'))[0]).toMatchObject({ sv_active: 2 });
+  const other = bystander.query("SELECT pg_sleep(3), 'done' AS said");
+  await expect.poll(async () => (await bouncer.admin('SHOW POOLS'))[0], { timeout: 20_000 }).toMatchObject({ sv_active: 2 });
   const key = sleeper as unknown as { processID: number; secretKey: number };
   const request = Buffer.alloc(16);
   for (const [index, value] of [16, 80877102, key.processID, key.secretKey].entries()) request.writeInt32BE(value, index * 4);

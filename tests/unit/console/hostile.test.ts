@@ -117,7 +117,7 @@ it('keeps no place for viewers who have gone while it was decided whether they m
     handler(request, response);
   });
   const sockets = Array.from({ length: 32 }, () => raw(server, 'GET /events'));
-  await expect.poll(() => waiting.length).toBe(32);
+  await expect.poll(() => waiting.length, { timeout: 20_000 }).toBe(32);
   for (const socket of sockets) socket.destroy();
   await Promise.all(gone);
   patient = false;

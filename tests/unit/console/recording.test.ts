@@ -110,7 +110,7 @@ it('keeps no pool alive that was dropped without a close', async () => {
     return new WeakRef(pool);
   })();
   expect(recorder.records.map(({ id }) => id)).toContain('dropped');
-  await expect.poll(() => isForgotten(ref)).toBe(true);
+  await expect.poll(() => isForgotten(ref), { timeout: 20_000 }).toBe(true);
   expect(recorder.records.map(({ id }) => id)).not.toContain('dropped');
 });
 

@@ -36,7 +36,7 @@ it('lists the pools of the process in the order of their making, those behind ke
 it('keeps no pool alive that was dropped without a close', async () => {
   const ref = ((): WeakRef<object> => new WeakRef(new Pool({ name: 'dropped', factory: plain, max: 1 })))();
   expect(livingPools().at(-1)?.name).toBe('dropped');
-  await expect.poll(() => isForgotten(ref)).toBe(true);
+  await expect.poll(() => isForgotten(ref), { timeout: 20_000 }).toBe(true);
   expect(livingPools().map(({ name }) => name)).not.toContain('dropped');
 });
 
