@@ -67,7 +67,7 @@ describe.runIf(browserIsThere())('the page', () => {
     await stranger.evaluate(`document.body.innerHTML = '<form method="post" enctype="text/plain" action="${target}/actions">'
       + '<input name=\\'{"pool":"orders","action":"pause","x":"\\' value=\\'"}\\'></form>'`);
     await stranger.evaluate('document.forms[0].submit()');
-    await stranger.until('document.body.innerText.includes("X-Millpond-Console")');
+    await stranger.until('document.body.innerText.includes("no other site may look")');
     expect(pool.state).toBe('open');
     expect(pool.stats().max).toBe(4);
   });
