@@ -11,6 +11,7 @@ import type { Lease } from 'millpond';
 import type { PoolMode } from '../config/config.ts';
 import type { ServerConnection, Link } from '../server/connection.ts';
 import { difference } from '../server/parameters.ts';
+import type { Meter } from '../stats/counts.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, REST, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import {
@@ -30,12 +31,14 @@ export interface SessionInit {
   readonly maxPreparedStatements: number;
   readonly maxPacketSize: number;
   readonly limits: Limits;
+  /** Counts what is done here. */
+  readonly meter: Meter;
   /** Asks for a server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
   readonly borrow: (served: (lease: Lease<ServerConnection>) => void, refused: (error: unknown) => void) => () => void;
   /** What to tell a client that gets no server connection. */
   readonly refusal: (error: unknown) => Report;
-  /** Called once, when it is over. */
-  readonly closed: (reason: string) => void;
+  /** Called once, when it is over; with what the client was told, if it was. */
+  readonly closed: (reason: string, told?: Report) => void;
 }
 
 export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
@@ -53,10 +56,9 @@ export class ClientSession implements Link, Sink {
   state: SessionState = 'idle';
   /** When it began to wait, or its transaction to run; of a clock that only counts. */
   since = 0;
-  bytesReceived = 0;
-  bytesSent = 0;
   readonly #init: SessionInit;
   readonly #socket: Socket;
+  readonly #meter: Meter;
   readonly #splitter: Splitter;
   /** What has come and waits for a server connection. */
   #held: Buffer[] = [];
@@ -67,6 +69,7 @@ export class ClientSession implements Link, Sink {
   constructor(init: SessionInit) {
     this.#init = init;
     this.#socket = init.socket;
+    this.#meter = init.meter;
     this.#splitter = new Splitter(this, init.maxPacketSize);
     this.statements = new ClientStatements(init.statementNames);
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
@@ -90,7 +93,7 @@ export class ClientSession implements Link, Sink {
 
   take(chunk: Buffer): void {
     if (this.state === 'closed') return;
-    this.bytesReceived += chunk.length;
+    this.#meter.counts.received += chunk.length;
     if (this.state === 'linked') {
       this.#deadlines.now('running');
       this.#push(chunk);
@@ -133,6 +136,7 @@ export class ClientSession implements Link, Sink {
     const settings = difference(this.#init.parameters, server.parameters);
     if (settings !== undefined) server.request(queryMessage(settings), { type: query, own: true });
     const held = this.#held.splice(0);
+    this.#meter.served(performance.now() - this.since);
     this.#deadlines.now('running');
     this.#socket.resume();
     for (const chunk of held) this.#push(chunk);
@@ -169,6 +173,9 @@ export class ClientSession implements Link, Sink {
         this.#end('client close request');
         return DROP;
       case copyData: case flush: return PASS;
+    }
+    this.#meter.asked();
+    switch (type) {
       case parse: case bind: case describe: case close:
         if (this.#init.maxPreparedStatements > 0) return this.#named(server, type, bodyLength, bytes);
     }
@@ -193,6 +200,7 @@ export class ClientSession implements Link, Sink {
       if (sqlEnd < 0) return this.#malformed();
       if (nameEnd === HEADER) return plain();
       const name = bytes.toString('utf8', HEADER, nameEnd);
+      this.#meter.counts.clientParses++;
       const statement = this.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
       const failed = (lost: boolean): void => {
         if (lost && this.statements.get(name) === statement) this.statements.forget(name);
@@ -207,6 +215,7 @@ export class ClientSession implements Link, Sink {
       if (nameEnd < 0) return this.#malformed();
       const statement = this.#present(server, bytes.toString('utf8', portalEnd + 1, nameEnd));
       if (statement === undefined) return plain();
+      this.#meter.counts.binds++;
       // The names change, and with them the length; the parameters behind them go through as they come.
       const portal = bytes.subarray(HEADER, portalEnd + 1);
       const shown = bytes.subarray(nameEnd + 1);
@@ -255,6 +264,7 @@ export class ClientSession implements Link, Sink {
       server.request(closeMessage('S', oldest), { type: close, own: true });
     }
     server.statements.set(name, true);
+    this.#meter.counts.serverParses++;
     server.request(bytes, { type: parse, own, statement: name, ...(done === undefined ? {} : { done }) });
   }
 
@@ -266,7 +276,7 @@ export class ClientSession implements Link, Sink {
   // --------------------------------------------------------------------------------------------------- from the server
 
   fromServer(bytes: Buffer): boolean {
-    this.bytesSent += bytes.length;
+    this.#meter.counts.sent += bytes.length;
     return this.#socket.write(bytes);
   }
 
@@ -287,6 +297,7 @@ export class ClientSession implements Link, Sink {
 
   ready(status: number): void {
     const outside = status === TRANSACTION.idle;
+    this.#meter.answered(outside);
     this.#deadlines.now(outside ? 'idle' : 'idleInTransaction');
     if (this.#init.mode !== 'session' && outside && this.#splitter.isAtBoundary) this.#unlink();
   }
@@ -320,10 +331,10 @@ export class ClientSession implements Link, Sink {
   fail(report: Report, reason: string): void {
     if (this.state === 'closed') return;
     if (this.#socket.writable) this.#socket.end(errorResponse(report));
-    this.#end(reason);
+    this.#end(reason, report);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, told?: Report): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.#deadlines.stop();
@@ -340,7 +351,7 @@ export class ClientSession implements Link, Sink {
       else lease.destroy(new Error('client disconnected in the middle of a transaction'));
     }
     this.#socket.destroySoon();
-    this.#init.closed(reason);
+    this.#init.closed(reason, told);
   }
 }
 
