@@ -7,10 +7,12 @@
 //                                  └── query_wait_timeout ──▶ closed ◀┴── the server is lost, the client goes
 
 import type { Socket } from 'node:net';
+import type { PoolMode } from '../config/config.ts';
 import type { ServerConnection, Link } from '../server/connection.ts';
 import { difference } from '../server/parameters.ts';
 import type { Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
+import type { Meter } from '../stats/counts.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, REST, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import {
@@ -43,6 +45,8 @@ export interface SessionInit {
   readonly maxPacketSize: number;
   readonly live: Readonly<Live>;
   readonly limits: Limits;
+  /** Counts what is done here. */
+  readonly meter: Meter;
   /** Asks for a server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
   readonly borrow: (served: (loan: Loan) => void, refused: (error: unknown) => void) => () => void;
   /** What to tell a client that gets no server connection. */
@@ -51,8 +55,8 @@ export interface SessionInit {
   readonly recover: (server: ServerConnection) => Promise<void>;
   readonly detected: (feature: SessionFeature) => void;
   readonly debug: (words: string) => void;
-  /** Called once, when it is over. */
-  readonly closed: (reason: string) => void;
+  /** Called once, when it is over; with what the client was told, if it was. */
+  readonly closed: (reason: string, told?: Report) => void;
 }
 
 export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
@@ -72,10 +76,9 @@ export class ClientSession implements Link, Sink {
   state: SessionState = 'idle';
   /** When it began to wait, or its transaction to run; of a clock that only counts. */
   since = 0;
-  bytesReceived = 0;
-  bytesSent = 0;
   readonly #init: SessionInit;
   readonly #socket: Socket;
+  readonly #meter: Meter;
   readonly #splitter: Splitter;
   /** Its statements have other names at servers. */
   #renames = false;
@@ -96,6 +99,7 @@ export class ClientSession implements Link, Sink {
   constructor(init: SessionInit) {
     this.#init = init;
     this.#socket = init.socket;
+    this.#meter = init.meter;
     this.#splitter = new Splitter(this, init.maxPacketSize);
     this.statements = new ClientStatements(init.statementNames);
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
@@ -119,7 +123,7 @@ export class ClientSession implements Link, Sink {
 
   take(chunk: Buffer): void {
     if (this.state === 'closed') return;
-    this.bytesReceived += chunk.length;
+    this.#meter.counts.received += chunk.length;
     if (this.state === 'linked') {
       this.#deadlines.now('running');
       this.#push(chunk);
@@ -168,6 +172,7 @@ export class ClientSession implements Link, Sink {
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
     const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
     if (settings !== undefined) this.#adjust(server, settings);
+    if (settles) this.#meter.served(performance.now() - this.since);
     this.#deadlines.now(settles ? 'running' : 'idle');
     if (this.#held.length > 0) {
       const held = this.#held.splice(0);
@@ -233,6 +238,9 @@ export class ClientSession implements Link, Sink {
         this.#end('client close request');
         return DROP;
       case copyData: case flush: return PASS;
+    }
+    this.#meter.asked();
+    switch (type) {
       case parse: case bind: case describe: case close:
         if (this.#renames) return this.#named(server, type, bodyLength, bytes);
     }
@@ -257,6 +265,7 @@ export class ClientSession implements Link, Sink {
       if (sqlEnd < 0) return this.#malformed();
       if (nameEnd === HEADER) return plain();
       const name = bytes.toString('utf8', HEADER, nameEnd);
+      this.#meter.counts.clientParses++;
       const statement = this.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
       const failed = (lost: boolean): void => {
         if (lost && this.statements.get(name) === statement) this.statements.forget(name);
@@ -272,6 +281,7 @@ export class ClientSession implements Link, Sink {
       const name = bytes.toString('utf8', portalEnd + 1, nameEnd);
       const statement = this.#present(server, name);
       if (statement === undefined) return plain(name !== '');
+      this.#meter.counts.binds++;
       // The names change, and with them the length; the parameters behind them go through as they come.
       const portal = bytes.subarray(HEADER, portalEnd + 1);
       const shown = bytes.subarray(nameEnd + 1);
@@ -322,6 +332,7 @@ export class ClientSession implements Link, Sink {
       server.request(closeMessage('S', oldest), { type: close, own: true });
     }
     server.statements.set(name, true);
+    this.#meter.counts.serverParses++;
     server.request(bytes, { type: parse, own, statement: name, ...(done === undefined ? {} : { done }) });
   }
 
@@ -333,7 +344,7 @@ export class ClientSession implements Link, Sink {
   // --------------------------------------------------------------------------------------------------- from the server
 
   fromServer(bytes: Buffer): boolean {
-    this.bytesSent += bytes.length;
+    this.#meter.counts.sent += bytes.length;
     return this.#socket.write(bytes);
   }
 
@@ -392,6 +403,7 @@ export class ClientSession implements Link, Sink {
       return;
     }
     const outside = status === TRANSACTION.idle;
+    this.#meter.answered(outside);
     this.#deadlines.now(outside ? 'idle' : 'idleInTransaction');
     if (!outside || !this.#splitter.isAtBoundary) return;
     if (this.#mode !== 'session' && !this.#pinned) this.#unlink();
@@ -439,10 +451,10 @@ export class ClientSession implements Link, Sink {
   fail(report: Report, reason: string): void {
     if (this.state === 'closed') return;
     if (this.#socket.writable) this.#socket.end(errorResponse(report));
-    this.#end(reason);
+    this.#end(reason, report);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, told?: Report): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.#deadlines.stop();
@@ -453,7 +465,7 @@ export class ClientSession implements Link, Sink {
     this.#lease = undefined;
     if (lease !== undefined) this.#leaveBehind(lease);
     this.#socket.destroySoon();
-    this.#init.closed(reason);
+    this.#init.closed(reason, told);
   }
 
   /** What the client had is given back as it is, or, if something runs there, when that has been ended. */
