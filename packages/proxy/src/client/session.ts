@@ -45,7 +45,10 @@ const WHOLE = Number.POSITIVE_INFINITY;
 const NAMES = 1_024;
 const PARSE_COMPLETE = message(FROM_SERVER.parseComplete);
 const CLOSE_COMPLETE = message(FROM_SERVER.closeComplete);
-const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
+const { bind, close, copyData, copyDone, copyFail, describe, flush, parse, query, terminate } = FROM_CLIENT;
+/** Outside of a COPY nothing follows from these. */
+const UNANSWERED = new Set<number>([copyData, copyDone, copyFail, flush]);
+const EMPTY: Buffer = Buffer.alloc(0);
 const KNOWN: ReadonlySet<number> = new Set(Object.values(FROM_CLIENT));
 
 export class ClientSession implements Link, Sink {
@@ -60,6 +63,9 @@ export class ClientSession implements Link, Sink {
   readonly #splitter: Splitter;
   /** What has come and waits for a server connection. */
   #held: Buffer[] = [];
+  /** Of {@link #withoutLeftovers}: the beginning of a message that needs no answer, and how much of one is still to come. */
+  #leftover: Buffer = EMPTY;
+  #skip = 0;
   #leave: (() => void) | undefined = undefined;
   #lease: Lease<ServerConnection> | undefined = undefined;
   readonly #deadlines: Deadlines;
@@ -94,16 +100,53 @@ export class ClientSession implements Link, Sink {
     if (this.state === 'linked') {
       this.#deadlines.now('running');
       this.#push(chunk);
+      this.#settle();
       return;
     }
-    this.#held.push(chunk);
     if (this.state === 'waiting') {
+      this.#held.push(chunk);
       this.#socket.pause();
       return;
     }
+    const rest = this.#withoutLeftovers(chunk);
+    if (rest.length === 0) return;
     // A goodbye needs no server.
-    if (chunk[0] === terminate) this.#end('client close request');
-    else this.#ask();
+    if (rest[0] === terminate) {
+      this.#end('client close request');
+      return;
+    }
+    this.#held.push(rest);
+    this.#ask();
+  }
+
+  /** What the client sent last may be nothing that is answered: the rest of a COPY that has failed, a Flush. */
+  #settle(): void {
+    if (this.state === 'linked' && this.#splitter.isAtBoundary) this.server?.settle();
+  }
+
+  /**
+   * The chunk without what is left of a COPY that has failed, which a client may go on to send for as long as it has not seen the error,
+   * and without Flush: nobody answers them, and a server connection that was lent for them would never come back.
+   */
+  #withoutLeftovers(chunk: Buffer): Buffer {
+    let bytes = this.#leftover.length === 0 ? chunk : Buffer.concat([this.#leftover, chunk]);
+    this.#leftover = EMPTY;
+    for (;;) {
+      const skipped = Math.min(this.#skip, bytes.length);
+      this.#skip -= skipped;
+      bytes = bytes.subarray(skipped);
+      if (bytes.length === 0 || !UNANSWERED.has(bytes[0]!)) return bytes;
+      if (bytes.length < HEADER) {
+        this.#leftover = Buffer.from(bytes);
+        return EMPTY;
+      }
+      const length = bytes.readInt32BE(1);
+      if (length < 4 || length > this.#init.maxPacketSize) {
+        this.fail({ severity: 'FATAL', code: '08P01', message: 'bad packet' }, `bad packet: a message of ${length} bytes`);
+        return EMPTY;
+      }
+      this.#skip = length + 1;
+    }
   }
 
   #ask(): void {
@@ -136,6 +179,7 @@ export class ClientSession implements Link, Sink {
     this.#deadlines.now('running');
     this.#socket.resume();
     for (const chunk of held) this.#push(chunk);
+    this.#settle();
   }
 
   #push(chunk: Buffer): void {
