@@ -297,12 +297,7 @@ export class ClientSession implements Link, Sink {
 
   failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
     const code = fields.get('C');
-    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) {
-      const words = 'prepared statement did not exist';
-      this.#init.debug(words);
-      this.fromServer(errorResponse({ code: INVALID_STATEMENT_NAME, message: words }));
-      return true;
-    }
+    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) this.#init.debug('prepared statement did not exist');
     // The table is another one since the statement was prepared. The client does not know that servers know its statement for longer.
     if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#renaming.firstBind) return false;
     if (fields.get('R') !== 'RevalidateCachedQuery') return false;
