@@ -5,10 +5,12 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { isMainThread } from 'node:worker_threads';
 import { AcquireError, AcquireTimeoutError, CreateError, type Lease } from 'millpond';
 import { Console } from './admin/console.ts';
 import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
 import type { Limits } from './client/deadlines.ts';
+import { onlyPeer, type Peer } from './client/peer.ts';
 import { ClientSession } from './client/session.ts';
 import { StatementNames } from './client/statements.ts';
 import type { Config } from './config/config.ts';
@@ -59,6 +61,8 @@ export class Proxy {
   readonly clients = new Map<string, Client>();
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
+  /** Who alone can connect to the Unix socket. */
+  localPeer: Peer | undefined = undefined;
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
   readonly #statementNames = new StatementNames();
@@ -100,11 +104,23 @@ export class Proxy {
       const path = `${values.unix_socket_dir}/.s.PGSQL.${port ?? values.listen_port}`;
       if (await answers(path)) throw new Error('unix socket is in use, cannot continue');
       rmSync(path, { force: true });
-      await this.#listenAt({ path, backlog: values.listen_backlog });
-      chmodSync(path, values.unix_socket_mode);
-      this.log.info(`listening on unix:${path}`);
+      await this.#listenLocally(path);
     }
     return port;
+  }
+
+  async #listenLocally(path: string): Promise<void> {
+    const { unix_socket_mode: mode, listen_backlog: backlog } = this.config.values;
+    // Until it has its mode nobody is to get in: whoever does now would count as somebody who could do so later. A worker cannot do this.
+    const before = isMainThread ? process.umask(0o777) : undefined;
+    const listening = this.#listenAt({ path, backlog });
+    if (before !== undefined) process.umask(before);
+    await listening;
+    chmodSync(path, mode);
+    this.log.info(`listening on unix:${path}`);
+    this.localPeer = onlyPeer(path);
+    if (this.localPeer === undefined) this.log.info('unix socket is open to several users: the console\'s own user has to prove who it is');
+    else this.log.info(`unix socket is only for uid ${this.localPeer.uid}: user "${CONSOLE}" may enter the console without a password`);
   }
 
   #listenAt(where: ListenOptions): Promise<Server> {
