@@ -2,17 +2,20 @@
 // starts one of these, and so may a test or a development server.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { isMainThread } from 'node:worker_threads';
 import { AcquireError, AcquireTimeoutError, CreateError, type Lease } from 'millpond';
 import { Console } from './admin/console.ts';
-import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
 import type { Limits } from './client/deadlines.ts';
+import { Gate, type Proof } from './client/gate.ts';
+import { open, type Startup } from './client/login.ts';
 import { onlyPeer, type Peer } from './client/peer.ts';
+import { Refused } from './client/refused.ts';
 import { ClientSession } from './client/session.ts';
 import { StatementNames } from './client/statements.ts';
+import { ClientTls } from './client/tls.ts';
+import { plainAddress } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { Log } from './log.ts';
 import { Router, type Database } from './routing/router.ts';
@@ -20,9 +23,7 @@ import type { ServerConnection } from './server/connection.ts';
 import { dial, ServerLoginError } from './server/login.ts';
 import { trackedParameters } from './server/parameters.ts';
 import type { ServerPool } from './server/pool.ts';
-import { versionsOf } from './server/tls.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
-import type { ScramSecret } from './wire/pg/scram.ts';
 import { TRANSACTION } from './wire/pg/types.ts';
 import {
   authentication, backendKeyData, cancelRequest, errorResponse, parameterStatus, readyForQuery, type Report,
@@ -39,7 +40,8 @@ export interface ProxyOptions {
 /** A client that is connected, logged in or not yet. */
 export interface Client {
   readonly id: number;
-  readonly socket: Socket;
+  /** Encrypted, once it is. */
+  socket: Socket;
   /** What it sends to cancel: its process and its secret. */
   readonly key: Buffer;
   readonly connectedAt: number;
@@ -66,11 +68,10 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
   readonly #statementNames = new StatementNames();
-  readonly #mockKey = randomBytes(32);
-  readonly #made = new Map<string, Promise<ScramSecret>>();
+  readonly #gate: Gate;
+  readonly #tls: ClientTls;
   readonly #console: Console;
   #tracked: ReadonlyMap<string, string>;
-  #context: SecureContext | undefined = undefined;
   #nextId = 1;
   #closing: Promise<void> | undefined = undefined;
   #onEmpty: (() => void) | undefined = undefined;
@@ -81,6 +82,8 @@ export class Proxy {
     this.log = new Log({ file: values.logfile, quiet: options.quiet ?? false, verbose: values.verbose });
     this.router = new Router(options.config, this.log);
     this.#tracked = trackedParameters(values.track_extra_parameters);
+    this.#tls = new ClientTls(this.log);
+    this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
     this.#console = new Console(this);
   }
 
@@ -91,7 +94,7 @@ export class Proxy {
   /** Listens. Rejects when an address cannot be had. Returns the TCP port, undefined without one. */
   async listen(): Promise<number | undefined> {
     const { values } = this.config;
-    this.#secure();
+    this.#tls.load(values);
     let port: number | undefined;
     for (const address of values.listen_addr) {
       const host = address === '*' ? '::' : address;
@@ -106,6 +109,7 @@ export class Proxy {
       rmSync(path, { force: true });
       await this.#listenLocally(path);
     }
+    this.#gate.reload();
     return port;
   }
 
@@ -134,20 +138,6 @@ export class Proxy {
     });
   }
 
-  #secure(): void {
-    const { values } = this.config;
-    if (values.client_tls_sslmode === 'disable') {
-      this.#context = undefined;
-      return;
-    }
-    this.#context = createSecureContext({
-      cert: readFileSync(values.client_tls_cert_file), key: readFileSync(values.client_tls_key_file),
-      ...(values.client_tls_ca_file === '' ? {} : { ca: readFileSync(values.client_tls_ca_file) }),
-      ...(values.client_tls_ciphers === 'default' ? {} : { ciphers: values.client_tls_ciphers }),
-      ...versionsOf(values.client_tls_protocols),
-    });
-  }
-
   /** Reads the configuration again. False: there is none, or it has faults, and everything stays as it is. */
   reload(): boolean {
     const config = this.#options.reload?.();
@@ -156,11 +146,8 @@ export class Proxy {
     this.router.load(config);
     this.#tracked = trackedParameters(config.values.track_extra_parameters);
     this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
-    try {
-      this.#secure();
-    } catch (error) {
-      this.log.error(`TLS configuration could not be reloaded, keeping old configuration: ${words(error)}`);
-    }
+    this.#tls.reload(config.values);
+    this.#gate.reload();
     return true;
   }
 
@@ -191,7 +178,8 @@ export class Proxy {
   async #meet(socket: Socket, local: boolean): Promise<void> {
     const key = randomBytes(8);
     const client: Client = {
-      id: this.#nextId++, socket, key, connectedAt: performance.now(), address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
+      id: this.#nextId++, socket, key, connectedAt: performance.now(),
+      address: local ? 'unix' : plainAddress(socket.remoteAddress ?? 'unknown'),
       port: local ? this.config.values.listen_port : socket.remotePort ?? 0,
       database: undefined, user: '', pool: undefined, session: undefined, tls: false,
     };
@@ -211,46 +199,44 @@ export class Proxy {
 
   async #welcome(client: Client): Promise<void> {
     const { values } = this.config;
-    const opening = await open(client.socket, { sslMode: values.client_tls_sslmode, context: this.#context });
+    const opening = await open(client.socket, { values, tls: this.#tls, local: client.address === 'unix' });
     if (opening.kind === 'cancel') {
       await this.#cancel(opening.key);
       client.socket.end();
       return;
     }
     client.tls = opening.tls;
+    // What is said from here on is said inside of TLS.
+    client.socket = opening.socket.on('error', () => undefined);
     const { parameters } = opening;
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
     if (name === CONSOLE) {
-      await this.#console.admit(client, opening, (user) => this.#prove(client, opening, user));
+      await this.#console.admit(client, opening, () => this.#prove(client, opening, name));
       return;
     }
     // Whoever looks after the proxy must get in when nobody else can.
     if (this.clients.size > values.max_client_conn) throw new Refused('no more connections allowed (max_client_conn)', '53300');
     const database = this.router.database(name);
     client.database = database;
-    const shown = await this.#prove(client, opening, client.user, database === undefined);
+    const proof = await this.#prove(client, opening, name);
+    client.user = proof.user;
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
     this.#checkRoom(client);
-    const secret = shown.password ?? this.router.secret(client.user);
-    client.pool = this.router.pool(database, client.user, secret, shown.clientKeys);
+    client.pool = this.router.pool(database, proof.user, proof.secret, proof.clientKeys);
     await this.#admit(client, opening, client.pool);
   }
 
-  /** `absent`: what it asks for is not there, which only somebody who has proved who it is may be told. */
-  async #prove(client: Client, opening: Startup, user: string, absent = false): Promise<Shown> {
-    const { values } = this.config;
-    const { socket, inbox } = opening;
-    const secret = this.router.secret(user);
-    const authType = values.auth_type;
-    // A database that logs in as somebody fixed does not ask who its clients are beyond what auth_type says.
-    if (authType === 'trust' && secret === undefined && client.database?.config.user === undefined && !absent) {
-      throw new Refused(`no such user: ${user}`, '28000');
+  #prove(client: Client, { socket, inbox, parameters }: Startup, databaseName: string): Promise<Proof> {
+    const { user, address, database, tls } = client;
+    if (this.config.values.log_connections) {
+      this.log.info(`${nameOf(client)} login attempt: db=${databaseName} user=${user} tls=${tls ? 'yes' : 'no'}`);
     }
-    return authenticate(socket, inbox, { user, secret, certificateName: certificateName(socket) }, {
-      authType, mockKey: this.#mockKey, scramIterations: values.scram_iterations, made: this.#made,
+    return this.#gate.prove({
+      socket, inbox, user, address, databaseName, database, client: nameOf(client), console: databaseName === CONSOLE,
+      replication: /^(?:1|on|true|yes)$/i.test(parameters.get('replication') ?? ''),
     });
   }
 
@@ -272,9 +258,6 @@ export class Proxy {
       },
     });
     client.session = session;
-    if (values.log_connections) {
-      this.log.info(`${nameOf(client)} login attempt: db=${pool.database.name} user=${client.user} tls=${client.tls ? 'yes' : 'no'}`);
-    }
     socket.write(Buffer.concat([
       authentication(0), ...[...told].map(([name, value]) => parameterStatus(name, parameters.get(name) ?? value)),
       backendKeyData(client.key), readyForQuery(TRANSACTION.idle),
@@ -368,12 +351,14 @@ export class Proxy {
 
   #refuse(client: Client, error: unknown): void {
     const { socket } = client;
-    if (error instanceof ClosedError || socket.destroyed) {
+    if (error instanceof ClosedError) {
       socket.destroy();
       return;
     }
     const report: Report = error instanceof Refused ? error.report : { severity: 'FATAL', code: '08P01', message: words(error) };
-    if (this.config.values.log_pooler_errors) this.log.warn(`${nameOf(client)} pooler error: ${report.message}`);
+    const { log_pooler_errors: errors, log_disconnections: disconnections } = this.config.values;
+    if (disconnections) this.log.info(`${nameOf(client)} closing because: ${report.message} (age=${ageOf(client)}s)`);
+    if (errors) this.log.warn(`${nameOf(client)} pooler error: ${report.message}`);
     const through = client.session === undefined ? socket : undefined;
     through?.end(errorResponse(report));
     socket.destroySoon();
@@ -383,12 +368,6 @@ export class Proxy {
     this.clients.delete(client.key.toString('hex'));
     if (this.clients.size === 0) this.#onEmpty?.();
   }
-}
-
-function certificateName(socket: Socket): string | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const name: unknown = socket.getPeerCertificate().subject?.CN;
-  return typeof name === 'string' ? name : undefined;
 }
 
 /** What a client is told that gets no server connection. */

@@ -1,7 +1,8 @@
 // The console: what is said to somebody who connects to the database `pgbouncer`. One message at a time, simple queries only so far.
 
 import type { Socket } from 'node:net';
-import { Refused, type Startup } from '../client/login.ts';
+import type { Startup } from '../client/login.ts';
+import { Refused } from '../client/refused.ts';
 import type { Client, Proxy } from '../proxy.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
@@ -44,10 +45,10 @@ export class Console {
     const { user } = client;
     // Whoever runs the proxy may do with it what it likes, and needs no entry anywhere for that.
     const owner = user === 'pgbouncer' && client.address === 'unix' && this.#proxy.localPeer !== undefined;
-    const admin = owner || authType === 'any' || admins.includes(user);
+    const admin = owner || admins.includes(user);
     if (!admin && !watchers.includes(user)) throw new Refused('not allowed', '28000');
     if (owner) this.#proxy.log.info(`C-${client.id.toString(16)}: pgbouncer access from unix socket`);
-    else await prove(user);
+    else if (authType !== 'any') await prove(user);
     socket.write(Buffer.concat([
       authentication(0), ...PARAMETERS.map(([name, value]) => parameterStatus(name, value)), backendKeyData(client.key),
       readyForQuery(TRANSACTION.idle),

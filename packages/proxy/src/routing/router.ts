@@ -7,7 +7,7 @@ import { readAuthFile } from '../config/auth-file.ts';
 import type { Config, DatabaseConfig, PoolMode } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
-import { ServerPool } from '../server/pool.ts';
+import { ServerPool, type Credentials } from '../server/pool.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 
 /** A database as it is used: an entry, or what the `*` entry stands for. */
@@ -76,6 +76,12 @@ export class Router {
     return found;
   }
 
+  /** Most of auth_file's secrets are of SCRAM. */
+  get mostlyScram(): boolean {
+    const known = [...this.#secrets.values()];
+    return known.filter((secret) => secret.startsWith('SCRAM-')).length * 2 > known.length;
+  }
+
   /** As auth_file has it. */
   secret(user: string): string | undefined {
     return this.#secrets.get(user);
@@ -88,29 +94,58 @@ export class Router {
   /** The pool for clients of this user; `clientKeys`: what the client has shown. */
   pool(database: Database, user: string, secret: string | undefined, clientKeys: ClientKeys | undefined): ServerPool {
     const { config } = database;
-    const mode = this.modeOf(database, user);
+    const at = config.user ?? user;
+    const own = at === user;
+    // What a client has shown proves nothing of whoever the database logs in as.
+    const credentials = config.user === undefined
+      ? { user: at, secret, clientKeys }
+      : { user: at, secret: config.password ?? this.secret(at), clientKeys: own ? clientKeys : undefined };
     const key = JSON.stringify([config.name, user]);
-    let pool = this.pools.get(key);
-    if (pool === undefined) {
-      const at = config.user ?? user;
-      const credentials = { user: at, secret: config.user === undefined ? secret : config.password ?? this.secret(at), clientKeys };
-      const log = (text: string): void => this.#log.info(`S-${config.name}: ${config.name}/${at} ${text}`);
-      const { values } = this.config;
-      const own = this.config.users.get(user);
-      const poolSize = config.poolSize ?? own?.poolSize;
-      pool = new ServerPool({
-        database: poolSize === undefined ? config : { ...config, poolSize }, dbname: database.dbname, credentials, mode,
-        values, derived: this.derived, log,
-        budget: this.#budgets.for(
-          config.name, config.maxDbConnections ?? values.max_db_connections, at, own?.maxUserConnections ?? values.max_user_connections,
-        ),
-        reserve: config.reservePoolSize ?? own?.reservePoolSize ?? values.reserve_pool_size,
-      });
-      if (database.paused) pool.pool.pause();
-      this.pools.set(key, pool);
-    } else if (clientKeys !== undefined) {
-      pool.credentials.clientKeys = clientKeys;
+    const pool = this.pools.get(key);
+    if (pool === undefined) return this.#make(key, database, user, credentials);
+    this.#renew(pool, credentials);
+    return pool;
+  }
+
+  /** The pool for auth_query. It is the one that auth_user has as a client, unless the database makes another user of every client. */
+  authPool(database: Database, user: string): ServerPool {
+    const { config } = database;
+    if (config.user === undefined || config.user === user) return this.pool(database, user, this.secret(user), undefined);
+    const key = JSON.stringify([config.name, user, 'auth_query']);
+    const credentials = { user, secret: this.secret(user), clientKeys: undefined };
+    const pool = this.pools.get(key);
+    if (pool !== undefined) {
+      this.#renew(pool, credentials);
+      return pool;
     }
+    const { user: _user, password: _password, ...others } = config;
+    return this.#make(key, { ...database, config: others }, user, credentials);
+  }
+
+  /** Passwords change, and what was shown for an old one is worth nothing with a new one. */
+  #renew({ credentials }: ServerPool, { secret, clientKeys }: Credentials): void {
+    if (credentials.secret !== secret) credentials.clientKeys = undefined;
+    credentials.secret = secret;
+    if (clientKeys !== undefined) credentials.clientKeys = clientKeys;
+  }
+
+  #make(key: string, database: Database, user: string, credentials: Credentials): ServerPool {
+    const { config } = database;
+    const { user: at } = credentials;
+    const log = (text: string): void => this.#log.info(`S-${config.name}: ${config.name}/${at} ${text}`);
+    const { values } = this.config;
+    const own = this.config.users.get(user);
+    const poolSize = config.poolSize ?? own?.poolSize;
+    const pool = new ServerPool({
+      database: poolSize === undefined ? config : { ...config, poolSize }, dbname: database.dbname, credentials,
+      mode: this.modeOf(database, user), values, derived: this.derived, log,
+      budget: this.#budgets.for(
+        config.name, config.maxDbConnections ?? values.max_db_connections, at, own?.maxUserConnections ?? values.max_user_connections,
+      ),
+      reserve: config.reservePoolSize ?? own?.reservePoolSize ?? values.reserve_pool_size,
+    });
+    if (database.paused) pool.pool.pause();
+    this.pools.set(key, pool);
     return pool;
   }
 }
