@@ -1,9 +1,10 @@
 // The console: what is said to somebody who connects to the database `pgbouncer`. One message at a time, simple queries only so far.
 
 import type { Socket } from 'node:net';
+import type { Client } from '../client/client.ts';
 import type { Startup } from '../client/login.ts';
 import { Refused } from '../client/refused.ts';
-import type { Client, Proxy } from '../proxy.ts';
+import type { Proxy } from '../proxy.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import {

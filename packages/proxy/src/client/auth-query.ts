@@ -2,12 +2,10 @@
 // database that auth_dbname names, or in the one that the client wants. Nothing is remembered: a password that was changed is good from the
 // next login on. Logins of one user at the same time share a query.
 
-import type { Lease } from 'millpond';
 import type { Log } from '../log.ts';
 import type { Database, Router } from '../routing/router.ts';
 import { ask, QueryError, type Row } from '../server/ask.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import type { ServerPool } from '../server/pool.ts';
+import type { Loan, ServerPool } from '../server/pool.ts';
 import { TRANSACTION } from '../wire/pg/types.ts';
 import type { Report } from '../wire/pg/write.ts';
 import { Refused } from './refused.ts';
@@ -110,7 +108,7 @@ export class AuthQuery {
     return typeof name === 'string' ? { user: name, secret: secret ?? '' } : undefined;
   }
 
-  #borrow(pool: ServerPool): Promise<Lease<ServerConnection>> {
+  #borrow(pool: ServerPool): Promise<Loan> {
     return new Promise((resolve, reject) => {
       pool.borrow(resolve, (error) => {
         const { message, code } = this.#init.refusal(error);

@@ -74,7 +74,13 @@ class Question implements Link {
 
   parameter(): void { /* is the server connection's business */ }
 
-  discarded(): void { /* is the server connection's business */ }
+  completed(): void { /* leaves nothing behind that anybody would miss */ }
+
+  failed(): boolean {
+    return false;
+  }
+
+  outdated(): void { /* it is over in a moment */ }
 
   serverLost(reason: string): void {
     this.#answered(new Error(reason));
