@@ -6,12 +6,14 @@ import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { AcquireError, AcquireTimeoutError, CreateError, type Lease } from 'millpond';
-import { Console } from './admin/console.ts';
+import { Suspension } from './admin/commands/suspend.ts';
+import { Console, type Visit } from './admin/console.ts';
 import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
 import type { Limits } from './client/deadlines.ts';
 import { ClientSession } from './client/session.ts';
 import { StatementNames } from './client/statements.ts';
 import type { Config } from './config/config.ts';
+import { nextId } from './ids.ts';
 import { Log } from './log.ts';
 import { Router, type Database } from './routing/router.ts';
 import type { ServerConnection } from './server/connection.ts';
@@ -41,6 +43,8 @@ export interface ProxyOptions {
 export interface Client {
   readonly id: number;
   readonly socket: Socket;
+  /** What is said over it: with TLS not the same. */
+  stream: Socket;
   /** What it sends to cancel: its process and its secret. */
   readonly key: Buffer;
   readonly connectedAt: number;
@@ -51,6 +55,8 @@ export interface Client {
   pool: ServerPool | undefined;
   session: ClientSession | undefined;
   tls: boolean;
+  /** Of somebody in the console. */
+  console: Visit | undefined;
 }
 
 const CONSOLE = 'pgbouncer';
@@ -62,7 +68,8 @@ export class Proxy {
   readonly clients = new Map<string, Client>();
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
-  readonly statistics = new Statistics(performance.now());
+  readonly statistics: Statistics = new Statistics(performance.now());
+  readonly suspension: Suspension = new Suspension(this);
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
   readonly #statementNames = new StatementNames();
@@ -71,7 +78,6 @@ export class Proxy {
   readonly #console: Console;
   #tracked: ReadonlyMap<string, string>;
   #context: SecureContext | undefined = undefined;
-  #nextId = 1;
   #period: NodeJS.Timeout | undefined = undefined;
   #periodMs: number | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -84,6 +90,10 @@ export class Proxy {
     this.router = new Router(options.config, this.log);
     this.#tracked = trackedParameters(values.track_extra_parameters);
     this.#console = new Console(this);
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
   }
 
   get config(): Config {
@@ -158,6 +168,12 @@ export class Proxy {
     const config = this.#options.reload?.();
     for (const problem of config?.problems ?? []) this.log.error(problem.message);
     if (config === undefined || config.problems.length > 0) return false;
+    this.apply(config);
+    return true;
+  }
+
+  /** Takes another configuration, as far as it can be taken while it runs. False: not its TLS. */
+  apply(config: Config): boolean {
     this.router.load(config);
     this.#countPeriods();
     this.#tracked = trackedParameters(config.values.track_extra_parameters);
@@ -166,6 +182,7 @@ export class Proxy {
       this.#secure();
     } catch (error) {
       this.log.error(`TLS configuration could not be reloaded, keeping old configuration: ${words(error)}`);
+      return false;
     }
     return true;
   }
@@ -198,9 +215,9 @@ export class Proxy {
   async #meet(socket: Socket, local: boolean): Promise<void> {
     const key = randomBytes(8);
     const client: Client = {
-      id: this.#nextId++, socket, key, connectedAt: performance.now(), address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
+      id: nextId(), socket, stream: socket, key, connectedAt: performance.now(), address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
       port: local ? this.config.values.listen_port : socket.remotePort ?? 0,
-      database: undefined, user: '', pool: undefined, session: undefined, tls: false,
+      database: undefined, user: '', pool: undefined, session: undefined, tls: false, console: undefined,
     };
     this.clients.set(key.toString('hex'), client);
     // Whoever goes before it is logged in has nothing to be told.
@@ -208,6 +225,7 @@ export class Proxy {
     const { client_login_timeout: timeoutMs } = this.config.values;
     const timer = timeoutMs === 0 ? undefined : setTimeout(() => this.#refuse(client, new Refused('client_login_timeout')), timeoutMs);
     try {
+      await this.suspension.ended;
       await this.#welcome(client);
     } catch (error) {
       this.#refuse(client, error);
@@ -225,6 +243,7 @@ export class Proxy {
       return;
     }
     client.tls = opening.tls;
+    client.stream = opening.socket;
     const { parameters } = opening;
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
@@ -272,7 +291,7 @@ export class Proxy {
       maxPreparedStatements: pool.mode === 'session' ? 0 : values.max_prepared_statements,
       maxPacketSize: values.max_packet_size,
       limits: this.#limitsOf(client.user),
-      meter: new Meter(this.statistics.of(pool.database.name, client.user)),
+      meter: new Meter(this.statistics.of(pool.database.name, pool.credentials.user)),
       borrow: (served, refused) => pool.borrow(served, refused),
       refusal: (error) => refusalOf(error),
       closed: (reason, report) => {
@@ -351,6 +370,7 @@ export class Proxy {
 
   async #cancel(key: Buffer): Promise<void> {
     const target = this.clients.get(key.toString('hex'));
+    target?.console?.cancel();
     const server = target?.session?.server;
     // A cancel for nobody, or for somebody who has nothing running, is dropped: it would hit whoever is next.
     if (server === undefined || server.requests.owed === 0 || server.cancelKey.length === 0) return;
@@ -390,9 +410,9 @@ export class Proxy {
   }
 
   /** Counts what a client is told by the proxy and not by a server. */
-  #failed({ database, pool, user }: Client, { message }: Report): void {
-    this.statistics.failed(causeOf(message), pool === undefined || database === undefined ? undefined
-      : this.statistics.of(database.config.name, user));
+  #failed({ pool }: Client, { message }: Report): void {
+    const record = pool === undefined ? undefined : this.statistics.of(pool.database.name, pool.credentials.user);
+    this.statistics.failed(causeOf(message), record);
   }
 
   #gone(client: Client): void {

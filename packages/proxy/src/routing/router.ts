@@ -23,6 +23,8 @@ export class Router {
   config: Config;
   readonly pools = new Map<string, ServerPool>();
   readonly databases = new Map<string, Database>();
+  /** Held as a whole, besides databases that are held one by one. */
+  mode: 'active' | 'paused' | 'suspended' = 'active';
   readonly derived = new Map<string, Promise<ClientKeys>>();
   readonly #budgets = new Budgets();
   #secrets: ReadonlyMap<string, string> = new Map();
@@ -81,6 +83,20 @@ export class Router {
     return this.#secrets.get(user);
   }
 
+  /** Everybody who is known by a secret or by the configuration. */
+  userNames(): Set<string> {
+    return new Set([...this.config.users.keys(), ...this.#secrets.keys()]);
+  }
+
+  /** Every pool works or is held, as its database and the whole are. */
+  applyPauses(): void {
+    for (const { pool, database } of this.pools.values()) {
+      const held = this.mode !== 'active' || this.databases.get(database.name)?.paused === true;
+      if (held && pool.state !== 'paused') pool.pause();
+      if (!held && pool.state === 'paused') pool.resume();
+    }
+  }
+
   modeOf({ config }: Database, user: string): PoolMode {
     return this.config.users.get(user)?.poolMode ?? config.poolMode ?? this.config.values.pool_mode;
   }
@@ -106,7 +122,7 @@ export class Router {
         ),
         reserve: config.reservePoolSize ?? own?.reservePoolSize ?? values.reserve_pool_size,
       });
-      if (database.paused) pool.pool.pause();
+      if (database.paused || this.mode !== 'active') pool.pool.pause();
       this.pools.set(key, pool);
     } else if (clientKeys !== undefined) {
       pool.credentials.clientKeys = clientKeys;

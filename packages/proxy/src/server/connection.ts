@@ -3,6 +3,7 @@
 // which says whose answer it is; only what is the client's reaches the client.
 
 import type { Socket } from 'node:net';
+import { nextId } from '../ids.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -31,6 +32,7 @@ const WHOLE = Number.POSITIVE_INFINITY;
 const LONGEST_TAG = 15;
 
 export class ServerConnection implements Sink {
+  readonly id: number = nextId();
   readonly socket: Socket;
   readonly cancelKey: Buffer;
   /** Where it leads, for cancels: they have to reach the same server. */
@@ -45,6 +47,7 @@ export class ServerConnection implements Sink {
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
   broken: string | undefined = undefined;
+  outdated: string | undefined = undefined;
   /** Since the last reset somebody has used it. */
   used = false;
   /** Cancels on their way that could hit whatever runs here. */
@@ -55,6 +58,8 @@ export class ServerConnection implements Sink {
   onQuiet: (() => void) | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
+  /** When a client last had it. */
+  usedAt: number = performance.now();
   readonly #splitter: Splitter;
 
   constructor({ socket, parameters, cancelKey, rest }: LoggedIn, address: Address, maxPacketSize: number) {

@@ -40,6 +40,9 @@ export class ServerPool {
   readonly credentials: Credentials;
   readonly mode: PoolMode;
   readonly pool: Pool<ServerConnection>;
+  /** All that are logged in. */
+  readonly servers = new Set<ServerConnection>();
+  logins = 0;
   /** What the first server connection was told, and every client is. */
   welcome: ReadonlyMap<string, string> | undefined = undefined;
   readonly #init: ServerPoolInit;
@@ -72,6 +75,11 @@ export class ServerPool {
       ...(init.budget === undefined ? {} : { budget: init.budget }),
     });
     this.#max = max;
+  }
+
+  reconnect(): void {
+    for (const server of this.servers) server.outdated = 'database configuration changed';
+    this.pool.evict();
   }
 
   /** A server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
@@ -117,7 +125,10 @@ export class ServerPool {
     const always = values.server_reset_query_always || this.mode === 'session';
     return {
       create: async ({ signal }) => this.#connect(signal),
-      destroy: (server) => server.close(),
+      destroy: (server) => {
+        this.servers.delete(server);
+        server.close();
+      },
       isBroken: (server) => server.broken !== undefined,
       onLost: (server, lost) => {
         server.onLost = (reason) => {
@@ -165,6 +176,7 @@ export class ServerPool {
     });
     log(`new connection to server ${address.host}:${address.port}`);
     const server = new ServerConnection(loggedIn, address, values.max_packet_size);
+    this.servers.add(server);
     this.welcome ??= new Map(server.parameters);
     if (database.connectQuery !== undefined) await server.run(database.connectQuery);
     return server;
