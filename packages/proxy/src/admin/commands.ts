@@ -7,8 +7,8 @@ import {
 import { showConfig } from './commands/show-config.ts';
 import { showDatabases } from './commands/show-databases.ts';
 import { showHelp } from './commands/show-help.ts';
-import { showLists, showMem, showState } from './commands/show-lists.ts';
-import { showDnsHosts, showDnsZones, showFds, showPeerPools, showPeers } from './commands/show-none.ts';
+import { showLists, showMem, showPeers, showState } from './commands/show-lists.ts';
+import { showDnsHosts, showDnsZones, showFds, showPeerPools } from './commands/show-none.ts';
 import { showPools } from './commands/show-pools.ts';
 import { showActiveSockets, showClients, showServers, showSockets } from './commands/show-sockets.ts';
 import { showStats, showStatsAverages, showStatsTotals, showTotals } from './commands/show-stats.ts';

@@ -2,8 +2,9 @@
 // commands themselves have files of their own.
 
 import type { Socket } from 'node:net';
+import type { Client } from '../client/client.ts';
 import { Refused, type Startup } from '../client/login.ts';
-import type { Client, Proxy } from '../proxy.ts';
+import type { Proxy } from '../proxy.ts';
 import { CONSOLE_DATABASE } from '../stats/statistics.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
@@ -23,12 +24,6 @@ const PARAMETERS = [
   ['TimeZone', 'GMT'],
   ['standard_conforming_strings', 'on'], ['is_superuser', 'on'],
 ] as const;
-
-/** Somebody who is in the console. */
-export interface Visit {
-  /** Ends the command that it waits for. */
-  cancel(): void;
-}
 
 export class Console {
   readonly #proxy: Proxy;

@@ -1,8 +1,9 @@
 // Connections as the console shows them: SHOW CLIENTS, SERVERS, SOCKETS and ACTIVE_SOCKETS have the same columns.
 
 import { TLSSocket } from 'node:tls';
+import type { Client } from '../client/client.ts';
 import { timeOf } from '../log.ts';
-import type { Client, Proxy } from '../proxy.ts';
+import type { Proxy } from '../proxy.ts';
 import type { ServerConnection } from '../server/connection.ts';
 import type { ServerPool } from '../server/pool.ts';
 import { CONSOLE_DATABASE } from '../stats/statistics.ts';

@@ -20,23 +20,37 @@ export interface Link {
   /** The server has answered everything. */
   ready(status: number): void;
   parameter(name: string, value: string): void;
-  /** The tag of a statement that ended and drops prepared statements. */
-  discarded(tag: string): void;
+  /** A statement has ended that changes the session; its tag. */
+  completed(tag: string): void;
+  /** The server refuses a request of the client's. True: the client is not to hear of it from here. */
+  failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean;
+  /** The connection is to be replaced, once it is not in use. */
+  outdated(server: ServerConnection): void;
   /** The connection is gone, in the middle of it. */
   serverLost(reason: string): void;
 }
 
 const { commandComplete, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
 const WHOLE = Number.POSITIVE_INFINITY;
-/** `DEALLOCATE ALL` and its NUL; longer tags are none of those that are looked for. */
-const LONGEST_TAG = 15;
+/** Tags of statements that change the session, and by it what may be done with the connection. */
+const SESSION_TAGS: ReadonlySet<string> = new Set(['DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
+/** How long such a tag is with its NUL: most others are not looked at any further. */
+const TAG_LENGTHS: ReadonlySet<number> = new Set([...SESSION_TAGS].map((tag) => tag.length + 1));
+
+export interface ServerInit {
+  /** Where it leads, for cancels: they have to reach the same server. */
+  readonly address: Address;
+  /** In the log. */
+  readonly name: string;
+  readonly maxPacketSize: number;
+}
 
 export class ServerConnection implements Sink {
   readonly id: number = nextId();
   readonly socket: Socket;
   readonly cancelKey: Buffer;
-  /** Where it leads, for cancels: they have to reach the same server. */
   readonly address: Address;
+  readonly name: string;
   readonly connectedAt: number = performance.now();
   /** As the server last told them. */
   readonly parameters: Map<string, string>;
@@ -47,9 +61,14 @@ export class ServerConnection implements Sink {
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
   broken: string | undefined = undefined;
+  /** It is to be closed when its work is done; why. */
   outdated: string | undefined = undefined;
   /** Since the last reset somebody has used it. */
   used = false;
+  /** Somebody has left something in the session that only a reset takes away. */
+  dirty = false;
+  /** A prepared statement whose plan the server will not have any more. */
+  stale: string | undefined = undefined;
   /** Cancels on their way that could hit whatever runs here. */
   cancels = 0;
   /** Called when it is gone. */
@@ -62,8 +81,9 @@ export class ServerConnection implements Sink {
   usedAt: number = performance.now();
   readonly #splitter: Splitter;
 
-  constructor({ socket, parameters, cancelKey, rest }: LoggedIn, address: Address, maxPacketSize: number) {
+  constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
     this.address = address;
+    this.name = name;
     this.socket = socket;
     this.parameters = parameters;
     this.cancelKey = cancelKey;
@@ -77,7 +97,12 @@ export class ServerConnection implements Sink {
 
   /** Nothing is owed, nothing is half said, and no cancel is under way: it could go to somebody else. */
   get isQuiet(): boolean {
-    return this.requests.owed === 0 && !this.requests.copyingIn && this.cancels === 0 && this.#splitter.isAtBoundary;
+    return this.cancels === 0 && this.#isSettled;
+  }
+
+  get #isSettled(): boolean {
+    const { owed, copyingIn, isOpen } = this.requests;
+    return owed === 0 && !copyingIn && !isOpen && this.#splitter.isAtBoundary;
   }
 
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
@@ -88,7 +113,7 @@ export class ServerConnection implements Sink {
 
   /** Sends bytes that begin a request, or are one. */
   request(bytes: Buffer, request: Request): boolean {
-    this.requests.sent(request);
+    if (!this.requests.sent(request)) this.#ignored(request);
     return this.send(bytes);
   }
 
@@ -117,8 +142,16 @@ export class ServerConnection implements Sink {
 
   /** Gives the client an answer of our own, when everything before it has been answered. `done`: as of a {@link Request}. */
   answer(bytes: Buffer, done?: (failed: boolean) => void): void {
-    this.requests.sent({ type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) });
-    this.#answer();
+    const request: Request = { type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) };
+    if (!this.requests.sent(request)) this.#ignored(request);
+    // In the middle of a message it has to wait for the end of that.
+    if (this.#splitter.isAtBoundary) this.#answer();
+  }
+
+  /** An error has taken it along. */
+  #ignored({ statement, done }: Request): void {
+    if (statement !== undefined) this.statements.delete(statement);
+    done?.(true);
   }
 
   #onOwnError: ((message: string) => void) | undefined = undefined;
@@ -135,30 +168,29 @@ export class ServerConnection implements Sink {
   wants(type: number, bodyLength: number): number {
     switch (type) {
       case parameterStatus: case errorResponse: case readyForQuery: return WHOLE;
-      case commandComplete: return bodyLength <= LONGEST_TAG ? WHOLE : 0;
+      case commandComplete: return TAG_LENGTHS.has(bodyLength) ? bodyLength : 0;
       default: return 0;
     }
   }
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
+    // What is answered here comes behind the whole of the message before.
+    this.#answer();
     const { request, failed } = this.requests.came(type);
     const own = request?.own === true;
+    let hidden = false;
     switch (type) {
       case parameterStatus: this.#parameter(bytes, own); break;
-      case errorResponse: this.#failed(bytes, own, request); break;
+      case errorResponse: hidden = this.#failed(bytes, own, request); break;
       case commandComplete: if (!own) this.#completed(bytes); break;
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    for (const each of failed) {
-      if (each.statement !== undefined) this.statements.delete(each.statement);
-      each.done?.(true);
-    }
+    for (const each of failed) this.#ignored(each);
     if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
-    this.#answer();
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
-    return shown && this.link !== undefined ? PASS : DROP;
+    return shown && !hidden && this.link !== undefined ? PASS : DROP;
   }
 
   forward(bytes: Buffer): void {
@@ -176,7 +208,8 @@ export class ServerConnection implements Sink {
       this.#lost(`bad packet from server: ${error.message}`);
       return;
     }
-    this.#settle();
+    if (this.#splitter.isAtBoundary) this.#answer();
+    this.settle();
   }
 
   #parameter(bytes: Buffer, own: boolean): void {
@@ -185,25 +218,34 @@ export class ServerConnection implements Sink {
     if (!own) this.link?.parameter(name, value);
   }
 
-  #failed(bytes: Buffer, own: boolean, request: Request | undefined): void {
+  /** True: the client is not to see it. */
+  #failed(bytes: Buffer, own: boolean, request: Request | undefined): boolean {
     const fields = reportFields(bytes.subarray(HEADER));
-    if (own) this.#onOwnError?.(fields.get('M') ?? 'an error without a text');
+    if (own) (request?.refused ?? this.#onOwnError)?.(fields.get('M') ?? 'an error without a text');
     // Said while nothing was asked, or as its last words: it is about to go.
     if (request === undefined || fields.get('V') === 'FATAL') this.broken ??= fields.get('M') ?? 'server error';
+    if (own || this.link === undefined) return false;
+    this.#splitter.flush();
+    return this.link.failed(request, fields);
   }
 
   #completed(bytes: Buffer): void {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
-    if (tag !== 'DISCARD ALL' && tag !== 'DEALLOCATE ALL') return;
-    this.statements.clear();
-    this.link?.discarded(tag);
+    if (!SESSION_TAGS.has(tag)) return;
+    if (tag.endsWith(' ALL')) this.#forgetStatements();
+    this.link?.completed(tag);
+  }
+
+  /** All are gone, but for those that are to be prepared behind what did that. */
+  #forgetStatements(): void {
+    const pending = this.requests.pendingStatements();
+    for (const name of this.statements.keys()) if (!pending.has(name)) this.statements.delete(name);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {
     this.status = bytes[HEADER]!;
     request?.done?.(false);
-    this.#answer();
     return own || this.link?.mayContinue(this.status) !== true ? DROP : PASS;
   }
 
@@ -221,11 +263,9 @@ export class ServerConnection implements Sink {
     this.broken ??= `the server sent ${String.fromCharCode(type)} unasked`;
   }
 
-  /** After each chunk: whoever uses it is told when nothing is owed any more. */
-  #settle(): void {
-    if (this.link !== undefined && this.requests.owed === 0 && this.#splitter.isAtBoundary && !this.requests.copyingIn) {
-      this.link.ready(this.status);
-    }
+  /** After each chunk, from either side: whoever uses it is told when nothing is owed any more. */
+  settle(): void {
+    if (this.link !== undefined && this.#isSettled) this.link.ready(this.status);
     if (this.broken !== undefined && this.link === undefined) this.onLost?.(this.broken);
   }
 

@@ -15,6 +15,12 @@ export interface Request {
   readonly statement?: string;
   /** Called when it has been answered or an error has taken it along. */
   readonly done?: (failed: boolean) => void;
+  /** The statement that a Bind uses, by its name at the server. */
+  readonly bound?: string;
+  /** Names a prepared statement that the client has not prepared. */
+  readonly unknown?: boolean;
+  /** Called with what the server says against a request of the proxy's own. */
+  readonly refused?: (message: string) => void;
   /** An answer that is given here, when everything before it has been answered. */
   readonly answer?: Buffer;
 }
@@ -26,9 +32,18 @@ export class Requests {
   #head = 0;
   /** The server takes CopyData, and ignores Sync. */
   copyingIn = false;
+  /** Behind the last Sync or query stands something that a Sync has to end: the server is in a transaction that nobody has begun. */
+  #open = false;
+  /** An error came before the Sync that ends it was sent: until then the server ignores everything. */
+  #skipping = false;
 
   get owed(): number {
     return this.#queue.length - this.#head;
+  }
+
+  /** A Sync is still to come from whoever sends: the server cannot be used by anybody else before that. */
+  get isOpen(): boolean {
+    return this.#open || this.#skipping;
   }
 
   /** The one that the server is answering. */
@@ -39,11 +54,25 @@ export class Requests {
   /** Sent to the server; false: it will not answer this one. */
   sent(request: Request): boolean {
     const { type } = request;
+    if (this.#skipping && type !== sync) return false;
     // Not one behind the end of the copy, though the server has not come to that yet.
     if (this.copyingIn && type === sync && !this.#queue.some((each, index) => index >= this.#head && isCopyEnd(each))) return false;
     if ((type === copyDone || type === copyFail) && this.owed === 0) return false;
     this.#queue.push(request);
+    if (type === sync) this.#skipping = false;
+    if (endsByReady(type)) this.#open = false;
+    else if (type !== copyDone && type !== copyFail) this.#open = true;
     return true;
+  }
+
+  /** Statements that are to be prepared, by what has been sent and not been answered. */
+  pendingStatements(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (let at = this.#head; at < this.#queue.length; at++) {
+      const { type, statement } = this.#queue[at]!;
+      if (type === parse && statement !== undefined) names.add(statement);
+    }
+    return names;
   }
 
   /** Requests that are to be answered here and whose turn has come. */
@@ -89,6 +118,7 @@ export class Requests {
     if (current === undefined || current.type === query || current.type === functionCall) return [];
     const failed: Request[] = [];
     while (this.current !== undefined && this.current.type !== sync) failed.push(this.#pop());
+    this.#skipping = this.current === undefined;
     return failed;
   }
 
@@ -114,6 +144,8 @@ export class Requests {
       if (this.#queue[at]!.type === sync) this.#queue.splice(at, 1);
       else at++;
     }
+    // If it was the last one, another has to come.
+    if (this.current?.type === execute) this.#open = !this.#queue.some(({ type }, index) => index > this.#head && endsByReady(type));
   }
 
   /** Ends of copies that the server was not in any more; it ignores them. */

@@ -1,6 +1,7 @@
 // What changes how clients are served: PAUSE and RESUME, DISABLE and ENABLE, RECONNECT, WAIT_CLOSE, KILL and KILL_CLIENT, RELOAD.
 
-import type { Client, Proxy } from '../../proxy.ts';
+import type { Client } from '../../client/client.ts';
+import type { Proxy } from '../../proxy.ts';
 import type { Database } from '../../routing/router.ts';
 import type { ServerPool } from '../../server/pool.ts';
 import { CONSOLE_DATABASE } from '../../stats/statistics.ts';

@@ -7,7 +7,7 @@ import { CommandError, show, type Answer } from '../table.ts';
 export const showDnsHosts = (): Answer => show('hostname ttl:int8 addrs', []);
 export const showDnsZones = (): Answer => show('zonename serial:int8 count:int4', []);
 
-export const showPeers = (): Answer => show('peer_id:int4 host port:int4 pool_size:int4', []);
+/** Cancels are handed on over connections of their own, which nobody keeps. */
 export const showPeerPools = (): Answer =>
   show('peer_id:int4 cl_active_cancel_req:int4 cl_waiting_cancel_req:int4 sv_active_cancel:int4 sv_login:int4', []);
 

@@ -1,4 +1,5 @@
-import type { Client, Proxy } from '../../proxy.ts';
+import type { Client } from '../../client/client.ts';
+import type { Proxy } from '../../proxy.ts';
 import type { ServerPool } from '../../server/pool.ts';
 import { CONSOLE_DATABASE } from '../../stats/statistics.ts';
 import type { Cell } from '../../wire/pg/write.ts';

@@ -5,7 +5,8 @@ import type { Context } from './control.ts';
 export function shutdown({ proxy, argument }: Context): Answer | undefined {
   switch (argument?.toLowerCase()) {
     case undefined: void proxy.close(); break;
-    case 'wait_for_clients': void proxy.close({ wait: true }); break;
+    case 'wait_for_clients': void proxy.close({ wait: 'clients' }); break;
+    case 'wait_for_servers': void proxy.close({ wait: 'servers' }); break;
     default: return undefined;
   }
   return { tag: 'SHUTDOWN' };
