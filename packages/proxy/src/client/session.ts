@@ -116,6 +116,15 @@ export class ClientSession implements Link, Sink {
     return this.#lease?.resource;
   }
 
+  get meter(): Meter {
+    return this.#meter;
+  }
+
+  /** Bytes that have come and wait for a server connection. */
+  get held(): number {
+    return this.#held.reduce((sum, { length }) => sum + length, 0);
+  }
+
   get parameters(): ReadonlyMap<string, string> {
     return this.#init.parameters;
   }
@@ -356,6 +365,7 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease!;
     this.#lease = undefined;
     this.state = 'idle';
+    lease.resource.usedAt = this.#meter.at;
     giveBack(lease);
   }
 

@@ -3,6 +3,7 @@
 // which says whose answer it is; only what is the client's reaches the client.
 
 import type { Socket } from 'node:net';
+import { nextId } from '../ids.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -45,6 +46,7 @@ export interface ServerInit {
 }
 
 export class ServerConnection implements Sink {
+  readonly id: number = nextId();
   readonly socket: Socket;
   readonly cancelKey: Buffer;
   readonly address: Address;
@@ -75,6 +77,8 @@ export class ServerConnection implements Sink {
   onQuiet: (() => void) | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
+  /** When a client last had it. */
+  usedAt: number = performance.now();
   readonly #splitter: Splitter;
 
   constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
