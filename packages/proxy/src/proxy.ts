@@ -19,6 +19,9 @@ import { dial, ServerLoginError } from './server/login.ts';
 import { trackedParameters } from './server/parameters.ts';
 import type { ServerPool } from './server/pool.ts';
 import { versionsOf } from './server/tls.ts';
+import { causeOf } from './stats/causes.ts';
+import { Meter } from './stats/counts.ts';
+import { Statistics, statsLine } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
 import type { ScramSecret } from './wire/pg/scram.ts';
 import { TRANSACTION } from './wire/pg/types.ts';
@@ -59,6 +62,7 @@ export class Proxy {
   readonly clients = new Map<string, Client>();
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
+  readonly statistics = new Statistics(performance.now());
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
   readonly #statementNames = new StatementNames();
@@ -68,6 +72,8 @@ export class Proxy {
   #tracked: ReadonlyMap<string, string>;
   #context: SecureContext | undefined = undefined;
   #nextId = 1;
+  #period: NodeJS.Timeout | undefined = undefined;
+  #periodMs: number | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   #onEmpty: (() => void) | undefined = undefined;
 
@@ -88,6 +94,7 @@ export class Proxy {
   async listen(): Promise<number | undefined> {
     const { values } = this.config;
     this.#secure();
+    this.#countPeriods();
     let port: number | undefined;
     for (const address of values.listen_addr) {
       const host = address === '*' ? '::' : address;
@@ -132,12 +139,27 @@ export class Proxy {
     });
   }
 
+  /** Averages are taken every stats_period, and logged. */
+  #countPeriods(): void {
+    const { stats_period: periodMs } = this.config.values;
+    if (periodMs === this.#periodMs) return;
+    this.#periodMs = periodMs;
+    clearInterval(this.#period);
+    if (periodMs === 0) return;
+    this.#period = setInterval(() => {
+      const averages = this.statistics.endPeriod(performance.now());
+      if (this.config.values.log_stats) this.log.info(statsLine(averages));
+    }, periodMs);
+    this.#period.unref();
+  }
+
   /** Reads the configuration again. False: there is none, or it has faults, and everything stays as it is. */
   reload(): boolean {
     const config = this.#options.reload?.();
     for (const problem of config?.problems ?? []) this.log.error(problem.message);
     if (config === undefined || config.problems.length > 0) return false;
     this.router.load(config);
+    this.#countPeriods();
     this.#tracked = trackedParameters(config.values.track_extra_parameters);
     this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
     try {
@@ -156,6 +178,7 @@ export class Proxy {
   }
 
   async #close(wait: boolean): Promise<void> {
+    clearInterval(this.#period);
     for (const server of this.#servers) server.close();
     if (wait && this.clients.size > 0) await new Promise<void>((resolve) => { this.#onEmpty = resolve; });
     this.#dropClients();
@@ -249,9 +272,11 @@ export class Proxy {
       maxPreparedStatements: pool.mode === 'session' ? 0 : values.max_prepared_statements,
       maxPacketSize: values.max_packet_size,
       limits: this.#limitsOf(client.user),
+      meter: new Meter(this.statistics.of(pool.database.name, client.user)),
       borrow: (served, refused) => pool.borrow(served, refused),
       refusal: (error) => refusalOf(error),
-      closed: (reason) => {
+      closed: (reason, report) => {
+        if (report !== undefined) this.#failed(client, report);
         if (this.config.values.log_disconnections) this.log.info(`${nameOf(client)} closing because: ${reason} (age=${ageOf(client)}s)`);
       },
     });
@@ -357,10 +382,17 @@ export class Proxy {
       return;
     }
     const report: Report = error instanceof Refused ? error.report : { severity: 'FATAL', code: '08P01', message: words(error) };
+    this.#failed(client, report);
     if (this.config.values.log_pooler_errors) this.log.warn(`${nameOf(client)} pooler error: ${report.message}`);
     const through = client.session === undefined ? socket : undefined;
     through?.end(errorResponse(report));
     socket.destroySoon();
+  }
+
+  /** Counts what a client is told by the proxy and not by a server. */
+  #failed({ database, pool, user }: Client, { message }: Report): void {
+    this.statistics.failed(causeOf(message), pool === undefined || database === undefined ? undefined
+      : this.statistics.of(database.config.name, user));
   }
 
   #gone(client: Client): void {

@@ -14,6 +14,7 @@ import { showClients } from './commands/show-clients.ts';
 import { showConfig } from './commands/show-config.ts';
 import { showDatabases } from './commands/show-databases.ts';
 import { showPools } from './commands/show-pools.ts';
+import { showStats, showStatsAverages, showStatsTotals, showTotals } from './commands/show-stats.ts';
 import { showVersion, VERSION } from './commands/show-version.ts';
 import { parseCommand } from './parse.ts';
 import { CommandError, type Answer } from './table.ts';
@@ -21,7 +22,8 @@ import { CommandError, type Answer } from './table.ts';
 type Show = (proxy: Proxy) => Answer;
 
 const SHOWS: Readonly<Record<string, Show>> = {
-  clients: showClients, config: showConfig, databases: showDatabases, pools: showPools, version: showVersion,
+  clients: showClients, config: showConfig, databases: showDatabases, pools: showPools, stats: showStats,
+  stats_averages: showStatsAverages, stats_totals: showStatsTotals, totals: showTotals, version: showVersion,
 };
 
 /** What every client of a PostgreSQL expects to be told. */

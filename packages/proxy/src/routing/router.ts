@@ -4,19 +4,24 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { readAuthFile } from '../config/auth-file.ts';
-import type { Config, DatabaseConfig, PoolMode } from '../config/config.ts';
+import type { Budget } from 'millpond';
+import type { Config, DatabaseConfig } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
-import { ServerPool } from '../server/pool.ts';
+import { ServerPool, type PoolSettings } from '../server/pool.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 
 /** A database as it is used: an entry, or what the `*` entry stands for. */
 export interface Database {
-  readonly config: DatabaseConfig;
+  config: DatabaseConfig;
   /** At the server. */
-  readonly dbname: string;
+  dbname: string;
   paused: boolean;
   disabled: boolean;
+  /** Of the `*` entry. */
+  readonly automatic: boolean;
+  /** It is in the configuration no more. */
+  removed: boolean;
 }
 
 export class Router {
@@ -34,23 +39,50 @@ export class Router {
     this.load(config);
   }
 
-  /** Takes another configuration. Pools whose database has changed are closed, and come into being again with their next client. */
+  /**
+   * Takes another configuration. What changes for a pool it is told; pools of databases that are not there any more are closed, and their
+   * clients with them.
+   */
   load(config: Config): void {
     this.config = config;
     this.#readSecrets();
     const before = new Map(this.databases);
     this.databases.clear();
     for (const [name, entry] of config.databases) {
-      if (name === '*') continue;
-      const { paused = false, disabled = false } = before.get(name) ?? {};
-      this.databases.set(name, { config: entry, dbname: entry.dbname ?? name, paused, disabled });
+      if (name !== '*') this.databases.set(name, this.#keep(before.get(name), entry, entry.dbname ?? name));
     }
-    for (const [key, pool] of this.pools) {
-      const now = this.databases.get(pool.database.name)?.config ?? (pool.database.name === '*' ? config.databases.get('*') : undefined);
-      if (now !== undefined && JSON.stringify(plain(now)) === JSON.stringify(plain(pool.database))) continue;
-      this.pools.delete(key);
-      void pool.pool.close({ deadlineMs: Infinity });
+    const any = config.databases.get('*');
+    for (const [name, known] of before) {
+      if (this.databases.has(name)) continue;
+      if (known.automatic && any !== undefined) this.databases.set(name, this.#keep(known, { ...any, name }, any.dbname ?? name));
+      else known.removed = true;
     }
+    for (const [key, pool] of this.pools) this.#reconfigure(key, pool);
+    for (const database of this.databases.values()) {
+      // Those whose user is fixed may have connections before they have clients.
+      const { config: entry } = database;
+      if (entry.user !== undefined && (entry.minPoolSize ?? config.values.min_pool_size) > 0) this.pool(database, entry.user, undefined, undefined);
+    }
+  }
+
+  /** The same object as before, if there was one: clients know it. */
+  #keep(known: Database | undefined, config: DatabaseConfig, dbname: string): Database {
+    if (known === undefined) return { config, dbname, paused: false, disabled: false, automatic: false, removed: false };
+    known.config = config;
+    known.dbname = dbname;
+    return known;
+  }
+
+  #reconfigure(key: string, pool: ServerPool): void {
+    const database = this.databases.get(pool.database.name);
+    const settings = database === undefined ? undefined : this.#settingsFor(database, pool.credentials.user);
+    if (settings !== undefined && database!.config.user === pool.fixedUser && this.#budgetFor(settings, pool.credentials.user) === pool.budget) {
+      pool.configure(settings);
+      return;
+    }
+    // Clients that are connected find the new one, if there is one, when they next ask.
+    this.pools.delete(key);
+    void pool.pool.close({ deadlineMs: Infinity });
   }
 
   #readSecrets(): void {
@@ -71,8 +103,10 @@ export class Router {
     if (known !== undefined) return known;
     const any = this.config.databases.get('*');
     if (any === undefined) return undefined;
-    const found = { config: { ...any, name }, dbname: any.dbname ?? name, paused: false, disabled: false };
+    const config = { ...any, name };
+    const found = { config, dbname: any.dbname ?? name, paused: false, disabled: false, automatic: true, removed: false };
     this.databases.set(name, found);
+    this.#log.info(`registered new auto-database: ${name}`);
     return found;
   }
 
@@ -81,30 +115,18 @@ export class Router {
     return this.#secrets.get(user);
   }
 
-  modeOf({ config }: Database, user: string): PoolMode {
-    return this.config.users.get(user)?.poolMode ?? config.poolMode ?? this.config.values.pool_mode;
-  }
-
   /** The pool for clients of this user; `clientKeys`: what the client has shown. */
   pool(database: Database, user: string, secret: string | undefined, clientKeys: ClientKeys | undefined): ServerPool {
     const { config } = database;
-    const mode = this.modeOf(database, user);
-    const key = JSON.stringify([config.name, user]);
+    // Whoever the clients are: if the user is fixed they share one pool.
+    const at = config.user ?? user;
+    const key = JSON.stringify([config.name, at]);
     let pool = this.pools.get(key);
     if (pool === undefined) {
-      const at = config.user ?? user;
-      const credentials = { user: at, secret: config.user === undefined ? secret : config.password ?? this.secret(at), clientKeys };
-      const log = (text: string): void => this.#log.info(`S-${config.name}: ${config.name}/${at} ${text}`);
-      const { values } = this.config;
-      const own = this.config.users.get(user);
-      const poolSize = config.poolSize ?? own?.poolSize;
+      const settings = this.#settingsFor(database, at);
       pool = new ServerPool({
-        database: poolSize === undefined ? config : { ...config, poolSize }, dbname: database.dbname, credentials, mode,
-        values, derived: this.derived, log,
-        budget: this.#budgets.for(
-          config.name, config.maxDbConnections ?? values.max_db_connections, at, own?.maxUserConnections ?? values.max_user_connections,
-        ),
-        reserve: config.reservePoolSize ?? own?.reservePoolSize ?? values.reserve_pool_size,
+        settings, derived: this.derived, log: this.#log, fixedUser: config.user, budget: this.#budgetFor(settings, at),
+        credentials: { user: at, secret: config.user === undefined ? secret : config.password ?? this.secret(at), clientKeys },
       });
       if (database.paused) pool.pool.pause();
       this.pools.set(key, pool);
@@ -113,9 +135,21 @@ export class Router {
     }
     return pool;
   }
-}
 
-/** Maps become lists, so that two can be compared. */
-function plain(config: DatabaseConfig): unknown {
-  return { ...config, parameters: [...config.parameters] };
+  #settingsFor({ config, dbname }: Database, user: string): PoolSettings {
+    const { values } = this.config;
+    const own = this.config.users.get(user);
+    return {
+      database: config, dbname, values,
+      mode: own?.poolMode ?? config.poolMode ?? values.pool_mode,
+      size: Math.max(1, own?.poolSize ?? config.poolSize ?? values.default_pool_size),
+      minSize: config.minPoolSize ?? values.min_pool_size,
+      reserve: own?.reservePoolSize ?? config.reservePoolSize ?? values.reserve_pool_size,
+    };
+  }
+
+  #budgetFor({ database, values }: PoolSettings, user: string): Budget | undefined {
+    const perUser = this.config.users.get(user)?.maxUserConnections ?? values.max_user_connections;
+    return this.#budgets.for(database.name, database.maxDbConnections ?? values.max_db_connections, user, perUser);
+  }
 }

@@ -19,22 +19,36 @@ export interface Link {
   /** The server has answered everything. */
   ready(status: number): void;
   parameter(name: string, value: string): void;
-  /** The tag of a statement that ended and drops prepared statements. */
-  discarded(tag: string): void;
+  /** A statement has ended that changes the session; its tag. */
+  completed(tag: string): void;
+  /** The server refuses a request of the client's. True: the client is not to hear of it from here. */
+  failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean;
+  /** The connection is to be replaced, once it is not in use. */
+  outdated(server: ServerConnection): void;
   /** The connection is gone, in the middle of it. */
   serverLost(reason: string): void;
 }
 
 const { commandComplete, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
 const WHOLE = Number.POSITIVE_INFINITY;
-/** `DEALLOCATE ALL` and its NUL; longer tags are none of those that are looked for. */
-const LONGEST_TAG = 15;
+/** Tags of statements that change the session, and by it what may be done with the connection. */
+const SESSION_TAGS: ReadonlySet<string> = new Set(['DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
+/** How long such a tag is with its NUL: most others are not looked at any further. */
+const TAG_LENGTHS: ReadonlySet<number> = new Set([...SESSION_TAGS].map((tag) => tag.length + 1));
+
+export interface ServerInit {
+  /** Where it leads, for cancels: they have to reach the same server. */
+  readonly address: Address;
+  /** In the log. */
+  readonly name: string;
+  readonly maxPacketSize: number;
+}
 
 export class ServerConnection implements Sink {
   readonly socket: Socket;
   readonly cancelKey: Buffer;
-  /** Where it leads, for cancels: they have to reach the same server. */
   readonly address: Address;
+  readonly name: string;
   readonly connectedAt: number = performance.now();
   /** As the server last told them. */
   readonly parameters: Map<string, string>;
@@ -45,8 +59,14 @@ export class ServerConnection implements Sink {
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
   broken: string | undefined = undefined;
+  /** It is to be closed when its work is done; why. */
+  outdated: string | undefined = undefined;
   /** Since the last reset somebody has used it. */
   used = false;
+  /** Somebody has left something in the session that only a reset takes away. */
+  dirty = false;
+  /** A prepared statement whose plan the server will not have any more. */
+  stale: string | undefined = undefined;
   /** Cancels on their way that could hit whatever runs here. */
   cancels = 0;
   /** Called when it is gone. */
@@ -57,8 +77,9 @@ export class ServerConnection implements Sink {
   bytesSent = 0;
   readonly #splitter: Splitter;
 
-  constructor({ socket, parameters, cancelKey, rest }: LoggedIn, address: Address, maxPacketSize: number) {
+  constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
     this.address = address;
+    this.name = name;
     this.socket = socket;
     this.parameters = parameters;
     this.cancelKey = cancelKey;
@@ -130,7 +151,7 @@ export class ServerConnection implements Sink {
   wants(type: number, bodyLength: number): number {
     switch (type) {
       case parameterStatus: case errorResponse: case readyForQuery: return WHOLE;
-      case commandComplete: return bodyLength <= LONGEST_TAG ? WHOLE : 0;
+      case commandComplete: return TAG_LENGTHS.has(bodyLength) ? bodyLength : 0;
       default: return 0;
     }
   }
@@ -138,9 +159,10 @@ export class ServerConnection implements Sink {
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
     const { request, failed } = this.requests.came(type);
     const own = request?.own === true;
+    let hidden = false;
     switch (type) {
       case parameterStatus: this.#parameter(bytes, own); break;
-      case errorResponse: this.#failed(bytes, own, request); break;
+      case errorResponse: hidden = this.#failed(bytes, own, request); break;
       case commandComplete: if (!own) this.#completed(bytes); break;
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
@@ -153,7 +175,7 @@ export class ServerConnection implements Sink {
     this.#answer();
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
-    return shown && this.link !== undefined ? PASS : DROP;
+    return shown && !hidden && this.link !== undefined ? PASS : DROP;
   }
 
   forward(bytes: Buffer): void {
@@ -180,19 +202,23 @@ export class ServerConnection implements Sink {
     if (!own) this.link?.parameter(name, value);
   }
 
-  #failed(bytes: Buffer, own: boolean, request: Request | undefined): void {
+  /** True: the client is not to see it. */
+  #failed(bytes: Buffer, own: boolean, request: Request | undefined): boolean {
     const fields = reportFields(bytes.subarray(HEADER));
-    if (own) this.#onOwnError?.(fields.get('M') ?? 'an error without a text');
+    if (own) (request?.refused ?? this.#onOwnError)?.(fields.get('M') ?? 'an error without a text');
     // Said while nothing was asked, or as its last words: it is about to go.
     if (request === undefined || fields.get('V') === 'FATAL') this.broken ??= fields.get('M') ?? 'server error';
+    if (own || this.link === undefined) return false;
+    this.#splitter.flush();
+    return this.link.failed(request, fields);
   }
 
   #completed(bytes: Buffer): void {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
-    if (tag !== 'DISCARD ALL' && tag !== 'DEALLOCATE ALL') return;
-    this.statements.clear();
-    this.link?.discarded(tag);
+    if (!SESSION_TAGS.has(tag)) return;
+    if (tag.endsWith(' ALL')) this.statements.clear();
+    this.link?.completed(tag);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {

@@ -15,6 +15,12 @@ export interface Request {
   readonly statement?: string;
   /** Called when it has been answered or an error has taken it along. */
   readonly done?: (failed: boolean) => void;
+  /** The statement that a Bind uses, by its name at the server. */
+  readonly bound?: string;
+  /** Names a prepared statement that the client has not prepared. */
+  readonly unknown?: boolean;
+  /** Called with what the server says against a request of the proxy's own. */
+  readonly refused?: (message: string) => void;
   /** An answer that is given here, when everything before it has been answered. */
   readonly answer?: Buffer;
 }
@@ -29,6 +35,12 @@ export class Requests {
 
   get owed(): number {
     return this.#queue.length - this.#head;
+  }
+
+  /** What was sent last brings a ReadyForQuery by itself. */
+  get endsByReady(): boolean {
+    const last = this.#queue.at(-1);
+    return this.owed === 0 || endsByReady(last!.type);
   }
 
   /** The one that the server is answering. */

@@ -66,6 +66,14 @@ export function saslResponse(answer: string): Buffer {
   return message(FROM_CLIENT.password, answer);
 }
 
+export function sync(): Buffer {
+  return message(FROM_CLIENT.sync);
+}
+
+export function copyFail(reason: string): Buffer {
+  return message(FROM_CLIENT.copyFail, text(reason));
+}
+
 export function terminate(): Buffer {
   return message(FROM_CLIENT.terminate);
 }
