@@ -157,7 +157,8 @@ export class ServerConnection implements Sink {
   }
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
-    const { request, failed } = this.requests.came(type);
+    const request = this.requests.came(type);
+    const { failed } = this.requests;
     const own = request?.own === true;
     let hidden = false;
     switch (type) {
@@ -230,10 +231,10 @@ export class ServerConnection implements Sink {
 
   /** What is answered here stands between what the server answers. */
   #answer(): void {
-    for (const { answer, done } of this.requests.answers()) {
+    for (let next = this.requests.answerable(); next !== undefined; next = this.requests.answerable()) {
       this.#splitter.flush();
-      this.link?.fromServer(answer!);
-      done?.(false);
+      this.link?.fromServer(next.answer!);
+      next.done?.(false);
     }
   }
 
