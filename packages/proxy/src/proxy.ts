@@ -5,29 +5,22 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
-import { AcquireError, AcquireTimeoutError, CreateError, type Lease } from 'millpond';
+import { pause, resume } from './admin/commands/control.ts';
 import { Console } from './admin/console.ts';
+import { cancel, newKey } from './cancels.ts';
+import { Admission } from './client/admission.ts';
+import { Client } from './client/client.ts';
 import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
-import type { Limits } from './client/deadlines.ts';
-import { ClientSession } from './client/session.ts';
-import { StatementNames } from './client/statements.ts';
 import type { Config } from './config/config.ts';
 import { Log } from './log.ts';
-import { Router, type Database } from './routing/router.ts';
-import type { ServerConnection } from './server/connection.ts';
-import { dial, ServerLoginError } from './server/login.ts';
-import { trackedParameters } from './server/parameters.ts';
-import type { ServerPool } from './server/pool.ts';
+import { Router } from './routing/router.ts';
+import { dial } from './server/login.ts';
 import { versionsOf } from './server/tls.ts';
 import { causeOf } from './stats/causes.ts';
-import { Meter } from './stats/counts.ts';
 import { Statistics, statsLine } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
 import type { ScramSecret } from './wire/pg/scram.ts';
-import { TRANSACTION } from './wire/pg/types.ts';
-import {
-  authentication, backendKeyData, cancelRequest, errorResponse, parameterStatus, readyForQuery, type Report,
-} from './wire/pg/write.ts';
+import { errorResponse, type Report } from './wire/pg/write.ts';
 
 export interface ProxyOptions {
   readonly config: Config;
@@ -37,24 +30,10 @@ export interface ProxyOptions {
   readonly reload?: () => Config;
 }
 
-/** A client that is connected, logged in or not yet. */
-export interface Client {
-  readonly id: number;
-  readonly socket: Socket;
-  /** What it sends to cancel: its process and its secret. */
-  readonly key: Buffer;
-  readonly connectedAt: number;
-  readonly address: string;
-  readonly port: number;
-  database: Database | undefined;
-  user: string;
-  pool: ServerPool | undefined;
-  session: ClientSession | undefined;
-  tls: boolean;
-}
-
 const CONSOLE = 'pgbouncer';
-const DEFAULT_CANCEL_TIMEOUT_MS = 10_000;
+
+/** What a shutdown waits for, beyond what it is doing at the moment. */
+export type ShutdownWait = 'clients' | 'servers';
 
 export class Proxy {
   readonly log: Log;
@@ -65,24 +44,28 @@ export class Proxy {
   readonly statistics = new Statistics(performance.now());
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
-  readonly #statementNames = new StatementNames();
   readonly #mockKey = randomBytes(32);
   readonly #made = new Map<string, Promise<ScramSecret>>();
   readonly #console: Console;
-  #tracked: ReadonlyMap<string, string>;
+  readonly #admission: Admission;
   #context: SecureContext | undefined = undefined;
-  #nextId = 1;
   #period: NodeJS.Timeout | undefined = undefined;
   #periodMs: number | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
-  #onEmpty: (() => void) | undefined = undefined;
+  #waitsFor: ShutdownWait | undefined = undefined;
+  /** Looks whether what a shutdown waits for has gone. */
+  #onLess: (() => void) | undefined = undefined;
 
   constructor(options: ProxyOptions) {
     const { values } = options.config;
     this.#options = options;
     this.log = new Log({ file: values.logfile, quiet: options.quiet ?? false, verbose: values.verbose });
     this.router = new Router(options.config, this.log);
-    this.#tracked = trackedParameters(values.track_extra_parameters);
+    this.#admission = new Admission({
+      router: this.router, log: this.log, statistics: this.statistics, clients: this.clients,
+      leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
+      closed: (client, reason, told) => this.#closed(client, reason, told),
+    });
     this.#console = new Console(this);
   }
 
@@ -160,7 +143,10 @@ export class Proxy {
     if (config === undefined || config.problems.length > 0) return false;
     this.router.load(config);
     this.#countPeriods();
-    this.#tracked = trackedParameters(config.values.track_extra_parameters);
+    this.#admission.configure(this.config);
+    for (const { session, database } of this.clients.values()) {
+      if (database?.removed === true) session?.fail({ severity: 'FATAL', code: '08P01', message: 'database removed' }, 'database removed');
+    }
     this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
     try {
       this.#secure();
@@ -170,19 +156,65 @@ export class Proxy {
     return true;
   }
 
-  /** Stops listening; ends clients at once, or waits until they have gone. Resolves when nothing is left. */
-  close({ wait = false }: { readonly wait?: boolean } = {}): Promise<void> {
-    this.#closing ??= this.#close(wait);
-    if (!wait) this.#dropClients();
+  /** All databases are held, or some. */
+  get isPaused(): boolean {
+    return [...this.router.databases.values()].some(({ paused }) => paused);
+  }
+
+  /** Holds new work everywhere. Resolves when what was running has come to its end. */
+  async pause(): Promise<void> {
+    await pause(this, undefined);
+  }
+
+  resume(): void {
+    resume(this, undefined);
+  }
+
+  /** It is going, or has gone. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Stops listening, and ends everything at once, or waits: for `clients` until all have gone, for `servers` until no server connection is
+   * in use, while nobody gets one any more. Resolves when nothing is left. Called again it does not wait any longer, if it is told so.
+   */
+  close({ wait }: { readonly wait?: ShutdownWait } = {}): Promise<void> {
+    this.#waitsFor = wait;
+    if (this.#closing === undefined) {
+      this.#closing = this.#close();
+      this.#closing.then(() => this.#onClosed?.(), () => undefined);
+    }
+    this.#onLess?.();
     return this.#closing;
   }
 
-  async #close(wait: boolean): Promise<void> {
+  /** Called when it has gone, whoever told it to. */
+  onClosed(listener: () => void): void {
+    this.#onClosed = listener;
+  }
+
+  #onClosed: (() => void) | undefined = undefined;
+
+  async #close(): Promise<void> {
     clearInterval(this.#period);
     for (const server of this.#servers) server.close();
-    if (wait && this.clients.size > 0) await new Promise<void>((resolve) => { this.#onEmpty = resolve; });
+    if (this.#waitsFor === 'servers') for (const pool of this.router.pools.values()) pool.refuseWaiting('server shutting down');
+    await new Promise<void>((resolve) => {
+      this.#onLess = () => {
+        if (!this.#isAwaited()) resolve();
+      };
+      this.#onLess();
+    });
     this.#dropClients();
     await Promise.all([...this.router.pools.values()].map(({ pool }) => pool.close({ deadlineMs: 0 })));
+  }
+
+  #isAwaited(): boolean {
+    for (const { session } of this.clients.values()) {
+      if (session !== undefined && (this.#waitsFor === 'clients' || (this.#waitsFor === 'servers' && session.server !== undefined))) return true;
+    }
+    return false;
   }
 
   #dropClients(): void {
@@ -190,18 +222,16 @@ export class Proxy {
       if (session === undefined) socket.destroy();
       else session.fail({ severity: 'FATAL', code: '57P01', message: 'pgbouncer is shutting down' }, 'shutting down');
     }
-    this.#onEmpty?.();
   }
 
   // ------------------------------------------------------------------------------------------------------- a client
 
   async #meet(socket: Socket, local: boolean): Promise<void> {
-    const key = randomBytes(8);
-    const client: Client = {
-      id: this.#nextId++, socket, key, connectedAt: performance.now(), address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
+    const key = newKey(this.config.values.peer_id);
+    const client = new Client({
+      socket, key, address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
       port: local ? this.config.values.listen_port : socket.remotePort ?? 0,
-      database: undefined, user: '', pool: undefined, session: undefined, tls: false,
-    };
+    });
     this.clients.set(key.toString('hex'), client);
     // Whoever goes before it is logged in has nothing to be told.
     socket.on('error', () => undefined).once('close', () => this.#gone(client));
@@ -242,8 +272,10 @@ export class Proxy {
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
     this.#checkRoom(client);
     const secret = shown.password ?? this.router.secret(client.user);
-    client.pool = this.router.pool(database, client.user, secret, shown.clientKeys);
-    await this.#admit(client, opening, client.pool);
+    if (values.log_connections) {
+      this.log.info(`${client.name} login attempt: db=${name} user=${client.user} tls=${client.tls ? 'yes' : 'no'}`);
+    }
+    await this.#admission.admit(client, opening, this.router.pool(database, client.user, secret, shown.clientKeys));
   }
 
   /** `absent`: what it asks for is not there, which only somebody who has proved who it is may be told. */
@@ -261,49 +293,6 @@ export class Proxy {
     });
   }
 
-  async #admit(client: Client, { socket, inbox, parameters: asked }: Startup, pool: ServerPool): Promise<void> {
-    const { values } = this.config;
-    const wanted = this.#parametersOf(asked);
-    const told = pool.welcome ?? await this.#firstWelcome(pool);
-    const parameters = new Map([...told].filter(([name]) => this.#tracked.has(name.toLowerCase())));
-    for (const [name, value] of wanted) parameters.set(name, value);
-    const session = new ClientSession({
-      socket, mode: pool.mode, parameters, tracked: this.#tracked, statementNames: this.#statementNames,
-      maxPreparedStatements: pool.mode === 'session' ? 0 : values.max_prepared_statements,
-      maxPacketSize: values.max_packet_size,
-      limits: this.#limitsOf(client.user),
-      meter: new Meter(this.statistics.of(pool.database.name, client.user)),
-      borrow: (served, refused) => pool.borrow(served, refused),
-      refusal: (error) => refusalOf(error),
-      closed: (reason, report) => {
-        if (report !== undefined) this.#failed(client, report);
-        if (this.config.values.log_disconnections) this.log.info(`${nameOf(client)} closing because: ${reason} (age=${ageOf(client)}s)`);
-      },
-    });
-    client.session = session;
-    if (values.log_connections) {
-      this.log.info(`${nameOf(client)} login attempt: db=${pool.database.name} user=${client.user} tls=${client.tls ? 'yes' : 'no'}`);
-    }
-    socket.write(Buffer.concat([
-      authentication(0), ...[...told].map(([name, value]) => parameterStatus(name, parameters.get(name) ?? value)),
-      backendKeyData(client.key), readyForQuery(TRANSACTION.idle),
-    ]));
-    const rest = inbox.release();
-    if (rest.length > 0) session.take(rest);
-  }
-
-  #limitsOf(user: string): Limits {
-    const { values, users } = this.config;
-    const own = users.get(user);
-    return {
-      clientIdleMs: own?.clientIdleTimeoutMs ?? values.client_idle_timeout,
-      idleTransactionMs: own?.idleTransactionTimeoutMs ?? values.idle_transaction_timeout,
-      transactionMs: own?.transactionTimeoutMs ?? values.transaction_timeout,
-      queryMs: own?.queryTimeoutMs ?? values.query_timeout,
-      waitNotifyMs: values.query_wait_notify,
-    };
-  }
-
   /** Turns away who is one too many of a database or a user. */
   #checkRoom({ database, user }: Client): void {
     const { values, users } = this.config;
@@ -319,60 +308,11 @@ export class Proxy {
     }
   }
 
-  /** What the client asks for in its startup packet, by the spelling of servers. */
-  #parametersOf(asked: ReadonlyMap<string, string>): Map<string, string> {
-    const ignored = new Set(this.config.values.ignore_startup_parameters.map((name) => name.toLowerCase()));
-    const wanted = new Map<string, string>();
-    for (const [name, value] of asked) {
-      const spelling = this.#tracked.get(name.toLowerCase());
-      if (name === 'user' || name === 'database' || ignored.has(name.toLowerCase())) continue;
-      if (spelling === undefined) throw new Refused(`unsupported startup parameter: ${name}`);
-      wanted.set(spelling, value);
-    }
-    return wanted;
-  }
-
-  /** The first client of a pool waits until a server has told its parameters. */
-  #firstWelcome(pool: ServerPool): Promise<ReadonlyMap<string, string>> {
-    return new Promise((resolve, reject) => {
-      pool.borrow(
-        (lease: Lease<ServerConnection>) => {
-          const told = pool.welcome ?? new Map();
-          lease.release();
-          resolve(told);
-        },
-        (error) => {
-          const { message, code } = refusalOf(error);
-          reject(new Refused(message, code));
-        },
-      );
-    });
-  }
-
   async #cancel(key: Buffer): Promise<void> {
-    const target = this.clients.get(key.toString('hex'));
-    const server = target?.session?.server;
-    // A cancel for nobody, or for somebody who has nothing running, is dropped: it would hit whoever is next.
-    if (server === undefined || server.requests.owed === 0 || server.cancelKey.length === 0) return;
-    server.cancels++;
-    try {
-      const timeoutMs = this.config.values.cancel_wait_timeout || DEFAULT_CANCEL_TIMEOUT_MS;
-      const socket = await dial(server.address, AbortSignal.timeout(timeoutMs));
-      await new Promise<void>((resolve) => {
-        // The server closes it when the signal has been sent; only then it can hit nobody else.
-        socket.once('close', resolve).on('error', () => undefined).resume();
-        socket.write(cancelRequest(server.cancelKey));
-      });
-    } catch (error) {
-      this.log.warn(`cancel request failed: ${words(error)}`);
-    } finally {
-      server.cancels--;
-      if (server.cancels === 0) {
-        const { onQuiet } = server;
-        server.onQuiet = undefined;
-        onQuiet?.();
-      }
-    }
+    const { peer_id: peerId, cancel_wait_timeout: timeoutMs } = this.config.values;
+    await cancel(key, {
+      peerId, timeoutMs, peers: this.config.peers, log: this.log, find: (hex) => this.clients.get(hex)?.session?.server,
+    });
   }
 
   #refuse(client: Client, error: unknown): void {
@@ -382,11 +322,17 @@ export class Proxy {
       return;
     }
     const report: Report = error instanceof Refused ? error.report : { severity: 'FATAL', code: '08P01', message: words(error) };
-    this.#failed(client, report);
-    if (this.config.values.log_pooler_errors) this.log.warn(`${nameOf(client)} pooler error: ${report.message}`);
+    this.#closed(client, report.message, report);
     const through = client.session === undefined ? socket : undefined;
     through?.end(errorResponse(report));
     socket.destroySoon();
+  }
+
+  #closed(client: Client, reason: string, told: Report | undefined): void {
+    const { log_disconnections: logs, log_pooler_errors: logsErrors } = this.config.values;
+    if (told !== undefined) this.#failed(client, told);
+    if (logs) this.log.info(`${client.name} closing because: ${reason} (age=${client.age}s)`);
+    if (told !== undefined && logsErrors) this.log.warn(`${client.name} pooler error: ${told.message}`);
   }
 
   /** Counts what a client is told by the proxy and not by a server. */
@@ -397,7 +343,7 @@ export class Proxy {
 
   #gone(client: Client): void {
     this.clients.delete(client.key.toString('hex'));
-    if (this.clients.size === 0) this.#onEmpty?.();
+    this.#onLess?.();
   }
 }
 
@@ -407,29 +353,8 @@ function certificateName(socket: Socket): string | undefined {
   return typeof name === 'string' ? name : undefined;
 }
 
-/** What a client is told that gets no server connection. */
-function refusalOf(error: unknown): Report {
-  const cause = error instanceof AcquireError ? error.cause : undefined;
-  if (cause instanceof ServerLoginError) {
-    return { severity: 'FATAL', code: cause.code === '' ? '08P01' : cause.code, message: cause.message };
-  }
-  if (error instanceof AcquireTimeoutError) return { severity: 'FATAL', code: '08P01', message: 'query_wait_timeout' };
-  if (error instanceof CreateError) {
-    return { severity: 'FATAL', code: '08P01', message: `server login has been failing, last error: ${words(cause)}` };
-  }
-  return { severity: 'FATAL', code: '08P01', message: words(error) };
-}
-
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function nameOf({ id, database, user, address, port }: Client): string {
-  return `C-${id.toString(16)}: ${database?.config.name ?? '(nodb)'}/${user === '' ? '(nouser)' : user}@${address}:${port}`;
-}
-
-function ageOf({ connectedAt }: Client): number {
-  return Math.round((performance.now() - connectedAt) / 1000);
 }
 
 /** Somebody listens at this Unix socket. */

@@ -2,7 +2,8 @@
 
 import type { Socket } from 'node:net';
 import { Refused, type Startup } from '../client/login.ts';
-import type { Client, Proxy } from '../proxy.ts';
+import type { Client } from '../client/client.ts';
+import type { Proxy } from '../proxy.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import {

@@ -137,6 +137,11 @@ export class ServerPool {
     return this.#clients;
   }
 
+  /** It is closed, or closing. */
+  get isOver(): boolean {
+    return this.pool.state === 'draining' || this.pool.state === 'closed';
+  }
+
   enter(): void {
     if (this.#clients++ === 0) this.#resize();
   }
@@ -209,7 +214,7 @@ export class ServerPool {
   /** Somebody has waited for reserve_pool_timeout: a few more connections, until nobody waits. */
   #watchReserve(): void {
     const { reserve, values } = this.settings;
-    if (reserve === 0 || this.pool.state === 'draining' || this.pool.state === 'closed') return;
+    if (reserve === 0 || this.isOver) return;
     if (this.#waiting.size === 0) {
       clearTimeout(this.#reserveTimer);
       this.#reserveTimer = undefined;
@@ -229,7 +234,7 @@ export class ServerPool {
   }
 
   #resize(): void {
-    if (this.pool.state === 'draining' || this.pool.state === 'closed') return;
+    if (this.isOver) return;
     const { size, reserve } = this.settings;
     this.pool.resize({ min: this.#min(), max: size + (this.#reserveOpen ? reserve : 0) });
   }
@@ -362,8 +367,8 @@ export class ServerPool {
     });
     const server = new ServerConnection(loggedIn, { address, name, maxPacketSize: values.max_packet_size });
     if (database.connectQuery !== undefined) {
-      await server.run(database.connectQuery).catch((error: Error) => {
-        log.warn(`${name} error while executing connect_query: ${error.message}`);
+      await server.run(database.connectQuery).catch((error: unknown) => {
+        log.warn(`${name} error while executing connect_query: ${error instanceof Error ? error.message : String(error)}`);
       });
       if (server.broken !== undefined) throw new Error(server.broken);
     }
@@ -384,10 +389,10 @@ export class ServerPool {
         this.#closed(placeholder, 'evicted');
         placeholder.close();
         this.#connect(signal, parameters).then((resource) => {
-          const end = (reason: string): void => {
+          const end = (reason: string): boolean => {
             this.#closed(resource, resource.broken ?? reason);
             resource.close();
-            loan.destroy(new Error(reason));
+            return loan.destroy(new Error(reason));
           };
           resolve({ resource, release: () => end('replication client was closed'), destroy: () => end('replication client was closed') });
         }, (error: unknown) => {
