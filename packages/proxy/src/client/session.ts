@@ -64,7 +64,8 @@ export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
 const INVALID_STATEMENT_NAME = '26000';
 const FEATURE_NOT_SUPPORTED = '0A000';
 const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
-const KNOWN: ReadonlySet<number> = new Set(Object.values(FROM_CLIENT));
+/** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
+const PLAIN: readonly (Request | undefined)[] = plainRequests();
 
 export class ClientSession implements Link, Sink {
   readonly statements: ClientStatements;
@@ -193,15 +194,22 @@ export class ClientSession implements Link, Sink {
     server.onDrain = () => this.#socket.resume();
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
     const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
-    if (settings !== undefined) this.#adjust(server, settings);
+    if (settings !== undefined) {
+      // In one write with what the client wants.
+      server.cork();
+      this.#adjust(server, settings);
+    }
     if (settles) this.#meter.served(performance.now() - this.since);
     this.#deadlines.now(settles ? 'running' : 'idle');
+    // Before anything is sent: that may pause it again.
+    if (this.#socket.isPaused()) this.#socket.resume();
     if (this.#held.length > 0) {
-      const held = this.#held.splice(0);
+      const held = this.#held;
+      this.#held = [];
       for (const chunk of held) this.#push(chunk);
       this.#settle();
     }
-    if (this.#socket.isPaused()) this.#socket.resume();
+    if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
 
   get #mode(): PoolMode {
@@ -227,15 +235,21 @@ export class ClientSession implements Link, Sink {
   }
 
   #push(chunk: Buffer): void {
-    const server = this.server!;
+    const { server } = this;
+    // What came before in the same breath has ended it.
+    if (server === undefined) return;
     const alone = server.requests.owed === 0 && server.status === TRANSACTION.idle && chunk[0] === bind && this.#splitter.isAtBoundary;
     this.#batch = alone && endsInSync(chunk) ? chunk : undefined;
     this.#renaming.firstBind = undefined;
+    server.cork();
     try {
       this.#splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
       this.#badPacket(error.message);
+    } finally {
+      // It may be another client's by now, or nobody's; what was said has to be sent in any case.
+      if (!server.uncork() && this.server === server) this.#socket.pause();
     }
   }
 
@@ -250,7 +264,8 @@ export class ClientSession implements Link, Sink {
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
     const { server } = this;
     if (server === undefined) return DROP;
-    if (!KNOWN.has(type)) {
+    const request = PLAIN[type];
+    if (request === undefined) {
       this.fail({ severity: 'FATAL', code: '08P01', message: `unknown packet type: ${type}` }, 'unknown packet');
       return DROP;
     }
@@ -266,7 +281,7 @@ export class ClientSession implements Link, Sink {
       case parse: case bind: case describe: case close:
         if (this.#renames) return this.#renaming.message(server, type, bodyLength, bytes);
     }
-    server.requests.sent({ type, own: false });
+    server.requests.sent(request);
     return PASS;
   }
 
@@ -430,6 +445,12 @@ function giveBack(lease: Loan): void {
   server.socket.resume();
   if (server.cancels === 0) lease.release();
   else server.onQuiet = () => lease.release();
+}
+
+function plainRequests(): (Request | undefined)[] {
+  const requests = new Array<Request | undefined>(256).fill(undefined);
+  for (const type of Object.values(FROM_CLIENT)) requests[type] = { type, own: false };
+  return requests;
 }
 
 /** Its last message is a Sync. */

@@ -30,7 +30,7 @@ export interface Link {
   serverLost(reason: string): void;
 }
 
-const { commandComplete, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
+const { commandComplete, copyData, dataRow, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
 const WHOLE = Number.POSITIVE_INFINITY;
 /** Tags of statements that change the session, and by it what may be done with the connection. */
 const SESSION_TAGS: ReadonlySet<string> = new Set(['DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
@@ -79,6 +79,8 @@ export class ServerConnection implements Sink {
   bytesSent = 0;
   /** When a client last had it. */
   usedAt: number = performance.now();
+  readonly #corked: Buffer[] = [];
+  #corks = 0;
   readonly #splitter: Splitter;
 
   constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
@@ -108,7 +110,23 @@ export class ServerConnection implements Sink {
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
   send(bytes: Buffer): boolean {
     this.bytesSent += bytes.length;
-    return this.socket.write(bytes);
+    if (this.#corks === 0) return this.socket.write(bytes);
+    this.#corked.push(bytes);
+    return true;
+  }
+
+  /** From now on what is sent is kept, until {@link ServerConnection.uncork} was called as often: many small pieces become one write. */
+  cork(): void {
+    this.#corks++;
+  }
+
+  /** False: as of {@link ServerConnection.send}. */
+  uncork(): boolean {
+    const corked = this.#corked;
+    if (--this.#corks > 0 || corked.length === 0) return true;
+    const bytes = corked.length === 1 ? corked[0]! : Buffer.concat(corked);
+    corked.length = 0;
+    return this.socket.writable ? this.socket.write(bytes) : true;
   }
 
   /** Sends bytes that begin a request, or are one. */
@@ -174,9 +192,15 @@ export class ServerConnection implements Sink {
   }
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
+    // Of these there may be millions; they begin and end nothing.
+    if ((type === dataRow || type === copyData) && this.link !== undefined) {
+      const { current } = this.requests;
+      if (current?.answer === undefined) return current?.own === true ? DROP : PASS;
+    }
     // What is answered here comes behind the whole of the message before.
     this.#answer();
-    const { request, failed } = this.requests.came(type);
+    const request = this.requests.came(type);
+    const { failed } = this.requests;
     const own = request?.own === true;
     let hidden = false;
     switch (type) {
@@ -251,10 +275,10 @@ export class ServerConnection implements Sink {
 
   /** What is answered here stands between what the server answers. */
   #answer(): void {
-    for (const { answer, done } of this.requests.answers()) {
+    for (let next = this.requests.answerable(); next !== undefined; next = this.requests.answerable()) {
       this.#splitter.flush();
-      this.link?.fromServer(answer!);
-      done?.(false);
+      this.link?.fromServer(next.answer!);
+      next.done?.(false);
     }
   }
 
