@@ -237,12 +237,15 @@ export class ClientSession implements Link, Sink {
       if (sqlEnd < 0) return this.#malformed();
       if (nameEnd === HEADER) return plain();
       const name = bytes.toString('utf8', HEADER, nameEnd);
+      const before = this.statements.get(name);
       const statement = this.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
       const failed = (lost: boolean): void => {
-        if (lost && this.statements.get(name) === statement) this.statements.forget(name);
+        if (!lost || this.state === 'closed' || this.statements.get(name) !== statement) return;
+        this.statements.forget(name);
+        if (before !== undefined) this.statements.restore(name, before);
       };
       this.#splitter.flush();
-      if (server.statements.has(statement.name)) server.answer(PARSE_COMPLETE, failed);
+      if (server.statements.has(statement.name, server.requests.segment)) server.answer(PARSE_COMPLETE, failed);
       else this.#prepare(server, statement.name, false, parseMessage(statement.name, statement.sql, statement.types), failed);
       return DROP;
     }
@@ -264,10 +267,13 @@ export class ClientSession implements Link, Sink {
     const name = bytes.toString('utf8', HEADER + 1, bytes.length - 1);
     if (kind !== 0x53) return plain();
     if (type === close) {
-      if (this.statements.get(name) === undefined) return plain();
+      const closed = this.statements.get(name);
+      if (closed === undefined) return plain();
       this.statements.forget(name);
       this.#splitter.flush();
-      server.answer(CLOSE_COMPLETE);
+      server.answer(CLOSE_COMPLETE, (lost) => {
+        if (lost && this.state !== 'closed' && this.statements.get(name) === undefined) this.statements.restore(name, closed);
+      });
       return DROP;
     }
     const statement = this.#present(server, name);
@@ -281,11 +287,8 @@ export class ClientSession implements Link, Sink {
   #present(server: ServerConnection, name: string): string | undefined {
     const statement = name === '' ? undefined : this.statements.get(name);
     if (statement === undefined) return undefined;
-    if (server.statements.has(statement.name)) {
-      // It is the one that was used last.
-      server.statements.delete(statement.name);
-      server.statements.set(statement.name, true);
-    } else {
+    if (server.statements.has(statement.name, server.requests.segment)) server.statements.touch(statement.name);
+    else {
       this.#splitter.flush();
       this.#prepare(server, statement.name, true, parseMessage(statement.name, statement.sql, statement.types));
     }
@@ -293,12 +296,13 @@ export class ClientSession implements Link, Sink {
   }
 
   #prepare(server: ServerConnection, name: string, own: boolean, bytes: Buffer, done?: (failed: boolean) => void): void {
-    for (const oldest of server.statements.keys()) {
-      if (server.statements.size < this.#init.maxPreparedStatements) break;
-      server.statements.delete(oldest);
-      server.request(closeMessage('S', oldest), { type: close, own: true });
+    const { statements, requests } = server;
+    if (statements.isUnsure(name, requests.segment)) server.request(closeMessage('S', name), { type: close, own: true, statement: name });
+    // A copy: where an error makes the server ignore all of this, what was to go is there again at once.
+    for (const oldest of [...statements.names()]) {
+      if (statements.size < this.#init.maxPreparedStatements) break;
+      server.request(closeMessage('S', oldest), { type: close, own: true, statement: oldest });
     }
-    server.statements.set(name, true);
     server.request(bytes, { type: parse, own, statement: name, ...(done === undefined ? {} : { done }) });
   }
 

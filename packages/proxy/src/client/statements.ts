@@ -77,6 +77,11 @@ export class ClientStatements {
     this.#names.leave(statement);
   }
 
+  /** An error has taken along what took this statement's place, or closed it. */
+  restore(name: string, { sql, types }: Statement): void {
+    this.prepare(name, sql, types);
+  }
+
   clear(): void {
     for (const name of [...this.#own.keys()]) this.forget(name);
   }

@@ -8,6 +8,7 @@ import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink }
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import { query, terminate } from '../wire/pg/write.ts';
 import type { Address, LoggedIn } from './login.ts';
+import { PreparedHere } from './prepared.ts';
 import { Requests, type Request } from './requests.ts';
 
 /** Who uses a connection. */
@@ -39,8 +40,7 @@ export class ServerConnection implements Sink {
   /** As the server last told them. */
   readonly parameters: Map<string, string>;
   readonly requests = new Requests();
-  /** Names of the statements that are prepared here, the one that was used least recently first. */
-  readonly statements = new Map<string, true>();
+  readonly statements = new PreparedHere();
   status: number = TRANSACTION.idle;
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
@@ -88,7 +88,8 @@ export class ServerConnection implements Sink {
 
   /** Sends bytes that begin a request, or are one. */
   request(bytes: Buffer, request: Request): boolean {
-    if (!this.requests.sent(request)) this.#ignored(request);
+    this.statements.sent(request, this.requests.segment);
+    if (!this.requests.sent(request)) this.#ended(request, true);
     return this.send(bytes);
   }
 
@@ -118,15 +119,15 @@ export class ServerConnection implements Sink {
   /** Gives the client an answer of our own, when everything before it has been answered. `done`: as of a {@link Request}. */
   answer(bytes: Buffer, done?: (failed: boolean) => void): void {
     const request: Request = { type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) };
-    if (!this.requests.sent(request)) this.#ignored(request);
+    if (!this.requests.sent(request)) this.#ended(request, true);
     // In the middle of a message it has to wait for the end of that.
     if (this.#splitter.isAtBoundary) this.#answer();
   }
 
-  /** An error has taken it along. */
-  #ignored({ statement, done }: Request): void {
-    if (statement !== undefined) this.statements.delete(statement);
-    done?.(true);
+  /** It has been answered, or an error has taken it along. */
+  #ended(request: Request, failed: boolean): void {
+    this.statements.ended(request, failed);
+    request.done?.(failed);
   }
 
   #onOwnError: ((message: string) => void) | undefined = undefined;
@@ -160,8 +161,9 @@ export class ServerConnection implements Sink {
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    for (const each of failed) this.#ignored(each);
-    if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
+    // What was sent last is undone first.
+    for (const each of [...failed].reverse()) this.#ended(each, true);
+    if (type !== errorResponse && request !== undefined && request !== this.requests.current) this.#ended(request, false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
     return shown && this.link !== undefined ? PASS : DROP;
@@ -203,7 +205,7 @@ export class ServerConnection implements Sink {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
     if (tag !== 'DISCARD ALL' && tag !== 'DEALLOCATE ALL') return;
-    this.statements.clear();
+    this.statements.discarded();
     this.link?.discarded(tag);
   }
 
