@@ -117,8 +117,8 @@ function extended(maker: Maker, into: Pipeline): void {
   const portal = random.pick(['', '', 'p0', 'p1']);
   const { sql, values } = random.chance(0.6) ? named(maker) : { sql: statement(maker), values: [] };
   if (name === '' || random.chance(0.5)) {
-    // Mostly it makes room before; a name that is taken is an error.
-    if (name !== '' && random.chance(0.8)) add(`C S ${name}`, close('S', name));
+    // A name that is taken is an error at a server; the proxy lets the new statement take the place of the old one.
+    if (name !== '') add(`C S ${name}`, close('S', name));
     add(`P ${name} ${sql}`, prepare(name, sql));
   }
   if (random.chance(0.25)) add(`D S ${name}`, describe('S', name));
@@ -150,6 +150,7 @@ function pipeline(maker: Maker): Made {
     }
     if (random.chance(0.05)) {
       const { what, first } = random.chance(0.5) ? control(maker) : simple(maker);
+      if (/D\w+ ALL/.test(what)) continue;
       // Before a Sync an error takes the query along, and with it its ReadyForQuery.
       if (into.what.at(-1) !== 'S') continue;
       into.what.push(what);

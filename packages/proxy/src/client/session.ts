@@ -70,6 +70,8 @@ const PLAIN: readonly (Request | undefined)[] = plainRequests();
 export class ClientSession implements Link, Sink {
   readonly statements: ClientStatements;
   state: SessionState = 'idle';
+  /** What it has sent last depends on what the server has not answered yet. */
+  stalled = false;
   /** When it began to wait, or its transaction to run; of a clock that only counts. */
   since = 0;
   readonly #init: SessionInit;
@@ -102,7 +104,7 @@ export class ClientSession implements Link, Sink {
     this.#leftovers = new Leftovers(init.maxPacketSize, (why) => this.#badPacket(why));
     this.#renaming = new Renaming({
       statements: this.statements, counts: init.meter.counts, live: init.live,
-      flush: () => this.#splitter.flush(), malformed: () => this.#malformed(),
+      flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', malformed: () => this.#malformed(),
     });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
@@ -135,13 +137,13 @@ export class ClientSession implements Link, Sink {
   take(chunk: Buffer): void {
     if (this.state === 'closed') return;
     this.#meter.counts.received += chunk.length;
-    if (this.state === 'linked') {
+    if (this.state === 'linked' && !this.stalled) {
       this.#deadlines.now('running');
       this.#push(chunk);
       this.#settle();
       return;
     }
-    if (this.state === 'waiting') {
+    if (this.state !== 'idle') {
       this.#held.push(chunk);
       this.#socket.pause();
       return;
@@ -204,12 +206,25 @@ export class ClientSession implements Link, Sink {
     // Before anything is sent: that may pause it again.
     if (this.#socket.isPaused()) this.#socket.resume();
     if (this.#held.length > 0) {
-      const held = this.#held;
-      this.#held = [];
-      for (const chunk of held) this.#push(chunk);
+      this.#pushHeld();
       this.#settle();
     }
     if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
+  }
+
+  #pushHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const chunk of held) {
+      if (this.stalled) this.#held.push(chunk);
+      else this.#push(chunk);
+    }
+  }
+
+  goOn(): void {
+    this.stalled = false;
+    this.#pushHeld();
+    if (!this.stalled && this.#socket.isPaused()) this.#socket.resume();
   }
 
   get #mode(): PoolMode {
@@ -243,7 +258,11 @@ export class ClientSession implements Link, Sink {
     this.#renaming.firstBind = undefined;
     server.cork();
     try {
-      this.#splitter.push(chunk);
+      const rest = this.#splitter.push(chunk);
+      if (rest !== undefined) {
+        this.stalled = true;
+        this.#held.push(rest);
+      }
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
       this.#badPacket(error.message);
@@ -365,7 +384,7 @@ export class ClientSession implements Link, Sink {
     const server = this.server!;
     const { stale } = server;
     server.stale = undefined;
-    if (stale !== undefined && server.statements.delete(stale)) server.request(closeMessage('S', stale), { type: close, own: true });
+    if (stale !== undefined) server.request(closeMessage('S', stale), { type: close, own: true, statement: stale });
     this.#splitter.push(chunk);
   }
 

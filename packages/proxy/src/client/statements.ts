@@ -63,6 +63,12 @@ export class ClientStatements {
     return this.#own.get(name);
   }
 
+  /** Whether it is this that the client has under this name. */
+  is(name: string, { sql, types }: Statement): boolean {
+    const own = this.#own.get(name);
+    return own !== undefined && own.sql.equals(sql) && own.types.equals(types);
+  }
+
   prepare(name: string, sql: Buffer, types: Buffer): Statement {
     const statement = this.#names.enter(sql, types);
     this.forget(name);
@@ -75,6 +81,11 @@ export class ClientStatements {
     if (statement === undefined) return;
     this.#own.delete(name);
     this.#names.leave(statement);
+  }
+
+  /** An error has taken along what took this statement's place, or closed it. */
+  restore(name: string, { sql, types }: Statement): void {
+    this.prepare(name, sql, types);
   }
 
   /** Forgets all but those with these names at servers. */

@@ -9,6 +9,7 @@ import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink }
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import { query, terminate } from '../wire/pg/write.ts';
 import type { Address, LoggedIn } from './login.ts';
+import { PreparedHere } from './prepared.ts';
 import { Requests, type Request } from './requests.ts';
 
 /** Who uses a connection. */
@@ -19,6 +20,10 @@ export interface Link {
   mayContinue(status: number): boolean;
   /** The server has answered everything. */
   ready(status: number): void;
+  /** It has more to say, which depends on what the server answers. */
+  readonly stalled: boolean;
+  /** The server has answered something. */
+  goOn(): void;
   parameter(name: string, value: string): void;
   /** A statement has ended that changes the session; its tag. */
   completed(tag: string): void;
@@ -55,8 +60,7 @@ export class ServerConnection implements Sink {
   /** As the server last told them. */
   readonly parameters: Map<string, string>;
   readonly requests = new Requests();
-  /** Names of the statements that are prepared here, the one that was used least recently first. */
-  readonly statements = new Map<string, true>();
+  readonly statements = new PreparedHere();
   status: number = TRANSACTION.idle;
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
@@ -131,7 +135,8 @@ export class ServerConnection implements Sink {
 
   /** Sends bytes that begin a request, or are one. */
   request(bytes: Buffer, request: Request): boolean {
-    if (!this.requests.sent(request)) this.#ignored(request);
+    this.statements.sent(request, this.requests.segment);
+    if (!this.requests.sent(request)) this.#ended(request, true);
     return this.send(bytes);
   }
 
@@ -161,15 +166,15 @@ export class ServerConnection implements Sink {
   /** Gives the client an answer of our own, when everything before it has been answered. `done`: as of a {@link Request}. */
   answer(bytes: Buffer, done?: (failed: boolean) => void): void {
     const request: Request = { type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) };
-    if (!this.requests.sent(request)) this.#ignored(request);
+    if (!this.requests.sent(request)) this.#ended(request, true);
     // In the middle of a message it has to wait for the end of that.
     if (this.#splitter.isAtBoundary) this.#answer();
   }
 
-  /** An error has taken it along. */
-  #ignored({ statement, done }: Request): void {
-    if (statement !== undefined) this.statements.delete(statement);
-    done?.(true);
+  /** It has been answered, or an error has taken it along. */
+  #ended(request: Request, failed: boolean): void {
+    this.statements.ended(request, failed);
+    request.done?.(failed);
   }
 
   #onOwnError: ((message: string) => void) | undefined = undefined;
@@ -210,9 +215,9 @@ export class ServerConnection implements Sink {
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    // The last first: what each had changed is undone by going back.
-    for (let at = failed.length - 1; at >= 0; at--) this.#ignored(failed[at]!);
-    if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
+    // What was sent last is undone first.
+    for (let at = failed.length - 1; at >= 0; at--) this.#ended(failed[at]!, true);
+    if (type !== errorResponse && request !== undefined && request !== this.requests.current) this.#ended(request, false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
     return shown && !hidden && this.link !== undefined ? PASS : DROP;
@@ -234,6 +239,7 @@ export class ServerConnection implements Sink {
       return;
     }
     if (this.#splitter.isAtBoundary) this.#answer();
+    if (this.link?.stalled === true) this.link.goOn();
     this.settle();
   }
 
@@ -258,14 +264,8 @@ export class ServerConnection implements Sink {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
     if (!SESSION_TAGS.has(tag)) return;
-    if (tag.endsWith(' ALL')) this.#forgetStatements();
+    if (tag.endsWith(' ALL')) this.statements.discarded();
     this.link?.completed(tag);
-  }
-
-  /** All are gone, but for those that are to be prepared behind what did that. */
-  #forgetStatements(): void {
-    const pending = this.requests.pendingStatements();
-    for (const name of this.statements.keys()) if (!pending.has(name)) this.statements.delete(name);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {
