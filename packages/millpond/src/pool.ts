@@ -214,6 +214,15 @@ export class Pool<T> implements AsyncDisposable {
     return evictSome(engine, chosen, spreadMs, now);
   }
 
+  /**
+   * Changes, for what stands on top of a pool and can be configured while it runs, how long resources may be idle and may live; in
+   * milliseconds, Infinity for no limit. Idle resources are looked at again at once; a lifetime counts for those that are made from now on.
+   */
+  static retime<T>(pool: Pool<T>, times: { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number }): void {
+    Object.assign(pool.#driver.engine.settings, times);
+    pool.resize({});
+  }
+
   /** Changes the size at any time. Growing serves waiters in this call; shrinking never ends a lease. */
   resize(size: { readonly min?: number; readonly max?: number }): void {
     const { engine } = this.#driver;

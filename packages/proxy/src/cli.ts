@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 // `millpond-proxy pgbouncer.ini`: reads the file, listens, and stays in the foreground until it is told to go.
 
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { VERSION } from './admin/commands/show-version.ts';
 import { loadConfig, type Config } from './config/config.ts';
-import { Proxy } from './proxy.ts';
+import { Proxy, type ShutdownWait } from './proxy.ts';
 
 const USAGE = `Usage: millpond-proxy [OPTION]... CONFIG_FILE
 
@@ -12,6 +14,8 @@ A connection pooler for PostgreSQL that reads pgbouncer.ini.
 
 Options:
   -q, --quiet          nothing to the terminal
+  -d, --daemon         go on in the background; needs a logfile
+  -u, --user=NAME      become this user after start, if started as root
   -v, --verbose        say more; again for more still
   -c, --check          say what is wrong with the file, and exit: 0 if nothing is
   -V, --version        show the version, and exit
@@ -32,7 +36,8 @@ function parse() {
   return parseArgs({
     allowPositionals: true,
     options: {
-      quiet: { type: 'boolean', short: 'q' }, verbose: { type: 'boolean', short: 'v', multiple: true },
+      quiet: { type: 'boolean', short: 'q' }, daemon: { type: 'boolean', short: 'd' }, user: { type: 'string', short: 'u' },
+      reboot: { type: 'boolean', short: 'R' }, verbose: { type: 'boolean', short: 'v', multiple: true },
       check: { type: 'boolean', short: 'c' },
       version: { type: 'boolean', short: 'V' }, help: { type: 'boolean', short: 'h' },
     },
@@ -61,38 +66,114 @@ async function main(): Promise<void> {
     if (config.problems.length > 0) process.stderr.write('cannot load config file\n');
     process.exit(config.problems.length > 0 ? 1 : 0);
   }
-  await serve(file, config, values.quiet === true);
+  if (values.reboot === true) {
+    process.stderr.write('millpond-proxy: --reboot is not possible: Node cannot take over the sockets of another process. Start a second one beside it, '
+      + 'with so_reuseport = 1 and peers, and send SIGTERM to the first\n');
+    process.exit(1);
+  }
+  const given = { ...config.values, verbose: Math.max(config.values.verbose, values.verbose?.length ?? 0), user: values.user ?? config.values.user };
+  if (values.daemon === true) goToBackground(given.logfile);
+  else await serve(file, { ...config, values: given }, values.quiet === true);
+}
+
+/** Starts the same once more, without a terminal, and ends. */
+function goToBackground(logfile: string): void {
+  if (logfile === '') {
+    process.stderr.write('millpond-proxy: daemon needs logfile configured\n');
+    process.exit(1);
+  }
+  const rest = process.argv.slice(1).filter((each) => each !== '-d' && each !== '--daemon');
+  spawn(process.execPath, [...process.execArgv, ...rest, '--quiet'], { detached: true, stdio: 'ignore' }).unref();
 }
 
 async function serve(file: string, config: Config, quiet: boolean): Promise<void> {
-  const proxy = new Proxy({ config, quiet, reload: () => loadConfig(file, config.values) });
-  const leave = async (how: { readonly wait: boolean }): Promise<void> => {
-    await proxy.close(how);
-    process.exit(0);
+  const proxy = new Proxy({ config, quiet, reload: () => loadConfig(file) });
+  const { log } = proxy;
+  const leaves = leaveAtExit(config.values.pidfile);
+  proxy.onClosed(() => process.exit(0));
+  listenToSignals(proxy);
+  try {
+    leaves();
+    await proxy.listen();
+    becomeUser(config.values.user);
+    log.info(`process up: ${VERSION}, Node ${process.version}`);
+  } catch (error) {
+    log.write('FATAL', error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+}
+
+/** What each signal means is PgBouncer's: scripts and service files rely on it. */
+function listenToSignals(proxy: Proxy): void {
+  const { log } = proxy;
+  const leave = (signal: string, wait: ShutdownWait): void => {
+    if (proxy.isClosing) {
+      log.info(`got ${signal} while shutting down, fast exit`);
+      process.exit(0);
+    }
+    const what = wait === 'clients' ? 'all clients disconnect' : 'all servers connections to be released';
+    log.info(`got ${signal}, shutting down, waiting for ${what}`);
+    void proxy.close({ wait });
   };
-  let leaving = false;
-  const asked = (signal: NodeJS.Signals, wait: boolean): void => {
-    proxy.log.info(leaving ? `got ${signal} while shutting down, fast exit` : `got ${signal}, shutting down`);
-    if (leaving) process.exit(0);
-    leaving = true;
-    void leave({ wait });
-  };
-  process.on('SIGINT', () => asked('SIGINT', false)).on('SIGTERM', () => asked('SIGTERM', true));
+  process.on('SIGINT', () => leave('SIGINT', 'servers')).on('SIGTERM', () => leave('SIGTERM', 'clients'));
   process.on('SIGQUIT', () => {
-    proxy.log.info('got SIGQUIT, fast exit');
+    log.info('got SIGQUIT, fast exit');
     process.exit(0);
   });
   process.on('SIGHUP', () => {
-    proxy.log.info('got SIGHUP, re-reading config');
+    log.info('got SIGHUP, re-reading config');
     proxy.reload();
   });
+  process.on('SIGUSR1', () => {
+    log.info(proxy.isPaused ? 'got SIGUSR1, but already paused/suspended' : 'got SIGUSR1, pausing all activity');
+    if (!proxy.isPaused) void proxy.pause();
+  });
+  process.on('SIGUSR2', () => {
+    if (proxy.isClosing) {
+      log.info('got SIGUSR2 while shutting down, ignoring');
+      return;
+    }
+    log.info(proxy.isPaused ? 'got SIGUSR2, continuing from PAUSE' : 'got SIGUSR2, but not paused/suspended');
+    if (proxy.isPaused) proxy.resume();
+  });
+}
+
+/** Returns what writes the process's number into its file, which is there as long as the process is. Throws if another one is there. */
+function leaveAtExit(pidfile: string): () => void {
+  return () => {
+    if (pidfile === '') return;
+    if (existsSync(pidfile)) {
+      const other = Number.parseInt(readFileSync(pidfile, 'utf8'), 10);
+      if (isRunning(other)) throw new Error(`pidfile exists, another instance running? (${pidfile}: ${other})`);
+    }
+    writeFileSync(pidfile, `${process.pid}\n`);
+    process.on('exit', () => rmSync(pidfile, { force: true }));
+  };
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
-    await proxy.listen();
-    proxy.log.info(`process up: ${VERSION}, Node ${process.version}`);
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    proxy.log.write('FATAL', error instanceof Error ? error.message : String(error));
-    process.exit(1);
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/** Root may open ports that others may not, and should not go on as root. */
+function becomeUser(user: string): void {
+  if (user === '' || process.getuid?.() !== 0) return;
+  const group = primaryGroup(user);
+  (process as unknown as { initgroups(user: string, group: number): void }).initgroups(user, group);
+  process.setgid!(group);
+  process.setuid!(user);
+}
+
+function primaryGroup(user: string): number {
+  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((each) => each.startsWith(`${user}:`));
+  if (line === undefined) throw new Error(`user "${user}" does not exist`);
+  return Number(line.split(':')[3]);
 }
 
 await main();

@@ -2,4 +2,5 @@
 // A pooler for PostgreSQL in the process of whoever wants one: a test, a development server. The command line is cli.ts.
 
 export { loadConfig, type Config, type DatabaseConfig, type PoolMode, type UserConfig } from './config/config.ts';
-export { Proxy, type Client, type ProxyOptions } from './proxy.ts';
+export type { Client } from './client/client.ts';
+export { Proxy, type ProxyOptions, type ShutdownWait } from './proxy.ts';

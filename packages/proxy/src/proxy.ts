@@ -1,30 +1,30 @@
 // The proxy as a whole: where it listens, who is connected, and what becomes of a connection from its first byte on. The command line
 // starts one of these, and so may a test or a development server.
 
-import { randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
-import { AcquireError, AcquireTimeoutError, CreateError, type Lease } from 'millpond';
+import { isMainThread } from 'node:worker_threads';
+import { pause, resume } from './admin/commands/control.ts';
+import { Suspension } from './admin/commands/suspend.ts';
 import { Console } from './admin/console.ts';
-import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
-import type { Limits } from './client/deadlines.ts';
-import { ClientSession } from './client/session.ts';
-import { StatementNames } from './client/statements.ts';
+import { cancel, newKey } from './cancels.ts';
+import { Admission, refusalOf } from './client/admission.ts';
+import { Client } from './client/client.ts';
+import { Gate, type Proof } from './client/gate.ts';
+import { open, type Startup } from './client/login.ts';
+import { onlyPeer, type Peer } from './client/peer.ts';
+import { Refused } from './client/refused.ts';
+import { wantsReplication } from './client/startup.ts';
+import { ClientTls } from './client/tls.ts';
+import { plainAddress } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { Log } from './log.ts';
-import { Router, type Database } from './routing/router.ts';
-import type { ServerConnection } from './server/connection.ts';
-import { dial, ServerLoginError } from './server/login.ts';
-import { trackedParameters } from './server/parameters.ts';
-import type { ServerPool } from './server/pool.ts';
-import { versionsOf } from './server/tls.ts';
+import { Router } from './routing/router.ts';
+import { dial } from './server/login.ts';
+import { causeOf } from './stats/causes.ts';
+import { Statistics, statsLine } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
-import type { ScramSecret } from './wire/pg/scram.ts';
-import { TRANSACTION } from './wire/pg/types.ts';
-import {
-  authentication, backendKeyData, cancelRequest, errorResponse, parameterStatus, readyForQuery, type Report,
-} from './wire/pg/write.ts';
+import { errorResponse, type Report } from './wire/pg/write.ts';
 
 export interface ProxyOptions {
   readonly config: Config;
@@ -34,24 +34,12 @@ export interface ProxyOptions {
   readonly reload?: () => Config;
 }
 
-/** A client that is connected, logged in or not yet. */
-export interface Client {
-  readonly id: number;
-  readonly socket: Socket;
-  /** What it sends to cancel: its process and its secret. */
-  readonly key: Buffer;
-  readonly connectedAt: number;
-  readonly address: string;
-  readonly port: number;
-  database: Database | undefined;
-  user: string;
-  pool: ServerPool | undefined;
-  session: ClientSession | undefined;
-  tls: boolean;
-}
-
 const CONSOLE = 'pgbouncer';
-const DEFAULT_CANCEL_TIMEOUT_MS = 10_000;
+/** A signal of the system waits for nobody who could go. */
+const NEVER = new AbortController().signal;
+
+/** What a shutdown waits for, beyond what it is doing at the moment. */
+export type ShutdownWait = 'clients' | 'servers';
 
 export class Proxy {
   readonly log: Log;
@@ -59,24 +47,35 @@ export class Proxy {
   readonly clients = new Map<string, Client>();
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
+  /** Who alone can connect to the Unix socket. */
+  localPeer: Peer | undefined = undefined;
+  readonly statistics: Statistics = new Statistics(performance.now());
+  readonly suspension: Suspension = new Suspension(this);
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
-  readonly #statementNames = new StatementNames();
-  readonly #mockKey = randomBytes(32);
-  readonly #made = new Map<string, Promise<ScramSecret>>();
+  readonly #gate: Gate;
+  readonly #tls: ClientTls;
   readonly #console: Console;
-  #tracked: ReadonlyMap<string, string>;
-  #context: SecureContext | undefined = undefined;
-  #nextId = 1;
+  readonly #admission: Admission;
+  #period: NodeJS.Timeout | undefined = undefined;
+  #periodMs: number | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
-  #onEmpty: (() => void) | undefined = undefined;
+  #waitsFor: ShutdownWait | undefined = undefined;
+  /** Looks whether what a shutdown waits for has gone. */
+  #onLess: (() => void) | undefined = undefined;
 
   constructor(options: ProxyOptions) {
     const { values } = options.config;
     this.#options = options;
     this.log = new Log({ file: values.logfile, quiet: options.quiet ?? false, verbose: values.verbose });
     this.router = new Router(options.config, this.log);
-    this.#tracked = trackedParameters(values.track_extra_parameters);
+    this.#tls = new ClientTls(this.log);
+    this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
+    this.#admission = new Admission({
+      router: this.router, log: this.log, statistics: this.statistics, clients: this.clients,
+      leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
+      closed: (client, reason, told) => this.#closed(client, reason, told),
+    });
     this.#console = new Console(this);
   }
 
@@ -87,7 +86,8 @@ export class Proxy {
   /** Listens. Rejects when an address cannot be had. Returns the TCP port, undefined without one. */
   async listen(): Promise<number | undefined> {
     const { values } = this.config;
-    this.#secure();
+    this.#tls.load(values);
+    this.#countPeriods();
     let port: number | undefined;
     for (const address of values.listen_addr) {
       const host = address === '*' ? '::' : address;
@@ -100,11 +100,24 @@ export class Proxy {
       const path = `${values.unix_socket_dir}/.s.PGSQL.${port ?? values.listen_port}`;
       if (await answers(path)) throw new Error('unix socket is in use, cannot continue');
       rmSync(path, { force: true });
-      await this.#listenAt({ path, backlog: values.listen_backlog });
-      chmodSync(path, values.unix_socket_mode);
-      this.log.info(`listening on unix:${path}`);
+      await this.#listenLocally(path);
     }
+    this.#gate.reload();
     return port;
+  }
+
+  async #listenLocally(path: string): Promise<void> {
+    const { unix_socket_mode: mode, listen_backlog: backlog } = this.config.values;
+    // Until it has its mode nobody is to get in: whoever does now would count as somebody who could do so later. A worker cannot do this.
+    const before = isMainThread ? process.umask(0o777) : undefined;
+    const listening = this.#listenAt({ path, backlog });
+    if (before !== undefined) process.umask(before);
+    await listening;
+    chmodSync(path, mode);
+    this.log.info(`listening on unix:${path}`);
+    this.localPeer = onlyPeer(path);
+    if (this.localPeer === undefined) this.log.info('unix socket is open to several users: the console\'s own user has to prove who it is');
+    else this.log.info(`unix socket is only for uid ${this.localPeer.uid}: user "${CONSOLE}" may enter the console without a password`);
   }
 
   #listenAt(where: ListenOptions): Promise<Server> {
@@ -118,18 +131,18 @@ export class Proxy {
     });
   }
 
-  #secure(): void {
-    const { values } = this.config;
-    if (values.client_tls_sslmode === 'disable') {
-      this.#context = undefined;
-      return;
-    }
-    this.#context = createSecureContext({
-      cert: readFileSync(values.client_tls_cert_file), key: readFileSync(values.client_tls_key_file),
-      ...(values.client_tls_ca_file === '' ? {} : { ca: readFileSync(values.client_tls_ca_file) }),
-      ...(values.client_tls_ciphers === 'default' ? {} : { ciphers: values.client_tls_ciphers }),
-      ...versionsOf(values.client_tls_protocols),
-    });
+  /** Averages are taken every stats_period, and logged. */
+  #countPeriods(): void {
+    const { stats_period: periodMs } = this.config.values;
+    if (periodMs === this.#periodMs) return;
+    this.#periodMs = periodMs;
+    clearInterval(this.#period);
+    if (periodMs === 0) return;
+    this.#period = setInterval(() => {
+      const averages = this.statistics.endPeriod(performance.now());
+      if (this.config.values.log_stats) this.log.info(statsLine(averages));
+    }, periodMs);
+    this.#period.unref();
   }
 
   /** Reads the configuration again. False: there is none, or it has faults, and everything stays as it is. */
@@ -137,29 +150,82 @@ export class Proxy {
     const config = this.#options.reload?.();
     for (const problem of config?.problems ?? []) this.log.error(problem.message);
     if (config === undefined || config.problems.length > 0) return false;
-    this.router.load(config);
-    this.#tracked = trackedParameters(config.values.track_extra_parameters);
-    this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
-    try {
-      this.#secure();
-    } catch (error) {
-      this.log.error(`TLS configuration could not be reloaded, keeping old configuration: ${words(error)}`);
-    }
+    this.apply(config);
     return true;
   }
 
-  /** Stops listening; ends clients at once, or waits until they have gone. Resolves when nothing is left. */
-  close({ wait = false }: { readonly wait?: boolean } = {}): Promise<void> {
-    this.#closing ??= this.#close(wait);
-    if (!wait) this.#dropClients();
+  /** Takes another configuration, as far as it can be taken while it runs. False: not its TLS. */
+  apply(config: Config): boolean {
+    this.router.load(config);
+    this.#countPeriods();
+    this.#admission.configure(this.config);
+    for (const { session, database } of this.clients.values()) {
+      if (database?.removed === true) session?.fail({ severity: 'FATAL', code: '08P01', message: 'database removed' }, 'database removed');
+    }
+    this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
+    this.#gate.reload();
+    return this.#tls.reload(config.values);
+  }
+
+  /** Everything is held. */
+  get isPaused(): boolean {
+    return this.router.mode !== 'active';
+  }
+
+  /** Holds new work everywhere. Resolves when what was running has come to its end. */
+  async pause(): Promise<void> {
+    await pause({ proxy: this, argument: undefined, signal: NEVER });
+  }
+
+  resume(): void {
+    resume({ proxy: this, argument: undefined, signal: NEVER });
+  }
+
+  /** It is going, or has gone. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Stops listening, and ends everything at once, or waits: for `clients` until all have gone, for `servers` until no server connection is
+   * in use, while nobody gets one any more. Resolves when nothing is left. Called again it does not wait any longer, if it is told so.
+   */
+  close({ wait }: { readonly wait?: ShutdownWait } = {}): Promise<void> {
+    this.#waitsFor = wait;
+    if (this.#closing === undefined) {
+      this.#closing = this.#close();
+      this.#closing.then(() => this.#onClosed?.(), () => undefined);
+    }
+    this.#onLess?.();
     return this.#closing;
   }
 
-  async #close(wait: boolean): Promise<void> {
+  /** Called when it has gone, whoever told it to. */
+  onClosed(listener: () => void): void {
+    this.#onClosed = listener;
+  }
+
+  #onClosed: (() => void) | undefined = undefined;
+
+  async #close(): Promise<void> {
+    clearInterval(this.#period);
     for (const server of this.#servers) server.close();
-    if (wait && this.clients.size > 0) await new Promise<void>((resolve) => { this.#onEmpty = resolve; });
+    if (this.#waitsFor === 'servers') for (const pool of this.router.pools.values()) pool.refuseWaiting('server shutting down');
+    await new Promise<void>((resolve) => {
+      this.#onLess = () => {
+        if (!this.#isAwaited()) resolve();
+      };
+      this.#onLess();
+    });
     this.#dropClients();
     await Promise.all([...this.router.pools.values()].map(({ pool }) => pool.close({ deadlineMs: 0 })));
+  }
+
+  #isAwaited(): boolean {
+    for (const { session } of this.clients.values()) {
+      if (session !== undefined && (this.#waitsFor === 'clients' || (this.#waitsFor === 'servers' && session.server !== undefined))) return true;
+    }
+    return false;
   }
 
   #dropClients(): void {
@@ -167,24 +233,23 @@ export class Proxy {
       if (session === undefined) socket.destroy();
       else session.fail({ severity: 'FATAL', code: '57P01', message: 'pgbouncer is shutting down' }, 'shutting down');
     }
-    this.#onEmpty?.();
   }
 
   // ------------------------------------------------------------------------------------------------------- a client
 
   async #meet(socket: Socket, local: boolean): Promise<void> {
-    const key = randomBytes(8);
-    const client: Client = {
-      id: this.#nextId++, socket, key, connectedAt: performance.now(), address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
+    const key = newKey(this.config.values.peer_id);
+    const client = new Client({
+      socket, key, address: local ? 'unix' : plainAddress(socket.remoteAddress ?? 'unknown'),
       port: local ? this.config.values.listen_port : socket.remotePort ?? 0,
-      database: undefined, user: '', pool: undefined, session: undefined, tls: false,
-    };
+    });
     this.clients.set(key.toString('hex'), client);
     // Whoever goes before it is logged in has nothing to be told.
     socket.on('error', () => undefined).once('close', () => this.#gone(client));
     const { client_login_timeout: timeoutMs } = this.config.values;
     const timer = timeoutMs === 0 ? undefined : setTimeout(() => this.#refuse(client, new Refused('client_login_timeout')), timeoutMs);
     try {
+      await this.suspension.ended;
       await this.#welcome(client);
     } catch (error) {
       this.#refuse(client, error);
@@ -195,88 +260,45 @@ export class Proxy {
 
   async #welcome(client: Client): Promise<void> {
     const { values } = this.config;
-    const opening = await open(client.socket, { sslMode: values.client_tls_sslmode, context: this.#context });
+    const opening = await open(client.socket, { values, tls: this.#tls, local: client.address === 'unix' });
     if (opening.kind === 'cancel') {
       await this.#cancel(opening.key);
       client.socket.end();
       return;
     }
     client.tls = opening.tls;
+    // What is said from here on is said inside of TLS.
+    client.stream = opening.socket.on('error', () => undefined);
     const { parameters } = opening;
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
     if (name === CONSOLE) {
-      await this.#console.admit(client, opening, (user) => this.#prove(client, opening, user));
+      await this.#console.admit(client, opening, () => this.#prove(client, opening, name));
       return;
     }
     // Whoever looks after the proxy must get in when nobody else can.
     if (this.clients.size > values.max_client_conn) throw new Refused('no more connections allowed (max_client_conn)', '53300');
     const database = this.router.database(name);
     client.database = database;
-    const shown = await this.#prove(client, opening, client.user, database === undefined);
+    const proof = await this.#prove(client, opening, name);
+    client.user = proof.user;
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
     this.#checkRoom(client);
-    const secret = shown.password ?? this.router.secret(client.user);
-    client.pool = this.router.pool(database, client.user, secret, shown.clientKeys);
-    await this.#admit(client, opening, client.pool);
+    await this.#admission.admit(client, opening, this.router.pool(database, proof.user, proof.secret, proof.clientKeys));
   }
 
-  /** `absent`: what it asks for is not there, which only somebody who has proved who it is may be told. */
-  async #prove(client: Client, opening: Startup, user: string, absent = false): Promise<Shown> {
-    const { values } = this.config;
-    const { socket, inbox } = opening;
-    const secret = this.router.secret(user);
-    const authType = values.auth_type;
-    // A database that logs in as somebody fixed does not ask who its clients are beyond what auth_type says.
-    if (authType === 'trust' && secret === undefined && client.database?.config.user === undefined && !absent) {
-      throw new Refused(`no such user: ${user}`, '28000');
+  #prove(client: Client, { socket, inbox, parameters }: Startup, databaseName: string): Promise<Proof> {
+    const { user, address, database, tls, name } = client;
+    if (this.config.values.log_connections) {
+      this.log.info(`${name} login attempt: db=${databaseName} user=${user} tls=${tls ? 'yes' : 'no'}`);
     }
-    return authenticate(socket, inbox, { user, secret, certificateName: certificateName(socket) }, {
-      authType, mockKey: this.#mockKey, scramIterations: values.scram_iterations, made: this.#made,
+    return this.#gate.prove({
+      socket, inbox, user, address, databaseName, database, client: name, console: databaseName === CONSOLE,
+      // Of one database it is a client like others, for hba.
+      replication: wantsReplication(parameters.get('replication')) && parameters.get('replication') !== 'database',
     });
-  }
-
-  async #admit(client: Client, { socket, inbox, parameters: asked }: Startup, pool: ServerPool): Promise<void> {
-    const { values } = this.config;
-    const wanted = this.#parametersOf(asked);
-    const told = pool.welcome ?? await this.#firstWelcome(pool);
-    const parameters = new Map([...told].filter(([name]) => this.#tracked.has(name.toLowerCase())));
-    for (const [name, value] of wanted) parameters.set(name, value);
-    const session = new ClientSession({
-      socket, mode: pool.mode, parameters, tracked: this.#tracked, statementNames: this.#statementNames,
-      maxPreparedStatements: pool.mode === 'session' ? 0 : values.max_prepared_statements,
-      maxPacketSize: values.max_packet_size,
-      limits: this.#limitsOf(client.user),
-      borrow: (served, refused) => pool.borrow(served, refused),
-      refusal: (error) => refusalOf(error),
-      closed: (reason) => {
-        if (this.config.values.log_disconnections) this.log.info(`${nameOf(client)} closing because: ${reason} (age=${ageOf(client)}s)`);
-      },
-    });
-    client.session = session;
-    if (values.log_connections) {
-      this.log.info(`${nameOf(client)} login attempt: db=${pool.database.name} user=${client.user} tls=${client.tls ? 'yes' : 'no'}`);
-    }
-    socket.write(Buffer.concat([
-      authentication(0), ...[...told].map(([name, value]) => parameterStatus(name, parameters.get(name) ?? value)),
-      backendKeyData(client.key), readyForQuery(TRANSACTION.idle),
-    ]));
-    const rest = inbox.release();
-    if (rest.length > 0) session.take(rest);
-  }
-
-  #limitsOf(user: string): Limits {
-    const { values, users } = this.config;
-    const own = users.get(user);
-    return {
-      clientIdleMs: own?.clientIdleTimeoutMs ?? values.client_idle_timeout,
-      idleTransactionMs: own?.idleTransactionTimeoutMs ?? values.idle_transaction_timeout,
-      transactionMs: own?.transactionTimeoutMs ?? values.transaction_timeout,
-      queryMs: own?.queryTimeoutMs ?? values.query_timeout,
-      waitNotifyMs: values.query_wait_notify,
-    };
   }
 
   /** Turns away who is one too many of a database or a user. */
@@ -294,110 +316,47 @@ export class Proxy {
     }
   }
 
-  /** What the client asks for in its startup packet, by the spelling of servers. */
-  #parametersOf(asked: ReadonlyMap<string, string>): Map<string, string> {
-    const ignored = new Set(this.config.values.ignore_startup_parameters.map((name) => name.toLowerCase()));
-    const wanted = new Map<string, string>();
-    for (const [name, value] of asked) {
-      const spelling = this.#tracked.get(name.toLowerCase());
-      if (name === 'user' || name === 'database' || ignored.has(name.toLowerCase())) continue;
-      if (spelling === undefined) throw new Refused(`unsupported startup parameter: ${name}`);
-      wanted.set(spelling, value);
-    }
-    return wanted;
-  }
-
-  /** The first client of a pool waits until a server has told its parameters. */
-  #firstWelcome(pool: ServerPool): Promise<ReadonlyMap<string, string>> {
-    return new Promise((resolve, reject) => {
-      pool.borrow(
-        (lease: Lease<ServerConnection>) => {
-          const told = pool.welcome ?? new Map();
-          lease.release();
-          resolve(told);
-        },
-        (error) => {
-          const { message, code } = refusalOf(error);
-          reject(new Refused(message, code));
-        },
-      );
+  async #cancel(key: Buffer): Promise<void> {
+    this.clients.get(key.toString('hex'))?.console?.cancel();
+    const { peer_id: peerId, cancel_wait_timeout: timeoutMs } = this.config.values;
+    await cancel(key, {
+      peerId, timeoutMs, peers: this.config.peers, log: this.log, find: (hex) => this.clients.get(hex)?.session?.server,
     });
   }
 
-  async #cancel(key: Buffer): Promise<void> {
-    const target = this.clients.get(key.toString('hex'));
-    const server = target?.session?.server;
-    // A cancel for nobody, or for somebody who has nothing running, is dropped: it would hit whoever is next.
-    if (server === undefined || server.requests.owed === 0 || server.cancelKey.length === 0) return;
-    server.cancels++;
-    try {
-      const timeoutMs = this.config.values.cancel_wait_timeout || DEFAULT_CANCEL_TIMEOUT_MS;
-      const socket = await dial(server.address, AbortSignal.timeout(timeoutMs));
-      await new Promise<void>((resolve) => {
-        // The server closes it when the signal has been sent; only then it can hit nobody else.
-        socket.once('close', resolve).on('error', () => undefined).resume();
-        socket.write(cancelRequest(server.cancelKey));
-      });
-    } catch (error) {
-      this.log.warn(`cancel request failed: ${words(error)}`);
-    } finally {
-      server.cancels--;
-      if (server.cancels === 0) {
-        const { onQuiet } = server;
-        server.onQuiet = undefined;
-        onQuiet?.();
-      }
-    }
-  }
-
   #refuse(client: Client, error: unknown): void {
-    const { socket } = client;
-    if (error instanceof ClosedError || socket.destroyed) {
-      socket.destroy();
+    const { stream } = client;
+    if (error instanceof ClosedError) {
+      stream.destroy();
       return;
     }
     const report: Report = error instanceof Refused ? error.report : { severity: 'FATAL', code: '08P01', message: words(error) };
-    if (this.config.values.log_pooler_errors) this.log.warn(`${nameOf(client)} pooler error: ${report.message}`);
-    const through = client.session === undefined ? socket : undefined;
-    through?.end(errorResponse(report));
-    socket.destroySoon();
+    this.#closed(client, report.message, report);
+    if (client.session === undefined && stream.writable) stream.end(errorResponse(report));
+    stream.destroySoon();
+  }
+
+  #closed(client: Client, reason: string, told: Report | undefined): void {
+    const { log_disconnections: logs, log_pooler_errors: logsErrors } = this.config.values;
+    if (told !== undefined) this.#failed(client, told);
+    if (logs) this.log.info(`${client.name} closing because: ${reason} (age=${client.age}s)`);
+    if (told !== undefined && logsErrors) this.log.warn(`${client.name} pooler error: ${told.message}`);
+  }
+
+  /** Counts what a client is told by the proxy and not by a server. */
+  #failed({ pool }: Client, { message }: Report): void {
+    const record = pool === undefined ? undefined : this.statistics.of(pool.database.name, pool.credentials.user);
+    this.statistics.failed(causeOf(message), record);
   }
 
   #gone(client: Client): void {
     this.clients.delete(client.key.toString('hex'));
-    if (this.clients.size === 0) this.#onEmpty?.();
+    this.#onLess?.();
   }
-}
-
-function certificateName(socket: Socket): string | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const name: unknown = socket.getPeerCertificate().subject?.CN;
-  return typeof name === 'string' ? name : undefined;
-}
-
-/** What a client is told that gets no server connection. */
-function refusalOf(error: unknown): Report {
-  const cause = error instanceof AcquireError ? error.cause : undefined;
-  if (cause instanceof ServerLoginError) {
-    return { severity: 'FATAL', code: cause.code === '' ? '08P01' : cause.code, message: cause.message };
-  }
-  if (error instanceof AcquireTimeoutError) return { severity: 'FATAL', code: '08P01', message: 'query_wait_timeout' };
-  if (error instanceof CreateError) {
-    return { severity: 'FATAL', code: '08P01', message: `server login has been failing, last error: ${words(cause)}` };
-  }
-  return { severity: 'FATAL', code: '08P01', message: words(error) };
 }
 
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function nameOf({ id, database, user, address, port }: Client): string {
-  return `C-${id.toString(16)}: ${database?.config.name ?? '(nodb)'}/${user === '' ? '(nouser)' : user}@${address}:${port}`;
-}
-
-function ageOf({ connectedAt }: Client): number {
-  return Math.round((performance.now() - connectedAt) / 1000);
 }
 
 /** Somebody listens at this Unix socket. */

@@ -73,16 +73,32 @@ interface Difference {
  */
 const masked = (line: string): string => line.replace(/prepared statement "[^"]*"/, 'prepared statement "…"').replace(/ F=\S+ L=\d+ R=\w+$/, '');
 
-/**
- * Both are errors, and another statement's preparing is what the proxy's is about: in a pipeline that goes on with a statement whose preparing
- * has failed, unknown to anybody at that time; and in a transaction that has failed, where nothing can be prepared once more.
- */
-const failsOtherwise = (direct: string, proxied: string): boolean => direct.startsWith('E ') && proxied.startsWith('E ')
-  && (direct.includes(' C=26000 ') || /^E .* C=25P02 .* R=exec_parse_message$/.test(proxied));
+/** In a pipeline that goes on with a statement whose preparing has failed, the proxy, which does not know that yet, prepares it once more. */
+const failsOtherwise = (direct: string, proxied: string): boolean => direct.startsWith('E ') && direct.includes(' C=26000 ')
+  && proxied.startsWith('E ');
+
+/** Up to each ReadyForQuery. */
+function segments(lines: readonly string[]): string[][] {
+  const found: string[][] = [[]];
+  for (const line of lines) {
+    found.at(-1)!.push(line);
+    if (line.startsWith('Z ')) found.push([]);
+  }
+  return found;
+}
+
+/** In a transaction that has failed nothing can be prepared once more, not even to be described: an error there, and nothing else, is all right. */
+const failsInFailed = (proxied: readonly string[]): boolean => proxied.at(-1) === 'Z "E"'
+  && /^E .* C=25P02 .* R=exec_parse_message$/.test(proxied.at(-2) ?? '');
 
 function isSame(direct: readonly string[], proxied: readonly string[]): boolean {
-  return direct.length === proxied.length
-    && direct.every((line, n) => masked(line) === masked(proxied[n]!) || failsOtherwise(line, proxied[n]!));
+  const [a, b] = [segments(direct), segments(proxied)];
+  return a.length === b.length && a.every((expected, at) => {
+    const found = b[at]!;
+    if (failsInFailed(found) && expected.at(-1) === found.at(-1)) return true;
+    return expected.length === found.length
+      && expected.every((line, n) => masked(line) === masked(found[n]!) || failsOtherwise(line, found[n]!));
+  });
 }
 
 function differenceOf(direct: Transcript, proxied: Transcript): Difference | undefined {

@@ -1,23 +1,25 @@
 // What a client may take its time for, and how long. At most one of these runs at a time for a client, so one timer is enough; it is only
 // set where the configuration has a limit.
 
+/** Of one user; changed in place when the configuration is. */
 export interface Limits {
   /** Silence outside of a transaction. All in milliseconds; 0: no limit. */
-  readonly clientIdleMs: number;
+  clientIdleMs: number;
   /** Silence inside of one. */
-  readonly idleTransactionMs: number;
+  idleTransactionMs: number;
   /** A transaction from its beginning. */
-  readonly transactionMs: number;
+  transactionMs: number;
   /** A statement. */
-  readonly queryMs: number;
+  queryMs: number;
   /** Waiting for a server connection before the client is told. */
-  readonly waitNotifyMs: number;
+  waitNotifyMs: number;
 }
 
 /** What the client is doing. */
 export type Doing = 'idle' | 'idleInTransaction' | 'running' | 'waiting';
 
-export type Overdue = 'client_idle_timeout' | 'idle transaction timeout' | 'transaction timeout' | 'query timeout' | 'wait';
+export type Overdue =
+  | 'client_idle_timeout' | 'idle transaction timeout' | 'transaction timeout' | 'query timeout' | 'query_timeout' | 'wait';
 
 export class Deadlines {
   readonly #limits: Limits;
@@ -43,8 +45,16 @@ export class Deadlines {
       case 'idle': this.#set(clientIdleMs, 'client_idle_timeout'); break;
       case 'idleInTransaction': this.#set(idleTransactionMs, 'idle transaction timeout'); break;
       case 'running': this.#set(queryMs, 'query timeout'); break;
-      case 'waiting': this.#set(waitNotifyMs, 'wait');
+      case 'waiting':
+        if (waitNotifyMs > 0 && (queryMs === 0 || waitNotifyMs < queryMs)) this.#set(waitNotifyMs, 'wait');
+        else this.#set(queryMs, 'query_timeout');
     }
+  }
+
+  /** It has been told that it waits, and goes on waiting. */
+  told(): void {
+    const { queryMs, waitNotifyMs } = this.#limits;
+    this.#set(queryMs === 0 ? 0 : Math.max(1, queryMs - waitNotifyMs), 'query_timeout');
   }
 
   stop(): void {
@@ -52,10 +62,12 @@ export class Deadlines {
   }
 
   #set(ms: number, what: Overdue): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (ms <= 0 && this.#transactionEndsAt === Infinity) return;
     const own = ms > 0 ? ms : Infinity;
     const transaction = this.#transactionEndsAt - performance.now();
     const [delay, why] = transaction < own ? [transaction, 'transaction timeout' as const] : [own, what];
-    this.#timer = delay === Infinity ? undefined : setTimeout(() => this.#overdue(why), Math.max(0, delay));
+    this.#timer = setTimeout(() => this.#overdue(why), Math.max(0, delay));
   }
 }

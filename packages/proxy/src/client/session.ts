@@ -7,74 +7,103 @@
 //                                  └── query_wait_timeout ──▶ closed ◀┴── the server is lost, the client goes
 
 import type { Socket } from 'node:net';
-import type { Lease } from 'millpond';
 import type { PoolMode } from '../config/config.ts';
 import type { ServerConnection, Link } from '../server/connection.ts';
 import { difference } from '../server/parameters.ts';
-import { BrokenStreamError, DROP, HEADER, PASS, REST, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
-import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
-import {
-  close as closeMessage, errorResponse, message, noticeResponse, parse as parseMessage, query as queryMessage, text, type Report,
-} from '../wire/pg/write.ts';
+import type { Loan, ServerPool } from '../server/pool.ts';
+import type { Request } from '../server/requests.ts';
+import type { Meter } from '../stats/counts.ts';
+import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
+import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
+import { close as closeMessage, errorResponse, noticeResponse, query as queryMessage, type Report } from '../wire/pg/write.ts';
 import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
+import { Leftovers } from './leftovers.ts';
+import { Renaming } from './renaming.ts';
 import { ClientStatements, type StatementNames } from './statements.ts';
+
+/** Settings that sessions look at while they run; one object for all of them, changed in place. */
+export interface Live {
+  /** 0: clients' own names go through. */
+  maxPreparedStatements: number;
+  /** Connections that are to be replaced are closed under clients in session mode, too. */
+  fastClose: boolean;
+  /** A client that does what one transaction cannot hold keeps its server connection. */
+  pins: boolean;
+}
+
+/** What a client does that outlives its transaction, and so would be somebody else's in transaction mode. */
+export type SessionFeature = 'LISTEN' | 'PREPARE' | 'SET';
 
 export interface SessionInit {
   readonly socket: Socket;
-  readonly mode: PoolMode;
+  /** Where its server connections come from; it may become another one while it is connected. */
+  readonly target: { readonly pool: ServerPool | undefined };
   /** Tracked parameters, by the spelling of servers. The session follows what the client sets. */
   readonly parameters: Map<string, string>;
   readonly tracked: ReadonlyMap<string, string>;
   readonly statementNames: StatementNames;
-  /** 0: clients' own names go through. */
-  readonly maxPreparedStatements: number;
   readonly maxPacketSize: number;
+  readonly live: Readonly<Live>;
   readonly limits: Limits;
+  /** Counts what is done here. */
+  readonly meter: Meter;
   /** Asks for a server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
-  readonly borrow: (served: (lease: Lease<ServerConnection>) => void, refused: (error: unknown) => void) => () => void;
+  readonly borrow: (served: (loan: Loan) => void, refused: (error: unknown) => void) => () => void;
   /** What to tell a client that gets no server connection. */
   readonly refusal: (error: unknown) => Report;
-  /** Called once, when it is over. */
-  readonly closed: (reason: string) => void;
+  /** What the client has left unfinished at the server is to be ended there. Rejects if that cannot be. */
+  readonly recover: (server: ServerConnection) => Promise<void>;
+  readonly detected: (feature: SessionFeature) => void;
+  readonly debug: (words: string) => void;
+  /** Called once, when it is over; with what the client was told, if it was. */
+  readonly closed: (reason: string, told?: Report) => void;
 }
 
 export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
 
-const WHOLE = Number.POSITIVE_INFINITY;
-/** As much of a Bind as its two names may need. */
-const NAMES = 1_024;
-const PARSE_COMPLETE = message(FROM_SERVER.parseComplete);
-const CLOSE_COMPLETE = message(FROM_SERVER.closeComplete);
-const { bind, close, copyData, copyDone, copyFail, describe, flush, parse, query, terminate } = FROM_CLIENT;
-/** Outside of a COPY nothing follows from these. */
-const UNANSWERED = new Set<number>([copyData, copyDone, copyFail, flush]);
-const EMPTY: Buffer = Buffer.alloc(0);
-const KNOWN: ReadonlySet<number> = new Set(Object.values(FROM_CLIENT));
+const INVALID_STATEMENT_NAME = '26000';
+const FEATURE_NOT_SUPPORTED = '0A000';
+const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
+/** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
+const PLAIN: readonly (Request | undefined)[] = plainRequests();
 
 export class ClientSession implements Link, Sink {
   readonly statements: ClientStatements;
   state: SessionState = 'idle';
   /** When it began to wait, or its transaction to run; of a clock that only counts. */
   since = 0;
-  bytesReceived = 0;
-  bytesSent = 0;
   readonly #init: SessionInit;
   readonly #socket: Socket;
+  readonly #meter: Meter;
   readonly #splitter: Splitter;
+  /** Its statements have other names at servers. */
+  #renames = false;
+  /** It keeps its server connection until it goes. */
+  #pinned = false;
+  /** The server has told a new value of a tracked parameter since it was last ready. */
+  #tracksChange = false;
+  /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
+  #batch: Buffer | undefined = undefined;
+  #again: Buffer | undefined = undefined;
   /** What has come and waits for a server connection. */
   #held: Buffer[] = [];
-  /** Of {@link #withoutLeftovers}: the beginning of a message that needs no answer, and how much of one is still to come. */
-  #leftover: Buffer = EMPTY;
-  #skip = 0;
+  readonly #leftovers: Leftovers;
+  readonly #renaming: Renaming;
   #leave: (() => void) | undefined = undefined;
-  #lease: Lease<ServerConnection> | undefined = undefined;
+  #lease: Loan | undefined = undefined;
   readonly #deadlines: Deadlines;
 
   constructor(init: SessionInit) {
     this.#init = init;
     this.#socket = init.socket;
+    this.#meter = init.meter;
     this.#splitter = new Splitter(this, init.maxPacketSize);
     this.statements = new ClientStatements(init.statementNames);
+    this.#leftovers = new Leftovers(init.maxPacketSize, (why) => this.#badPacket(why));
+    this.#renaming = new Renaming({
+      statements: this.statements, counts: init.meter.counts, live: init.live,
+      flush: () => this.#splitter.flush(), malformed: () => this.#malformed(),
+    });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
     init.socket.on('data', (chunk: Buffer) => this.take(chunk));
@@ -88,6 +117,15 @@ export class ClientSession implements Link, Sink {
     return this.#lease?.resource;
   }
 
+  get meter(): Meter {
+    return this.#meter;
+  }
+
+  /** Bytes that have come and wait for a server connection. */
+  get held(): number {
+    return this.#held.reduce((sum, { length }) => sum + length, 0);
+  }
+
   get parameters(): ReadonlyMap<string, string> {
     return this.#init.parameters;
   }
@@ -96,7 +134,7 @@ export class ClientSession implements Link, Sink {
 
   take(chunk: Buffer): void {
     if (this.state === 'closed') return;
-    this.bytesReceived += chunk.length;
+    this.#meter.counts.received += chunk.length;
     if (this.state === 'linked') {
       this.#deadlines.now('running');
       this.#push(chunk);
@@ -108,7 +146,7 @@ export class ClientSession implements Link, Sink {
       this.#socket.pause();
       return;
     }
-    const rest = this.#withoutLeftovers(chunk);
+    const rest = this.#leftovers.without(chunk);
     if (rest.length === 0) return;
     // A goodbye needs no server.
     if (rest[0] === terminate) {
@@ -124,29 +162,10 @@ export class ClientSession implements Link, Sink {
     if (this.state === 'linked' && this.#splitter.isAtBoundary) this.server?.settle();
   }
 
-  /**
-   * The chunk without what is left of a COPY that has failed, which a client may go on to send for as long as it has not seen the error,
-   * and without Flush: nobody answers them, and a server connection that was lent for them would never come back.
-   */
-  #withoutLeftovers(chunk: Buffer): Buffer {
-    let bytes = this.#leftover.length === 0 ? chunk : Buffer.concat([this.#leftover, chunk]);
-    this.#leftover = EMPTY;
-    for (;;) {
-      const skipped = Math.min(this.#skip, bytes.length);
-      this.#skip -= skipped;
-      bytes = bytes.subarray(skipped);
-      if (bytes.length === 0 || !UNANSWERED.has(bytes[0]!)) return bytes;
-      if (bytes.length < HEADER) {
-        this.#leftover = Buffer.from(bytes);
-        return EMPTY;
-      }
-      const length = bytes.readInt32BE(1);
-      if (length < 4 || length > this.#init.maxPacketSize) {
-        this.fail({ severity: 'FATAL', code: '08P01', message: 'bad packet' }, `bad packet: a message of ${length} bytes`);
-        return EMPTY;
-      }
-      this.#skip = length + 1;
-    }
+  /** Begins with a server connection that is its own until it goes. */
+  begin(loan: Loan): void {
+    this.#pinned = true;
+    this.#served(loan, false);
   }
 
   #ask(): void {
@@ -165,7 +184,7 @@ export class ClientSession implements Link, Sink {
     if (this.state !== 'waiting') this.#leave = undefined;
   }
 
-  #served(lease: Lease<ServerConnection>): void {
+  #served(lease: Loan, settles = true): void {
     this.#leave = undefined;
     this.#lease = lease;
     this.state = 'linked';
@@ -173,37 +192,80 @@ export class ClientSession implements Link, Sink {
     server.link = this;
     server.used = true;
     server.onDrain = () => this.#socket.resume();
-    const settings = difference(this.#init.parameters, server.parameters);
-    if (settings !== undefined) server.request(queryMessage(settings), { type: query, own: true });
-    const held = this.#held.splice(0);
-    this.#deadlines.now('running');
-    this.#socket.resume();
-    for (const chunk of held) this.#push(chunk);
-    this.#settle();
+    this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
+    const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
+    if (settings !== undefined) {
+      // In one write with what the client wants.
+      server.cork();
+      this.#adjust(server, settings);
+    }
+    if (settles) this.#meter.served(performance.now() - this.since);
+    this.#deadlines.now(settles ? 'running' : 'idle');
+    // Before anything is sent: that may pause it again.
+    if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.#held.length > 0) {
+      const held = this.#held;
+      this.#held = [];
+      for (const chunk of held) this.#push(chunk);
+      this.#settle();
+    }
+    if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
+  }
+
+  get #mode(): PoolMode {
+    return this.#init.target.pool?.mode ?? 'session';
+  }
+
+  /** Gives a server the client's parameters before anything of the client's reaches it. */
+  #adjust(server: ServerConnection, sql: string): void {
+    this.#init.debug(`varcache_apply: ${sql}`);
+    server.request(queryMessage(sql), {
+      type: query, own: true,
+      refused: (why) => this.fail({ severity: 'FATAL', code: '08P01', message: `invalid server parameter: ${why}` }, 'invalid server parameter'),
+      done: () => {
+        // The server's spelling is what it will report: with any other one it would be told again and again.
+        for (const [name, value] of this.#init.parameters) {
+          const told = server.parameters.get(name);
+          if (told === undefined || told === value) continue;
+          this.#init.debug(`varcache_set_canonical: setting ${name} to its canonical version ${value} -> ${told}`);
+          this.#init.parameters.set(name, told);
+        }
+      },
+    });
   }
 
   #push(chunk: Buffer): void {
+    const { server } = this;
+    // What came before in the same breath has ended it.
+    if (server === undefined) return;
+    const alone = server.requests.owed === 0 && server.status === TRANSACTION.idle && chunk[0] === bind && this.#splitter.isAtBoundary;
+    this.#batch = alone && endsInSync(chunk) ? chunk : undefined;
+    this.#renaming.firstBind = undefined;
+    server.cork();
     try {
       this.#splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
-      this.fail({ severity: 'FATAL', code: '08P01', message: 'bad packet' }, `bad packet: ${error.message}`);
+      this.#badPacket(error.message);
+    } finally {
+      // It may be another client's by now, or nobody's; what was said has to be sent in any case.
+      if (!server.uncork() && this.server === server) this.#socket.pause();
     }
   }
 
+  #badPacket(why: string): void {
+    this.fail({ severity: 'FATAL', code: '08P01', message: 'bad packet' }, `bad packet: ${why}`);
+  }
+
   wants(type: number): number {
-    if (this.#init.maxPreparedStatements === 0) return 0;
-    switch (type) {
-      case parse: case describe: case close: return WHOLE;
-      case bind: return NAMES;
-      default: return 0;
-    }
+    return this.#renames ? Renaming.wants(type) : 0;
   }
 
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
     const { server } = this;
     if (server === undefined) return DROP;
-    if (!KNOWN.has(type)) {
+    const request = PLAIN[type];
+    if (request === undefined) {
       this.fail({ severity: 'FATAL', code: '08P01', message: `unknown packet type: ${type}` }, 'unknown packet');
       return DROP;
     }
@@ -213,10 +275,13 @@ export class ClientSession implements Link, Sink {
         this.#end('client close request');
         return DROP;
       case copyData: case flush: return PASS;
-      case parse: case bind: case describe: case close:
-        if (this.#init.maxPreparedStatements > 0) return this.#named(server, type, bodyLength, bytes);
     }
-    server.requests.sent({ type, own: false });
+    this.#meter.asked();
+    switch (type) {
+      case parse: case bind: case describe: case close:
+        if (this.#renames) return this.#renaming.message(server, type, bodyLength, bytes);
+    }
+    server.requests.sent(request);
     return PASS;
   }
 
@@ -224,119 +289,86 @@ export class ClientSession implements Link, Sink {
     if (this.server?.send(bytes) === false) this.#socket.pause();
   }
 
-  // ------------------------------------------------------------------------------------------------ prepared statements
-
-  /** A message that may name a statement. */
-  #named(server: ServerConnection, type: number, bodyLength: number, bytes: Buffer): Fate {
-    const plain = (): Fate => {
-      server.requests.sent({ type, own: false });
-      return PASS;
-    };
-    if (type === parse) {
-      const [nameEnd, sqlEnd] = ends(bytes, HEADER);
-      if (sqlEnd < 0) return this.#malformed();
-      if (nameEnd === HEADER) return plain();
-      const name = bytes.toString('utf8', HEADER, nameEnd);
-      const before = this.statements.get(name);
-      const statement = this.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
-      const failed = (lost: boolean): void => {
-        if (!lost || this.state === 'closed' || this.statements.get(name) !== statement) return;
-        this.statements.forget(name);
-        if (before !== undefined) this.statements.restore(name, before);
-      };
-      this.#splitter.flush();
-      if (server.statements.has(statement.name, server.requests.segment)) server.answer(PARSE_COMPLETE, failed);
-      else this.#prepare(server, statement.name, false, parseMessage(statement.name, statement.sql, statement.types), failed);
-      return DROP;
-    }
-    if (type === bind) {
-      const [portalEnd, nameEnd] = ends(bytes, HEADER);
-      if (nameEnd < 0) return this.#malformed();
-      const statement = this.#present(server, bytes.toString('utf8', portalEnd + 1, nameEnd));
-      if (statement === undefined) return plain();
-      // The names change, and with them the length; the parameters behind them go through as they come.
-      const portal = bytes.subarray(HEADER, portalEnd + 1);
-      const shown = bytes.subarray(nameEnd + 1);
-      const head = message(bind, portal, text(statement), shown);
-      head.writeInt32BE(head.length - 1 + (bodyLength - (bytes.length - HEADER)), 1);
-      this.#splitter.flush();
-      server.request(head, { type, own: false });
-      return REST;
-    }
-    const kind = bytes[HEADER];
-    const name = bytes.toString('utf8', HEADER + 1, bytes.length - 1);
-    if (kind !== 0x53) return plain();
-    if (type === close) {
-      const closed = this.statements.get(name);
-      if (closed === undefined) return plain();
-      this.statements.forget(name);
-      this.#splitter.flush();
-      server.answer(CLOSE_COMPLETE, (lost) => {
-        if (lost && this.state !== 'closed' && this.statements.get(name) === undefined) this.statements.restore(name, closed);
-      });
-      return DROP;
-    }
-    const statement = this.#present(server, name);
-    if (statement === undefined) return plain();
-    this.#splitter.flush();
-    server.request(message(describe, 'S', text(statement)), { type, own: false });
-    return DROP;
-  }
-
-  /** The server's name of a statement of the client's, prepared there if it is not; undefined if the client has none of that name. */
-  #present(server: ServerConnection, name: string): string | undefined {
-    const statement = name === '' ? undefined : this.statements.get(name);
-    if (statement === undefined) return undefined;
-    if (server.statements.has(statement.name, server.requests.segment)) server.statements.touch(statement.name);
-    else {
-      this.#splitter.flush();
-      this.#prepare(server, statement.name, true, parseMessage(statement.name, statement.sql, statement.types));
-    }
-    return statement.name;
-  }
-
-  #prepare(server: ServerConnection, name: string, own: boolean, bytes: Buffer, done?: (failed: boolean) => void): void {
-    const { statements, requests } = server;
-    if (statements.isUnsure(name, requests.segment)) server.request(closeMessage('S', name), { type: close, own: true, statement: name });
-    // A copy: where an error makes the server ignore all of this, what was to go is there again at once.
-    for (const oldest of [...statements.names()]) {
-      if (statements.size < this.#init.maxPreparedStatements) break;
-      server.request(closeMessage('S', oldest), { type: close, own: true, statement: oldest });
-    }
-    server.request(bytes, { type: parse, own, statement: name, ...(done === undefined ? {} : { done }) });
-  }
-
-  #malformed(): Fate {
+  #malformed(): void {
     this.fail({ severity: 'FATAL', code: '08P01', message: 'malformed packet' }, 'malformed packet');
-    return DROP;
   }
 
   // --------------------------------------------------------------------------------------------------- from the server
 
   fromServer(bytes: Buffer): boolean {
-    this.bytesSent += bytes.length;
+    this.#meter.counts.sent += bytes.length;
     return this.#socket.write(bytes);
   }
 
   parameter(name: string, value: string): void {
-    if (this.#init.tracked.has(name.toLowerCase())) this.#init.parameters.set(name, value);
+    if (!this.#init.tracked.has(name.toLowerCase())) return;
+    this.#tracksChange = true;
+    this.#init.parameters.set(name, value);
   }
 
-  discarded(): void {
-    this.statements.clear();
+  completed(tag: string): void {
+    // What was prepared behind it, in the same breath, is not meant.
+    if (tag.endsWith(' ALL')) this.statements.clear(this.server!.requests.pendingStatements());
+    else if (this.#mode !== 'session') this.#outlives(tag as SessionFeature);
+  }
+
+  #outlives(feature: SessionFeature): void {
+    // Inside of a transaction it may have been SET LOCAL; and what is tracked follows the client.
+    if (feature === 'SET' && (this.server!.status !== TRANSACTION.idle || this.#tracksChange)) return;
+    this.#init.detected(feature);
+    if (this.#init.live.pins) this.#pinned = true;
+  }
+
+  failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
+    const code = fields.get('C');
+    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) this.#init.debug('prepared statement did not exist');
+    // The table is another one since the statement was prepared. The client does not know that servers know its statement for longer.
+    if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#renaming.firstBind) return false;
+    if (fields.get('R') !== 'RevalidateCachedQuery') return false;
+    this.server!.stale = request.bound;
+    this.#again = this.#batch;
+    return this.#again !== undefined;
+  }
+
+  outdated(server: ServerConnection): void {
+    if (!this.#init.live.fastClose || !server.isQuiet || server.status !== TRANSACTION.idle) return;
+    const words = server.outdated ?? 'database configuration changed';
+    this.fail({ severity: 'FATAL', code: '08P01', message: words }, words);
   }
 
   mayContinue(status: number): boolean {
-    if (this.#init.mode !== 'statement' || status === TRANSACTION.idle) return true;
-    const message = 'transaction blocks not allowed in statement pooling mode';
-    this.fail({ severity: 'FATAL', code: '08P01', message }, message);
+    this.#tracksChange = false;
+    if (this.#again !== undefined) return false;
+    if (status === TRANSACTION.idle || this.#mode !== 'statement') return true;
+    const words = 'transaction blocks not allowed in statement pooling mode';
+    this.fail({ severity: 'FATAL', code: '08P01', message: words }, words);
     return false;
   }
 
   ready(status: number): void {
+    if (this.#again !== undefined) {
+      this.#repeat(this.#again);
+      return;
+    }
     const outside = status === TRANSACTION.idle;
+    this.#meter.answered(outside);
     this.#deadlines.now(outside ? 'idle' : 'idleInTransaction');
-    if (this.#init.mode !== 'session' && outside && this.#splitter.isAtBoundary) this.#unlink();
+    if (!outside || !this.#splitter.isAtBoundary) return;
+    if (this.#mode !== 'session' && !this.#pinned) this.#unlink();
+    else if (this.server!.outdated !== undefined) this.outdated(this.server!);
+  }
+
+  /** Sends what failed for its plan once more, with the statement prepared anew. */
+  #repeat(chunk: Buffer): void {
+    this.#again = undefined;
+    this.#batch = undefined;
+    const server = this.server!;
+    const { stale } = server;
+    server.stale = undefined;
+    if (stale !== undefined && server.statements.isThere(stale)) {
+      server.request(closeMessage('S', stale), { type: close, own: true, statement: stale });
+    }
+    this.#splitter.push(chunk);
   }
 
   serverLost(reason: string): void {
@@ -350,6 +382,7 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease!;
     this.#lease = undefined;
     this.state = 'idle';
+    lease.resource.usedAt = this.#meter.at;
     giveBack(lease);
   }
 
@@ -359,6 +392,7 @@ export class ClientSession implements Link, Sink {
     if (what === 'wait') {
       const words = 'No server connection available in postgres backend, client being queued';
       this.#socket.write(noticeResponse({ code: '00000', message: words }));
+      this.#deadlines.told();
       return;
     }
     this.fail({ severity: 'FATAL', code: what === 'query timeout' ? '57014' : '08P01', message: what }, what);
@@ -368,31 +402,45 @@ export class ClientSession implements Link, Sink {
   fail(report: Report, reason: string): void {
     if (this.state === 'closed') return;
     if (this.#socket.writable) this.#socket.end(errorResponse(report));
-    this.#end(reason);
+    this.#end(reason, report);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, told?: Report): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.#deadlines.stop();
     this.#held = [];
     this.#leave?.();
-    this.statements.clear();
+    this.statements.end();
     const lease = this.#lease;
     this.#lease = undefined;
-    if (lease !== undefined) {
-      const server = lease.resource;
-      server.link = undefined;
-      // In the middle of something nobody knows how it would end.
-      if (server.isQuiet && server.status === TRANSACTION.idle) giveBack(lease);
-      else lease.destroy(new Error('client disconnected in the middle of a transaction'));
-    }
+    if (lease !== undefined) this.#leaveBehind(lease);
     this.#socket.destroySoon();
-    this.#init.closed(reason);
+    this.#init.closed(reason, told);
+  }
+
+  /** What the client had is given back as it is, or, if something runs there, when that has been ended. */
+  #leaveBehind(loan: Loan): void {
+    const server = loan.resource;
+    server.link = undefined;
+    server.onDrain = undefined;
+    server.socket.resume();
+    if (this.#pinned) server.dirty = true;
+    if (server.isQuiet && server.status === TRANSACTION.idle) {
+      giveBack(loan);
+      return;
+    }
+    // Of a message that has not come to its end nobody knows the rest.
+    const recovering = this.#splitter.isAtBoundary && server.broken === undefined
+      ? this.#init.recover(server) : Promise.reject(new Error('half a message'));
+    recovering.then(() => giveBack(loan), () => {
+      server.broken ??= 'client disconnect while server was not ready';
+      loan.destroy(new Error(server.broken));
+    });
   }
 }
 
-function giveBack(lease: Lease<ServerConnection>): void {
+function giveBack(lease: Loan): void {
   const server = lease.resource;
   server.link = undefined;
   server.onDrain = undefined;
@@ -401,8 +449,14 @@ function giveBack(lease: Lease<ServerConnection>): void {
   else server.onQuiet = () => lease.release();
 }
 
-/** Where the first and the second text end that begin at `at`; -1 if they do not. */
-function ends(bytes: Buffer, at: number): readonly [number, number] {
-  const first = bytes.indexOf(0, at);
-  return [first, first < 0 ? -1 : bytes.indexOf(0, first + 1)];
+function plainRequests(): (Request | undefined)[] {
+  const requests = Array.from<Request | undefined>({ length: 256 });
+  for (const type of Object.values(FROM_CLIENT)) requests[type] = { type, own: false };
+  return requests;
+}
+
+/** Its last message is a Sync. */
+function endsInSync(chunk: Buffer): boolean {
+  const at = chunk.length - HEADER;
+  return at > 0 && chunk[at] === FROM_CLIENT.sync && chunk.readInt32BE(at + 1) === HEADER - 1;
 }

@@ -49,11 +49,20 @@ export interface UserConfig {
   readonly clientIdleTimeoutMs?: number;
 }
 
+/** An entry of `[peers]`: another proxy behind the same address, which gets the cancels of its clients. */
+export interface PeerConfig {
+  /** A name, an address or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface Config {
   readonly values: Values;
   /** `*` stands for every name that is not there. */
   readonly databases: ReadonlyMap<string, DatabaseConfig>;
   readonly users: ReadonlyMap<string, UserConfig>;
+  /** By peer_id. */
+  readonly peers: ReadonlyMap<number, PeerConfig>;
   /** What cannot be: the configuration must not be used. */
   readonly problems: readonly Problem[];
   /** What can be and is not done. */
@@ -65,6 +74,8 @@ interface Known {
   readonly kind: Kind;
 }
 
+/** As much as two bytes of a cancel key can say. */
+const MAX_PEER = 65_535;
 const POOL_MODE = SETTINGS.pool_mode.kind;
 
 const OF_DATABASES: Readonly<Record<string, Known>> = {
@@ -105,6 +116,12 @@ const OF_USERS: Readonly<Record<string, Known>> = {
   client_idle_timeout: { field: 'clientIdleTimeoutMs', kind: 'seconds' },
 };
 
+const OF_PEERS: Readonly<Record<string, Known>> = {
+  host: { field: 'host', kind: 'text' },
+  port: { field: 'port', kind: 'int' },
+  pool_size: { field: 'poolSize', kind: 'int' },
+};
+
 /** What the name of a setting means that is not done here, and what to do instead. */
 const NOT_DONE: Readonly<Record<string, string>> = {
   auth_ldap_options: 'LDAP is not supported: use auth_type scram-sha-256, or auth_query',
@@ -132,6 +149,7 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
   const values: Record<string, unknown> = { ...base };
   const databases = new Map<string, DatabaseConfig>();
   const users = new Map<string, UserConfig>();
+  const peers = new Map<number, PeerConfig>();
   for (const entry of ini.entries) {
     const wrong = (message: string): void => void problems.push({ file: entry.file, line: entry.line, message });
     const odd = (message: string): void => void warnings.push({ file: entry.file, line: entry.line, message });
@@ -147,14 +165,20 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
         if (fields !== undefined) users.set(entry.key, { name: entry.key, ...fields.known });
         break;
       }
-      case 'peers': odd('peers are not needed: all workers of one proxy know each other\'s clients'); break;
+      case 'peers': {
+        const fields = fieldsOf(entry, OF_PEERS, wrong, 'unrecognized connection parameter');
+        const id = Number(entry.key);
+        if (!Number.isInteger(id) || id < 1 || id > MAX_PEER) wrong(`invalid peer id: ${entry.key}`);
+        else if (fields !== undefined) peers.set(id, { host: '/tmp', port: 6432, ...fields.known });
+        break;
+      }
       default: wrong(`unknown section: ${entry.section}`);
     }
   }
   if (databases.has('pgbouncer')) {
     problems.push({ ...placeOf(ini.entries, 'pgbouncer'), message: 'database name "pgbouncer" is reserved for admin console' });
   }
-  return { values: values as unknown as Values, databases, users, problems, warnings };
+  return { values: values as unknown as Values, databases, users, peers, problems, warnings };
 }
 
 function placeOf(entries: readonly Entry[], key: string): { file: string; line: number } {

@@ -131,6 +131,11 @@ const table = {
     kind: { oneOf: ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] }, default: 'prefer',
     doc: 'Whether servers may or must use TLS, and how they are checked.',
   },
+  session_features: {
+    kind: { oneOf: ['warn', 'pin'] }, default: 'warn',
+    doc: 'A client that does what lasts longer than its transaction (LISTEN, PREPARE, SET of what is not tracked) in transaction or statement mode: '
+      + 'the log says so, or it keeps its server connection until it goes.',
+  },
   so_reuseport: { kind: 'flag', default: '0', reload: false, doc: 'Lets several processes listen at one port.' },
   stats_period: { kind: 'seconds', default: '60', doc: 'How often averages are taken and logged.' },
   stats_users: { kind: 'list', default: '', doc: 'Who may look at the console and change nothing.' },

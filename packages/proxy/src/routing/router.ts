@@ -4,25 +4,32 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { readAuthFile } from '../config/auth-file.ts';
-import type { Config, DatabaseConfig, PoolMode } from '../config/config.ts';
+import type { Budget } from 'millpond';
+import type { Config, DatabaseConfig } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
-import { ServerPool } from '../server/pool.ts';
+import { ServerPool, type Credentials, type PoolSettings } from '../server/pool.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 
 /** A database as it is used: an entry, or what the `*` entry stands for. */
 export interface Database {
-  readonly config: DatabaseConfig;
+  config: DatabaseConfig;
   /** At the server. */
-  readonly dbname: string;
+  dbname: string;
   paused: boolean;
   disabled: boolean;
+  /** Of the `*` entry. */
+  readonly automatic: boolean;
+  /** It is in the configuration no more. */
+  removed: boolean;
 }
 
 export class Router {
   config: Config;
   readonly pools = new Map<string, ServerPool>();
   readonly databases = new Map<string, Database>();
+  /** Held as a whole, besides databases that are held one by one. */
+  mode: 'active' | 'paused' | 'suspended' = 'active';
   readonly derived = new Map<string, Promise<ClientKeys>>();
   readonly #budgets = new Budgets();
   #secrets: ReadonlyMap<string, string> = new Map();
@@ -34,23 +41,50 @@ export class Router {
     this.load(config);
   }
 
-  /** Takes another configuration. Pools whose database has changed are closed, and come into being again with their next client. */
+  /**
+   * Takes another configuration. What changes for a pool it is told; pools of databases that are not there any more are closed, and their
+   * clients with them.
+   */
   load(config: Config): void {
     this.config = config;
     this.#readSecrets();
     const before = new Map(this.databases);
     this.databases.clear();
     for (const [name, entry] of config.databases) {
-      if (name === '*') continue;
-      const { paused = false, disabled = false } = before.get(name) ?? {};
-      this.databases.set(name, { config: entry, dbname: entry.dbname ?? name, paused, disabled });
+      if (name !== '*') this.databases.set(name, this.#keep(before.get(name), entry, entry.dbname ?? name));
     }
-    for (const [key, pool] of this.pools) {
-      const now = this.databases.get(pool.database.name)?.config ?? (pool.database.name === '*' ? config.databases.get('*') : undefined);
-      if (now !== undefined && JSON.stringify(plain(now)) === JSON.stringify(plain(pool.database))) continue;
-      this.pools.delete(key);
-      void pool.pool.close({ deadlineMs: Infinity });
+    const any = config.databases.get('*');
+    for (const [name, known] of before) {
+      if (this.databases.has(name)) continue;
+      if (known.automatic && any !== undefined) this.databases.set(name, this.#keep(known, { ...any, name }, any.dbname ?? name));
+      else known.removed = true;
     }
+    for (const [key, pool] of this.pools) this.#reconfigure(key, pool);
+    for (const database of this.databases.values()) {
+      // Those whose user is fixed may have connections before they have clients.
+      const { config: entry } = database;
+      if (entry.user !== undefined && (entry.minPoolSize ?? config.values.min_pool_size) > 0) this.pool(database, entry.user, undefined, undefined);
+    }
+  }
+
+  /** The same object as before, if there was one: clients know it. */
+  #keep(known: Database | undefined, config: DatabaseConfig, dbname: string): Database {
+    if (known === undefined) return { config, dbname, paused: false, disabled: false, automatic: false, removed: false };
+    known.config = config;
+    known.dbname = dbname;
+    return known;
+  }
+
+  #reconfigure(key: string, pool: ServerPool): void {
+    const database = this.databases.get(pool.database.name);
+    const settings = database === undefined ? undefined : this.#settingsFor(database, pool.credentials.user);
+    if (settings !== undefined && database!.config.user === pool.fixedUser && this.#budgetFor(settings, pool.credentials.user) === pool.budget) {
+      pool.configure(settings);
+      return;
+    }
+    // Clients that are connected find the new one, if there is one, when they next ask.
+    this.pools.delete(key);
+    void pool.pool.close({ deadlineMs: Infinity });
   }
 
   #readSecrets(): void {
@@ -71,9 +105,17 @@ export class Router {
     if (known !== undefined) return known;
     const any = this.config.databases.get('*');
     if (any === undefined) return undefined;
-    const found = { config: { ...any, name }, dbname: any.dbname ?? name, paused: false, disabled: false };
+    const config = { ...any, name };
+    const found = { config, dbname: any.dbname ?? name, paused: false, disabled: false, automatic: true, removed: false };
     this.databases.set(name, found);
+    this.#log.info(`registered new auto-database: ${name}`);
     return found;
+  }
+
+  /** Most of auth_file's secrets are of SCRAM. */
+  get mostlyScram(): boolean {
+    const known = [...this.#secrets.values()];
+    return known.filter((secret) => secret.startsWith('SCRAM-')).length * 2 > known.length;
   }
 
   /** As auth_file has it. */
@@ -81,41 +123,76 @@ export class Router {
     return this.#secrets.get(user);
   }
 
-  modeOf({ config }: Database, user: string): PoolMode {
-    return this.config.users.get(user)?.poolMode ?? config.poolMode ?? this.config.values.pool_mode;
+  /** Everybody who is known by a secret or by the configuration. */
+  userNames(): Set<string> {
+    return new Set([...this.config.users.keys(), ...this.#secrets.keys()]);
+  }
+
+  /** Every pool works or is held, as its database and the whole are. */
+  applyPauses(): void {
+    for (const { pool, database } of this.pools.values()) {
+      const held = this.mode !== 'active' || this.databases.get(database.name)?.paused === true;
+      if (held && pool.state !== 'paused') pool.pause();
+      if (!held && pool.state === 'paused') pool.resume();
+    }
   }
 
   /** The pool for clients of this user; `clientKeys`: what the client has shown. */
   pool(database: Database, user: string, secret: string | undefined, clientKeys: ClientKeys | undefined): ServerPool {
     const { config } = database;
-    const mode = this.modeOf(database, user);
+    // Whoever the clients are: if the user is fixed they share one pool.
+    if (config.user === undefined) return this.#poolFor(database, { user, secret, clientKeys });
+    // What a client has shown proves nothing of whoever the database logs in as.
+    return this.#poolFor(database, {
+      user: config.user, secret: config.password ?? this.secret(config.user), clientKeys: config.user === user ? clientKeys : undefined,
+    });
+  }
+
+  /** The pool for auth_query. It is the one that auth_user has as a client, or would have if the database did not fix another user. */
+  authPool(database: Database, user: string): ServerPool {
+    const { config } = database;
+    if (config.user === user) return this.pool(database, user, undefined, undefined);
+    const { user: _user, password: _password, ...others } = config;
+    return this.#poolFor({ ...database, config: others }, { user, secret: this.secret(user), clientKeys: undefined });
+  }
+
+  #poolFor(database: Database, credentials: Credentials): ServerPool {
+    const { config, paused } = database;
+    const { user, secret, clientKeys } = credentials;
     const key = JSON.stringify([config.name, user]);
-    let pool = this.pools.get(key);
-    if (pool === undefined) {
-      const at = config.user ?? user;
-      const credentials = { user: at, secret: config.user === undefined ? secret : config.password ?? this.secret(at), clientKeys };
-      const log = (text: string): void => this.#log.info(`S-${config.name}: ${config.name}/${at} ${text}`);
-      const { values } = this.config;
-      const own = this.config.users.get(user);
-      const poolSize = config.poolSize ?? own?.poolSize;
-      pool = new ServerPool({
-        database: poolSize === undefined ? config : { ...config, poolSize }, dbname: database.dbname, credentials, mode,
-        values, derived: this.derived, log,
-        budget: this.#budgets.for(
-          config.name, config.maxDbConnections ?? values.max_db_connections, at, own?.maxUserConnections ?? values.max_user_connections,
-        ),
-        reserve: config.reservePoolSize ?? own?.reservePoolSize ?? values.reserve_pool_size,
-      });
-      if (database.paused) pool.pool.pause();
-      this.pools.set(key, pool);
-    } else if (clientKeys !== undefined) {
-      pool.credentials.clientKeys = clientKeys;
+    const known = this.pools.get(key);
+    if (known !== undefined) {
+      // Passwords change, and what was shown for an old one is worth nothing with a new one.
+      if (secret !== undefined && secret !== known.credentials.secret) {
+        known.credentials.secret = secret;
+        known.credentials.clientKeys = undefined;
+      }
+      if (clientKeys !== undefined) known.credentials.clientKeys = clientKeys;
+      return known;
     }
+    const settings = this.#settingsFor(database, user);
+    const pool = new ServerPool({
+      settings, credentials, derived: this.derived, log: this.#log, fixedUser: config.user, budget: this.#budgetFor(settings, user),
+    });
+    if (paused || this.mode !== 'active') pool.pool.pause();
+    this.pools.set(key, pool);
     return pool;
   }
-}
 
-/** Maps become lists, so that two can be compared. */
-function plain(config: DatabaseConfig): unknown {
-  return { ...config, parameters: [...config.parameters] };
+  #settingsFor({ config, dbname }: Database, user: string): PoolSettings {
+    const { values } = this.config;
+    const own = this.config.users.get(user);
+    return {
+      database: config, dbname, values,
+      mode: own?.poolMode ?? config.poolMode ?? values.pool_mode,
+      size: Math.max(1, own?.poolSize ?? config.poolSize ?? values.default_pool_size),
+      minSize: config.minPoolSize ?? values.min_pool_size,
+      reserve: own?.reservePoolSize ?? config.reservePoolSize ?? values.reserve_pool_size,
+    };
+  }
+
+  #budgetFor({ database, values }: PoolSettings, user: string): Budget | undefined {
+    const perUser = this.config.users.get(user)?.maxUserConnections ?? values.max_user_connections;
+    return this.#budgets.for(database.name, database.maxDbConnections ?? values.max_db_connections, user, perUser);
+  }
 }

@@ -7,19 +7,19 @@ import { localBudget, type Budget, type BudgetedPool, type BudgetSeat } from 'mi
 export class Budgets {
   readonly #known = new Map<string, Budget>();
 
-  /** The budget for a pool of this database and user; undefined: neither is limited. 0 is no limit. */
+  /** The budget for a pool of this database and user, the same as long as the limits are; undefined: neither is limited. 0 is no limit. */
   for(database: string, databaseLimit: number, user: string, userLimit: number): Budget | undefined {
-    const found = [
-      ...(databaseLimit > 0 ? [this.#budget(`database ${database}`, databaseLimit)] : []),
-      ...(userLimit > 0 ? [this.#budget(`user ${user}`, userLimit)] : []),
-    ];
-    const [first, second] = found;
-    return second === undefined ? first : both(first!, second);
+    const ofDatabase = databaseLimit > 0 ? this.#budget(`database ${database} ${databaseLimit}`, databaseLimit) : undefined;
+    const ofUser = userLimit > 0 ? this.#budget(`user ${user} ${userLimit}`, userLimit) : undefined;
+    if (ofDatabase === undefined || ofUser === undefined) return ofDatabase ?? ofUser;
+    const name = JSON.stringify([database, databaseLimit, user, userLimit]);
+    const known = this.#known.get(name) ?? both(ofDatabase, ofUser);
+    this.#known.set(name, known);
+    return known;
   }
 
-  #budget(key: string, limit: number): Budget {
-    // Another limit is another budget: pools that were made under the old one keep it until they are made anew.
-    const name = `${key} ${limit}`;
+  /** Another limit is another budget, and pools under it are made anew. */
+  #budget(name: string, limit: number): Budget {
     const known = this.#known.get(name) ?? localBudget({ limit });
     this.#known.set(name, known);
     return known;

@@ -3,6 +3,7 @@
 // which says whose answer it is; only what is the client's reaches the client.
 
 import type { Socket } from 'node:net';
+import { nextId } from '../ids.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -20,22 +21,37 @@ export interface Link {
   /** The server has answered everything. */
   ready(status: number): void;
   parameter(name: string, value: string): void;
-  /** The tag of a statement that ended and drops prepared statements. */
-  discarded(tag: string): void;
+  /** A statement has ended that changes the session; its tag. */
+  completed(tag: string): void;
+  /** The server refuses a request of the client's. True: the client is not to hear of it from here. */
+  failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean;
+  /** The connection is to be replaced, once it is not in use. */
+  outdated(server: ServerConnection): void;
   /** The connection is gone, in the middle of it. */
   serverLost(reason: string): void;
 }
 
-const { commandComplete, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
+const { commandComplete, copyData, dataRow, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
 const WHOLE = Number.POSITIVE_INFINITY;
-/** `DEALLOCATE ALL` and its NUL; longer tags are none of those that are looked for. */
-const LONGEST_TAG = 15;
+/** Tags of statements that change the session, and by it what may be done with the connection. */
+const SESSION_TAGS: ReadonlySet<string> = new Set(['DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
+/** How long such a tag is with its NUL: most others are not looked at any further. */
+const TAG_LENGTHS: ReadonlySet<number> = new Set([...SESSION_TAGS].map((tag) => tag.length + 1));
 
-export class ServerConnection implements Sink {
-  readonly socket: Socket;
-  readonly cancelKey: Buffer;
+export interface ServerInit {
   /** Where it leads, for cancels: they have to reach the same server. */
   readonly address: Address;
+  /** In the log. */
+  readonly name: string;
+  readonly maxPacketSize: number;
+}
+
+export class ServerConnection implements Sink {
+  readonly id: number = nextId();
+  readonly socket: Socket;
+  readonly cancelKey: Buffer;
+  readonly address: Address;
+  readonly name: string;
   readonly connectedAt: number = performance.now();
   /** As the server last told them. */
   readonly parameters: Map<string, string>;
@@ -45,8 +61,14 @@ export class ServerConnection implements Sink {
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
   broken: string | undefined = undefined;
+  /** It is to be closed when its work is done; why. */
+  outdated: string | undefined = undefined;
   /** Since the last reset somebody has used it. */
   used = false;
+  /** Somebody has left something in the session that only a reset takes away. */
+  dirty = false;
+  /** A prepared statement whose plan the server will not have any more. */
+  stale: string | undefined = undefined;
   /** Cancels on their way that could hit whatever runs here. */
   cancels = 0;
   /** Called when it is gone. */
@@ -55,10 +77,15 @@ export class ServerConnection implements Sink {
   onQuiet: (() => void) | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
+  /** When a client last had it. */
+  usedAt: number = performance.now();
+  readonly #corked: Buffer[] = [];
+  #corks = 0;
   readonly #splitter: Splitter;
 
-  constructor({ socket, parameters, cancelKey, rest }: LoggedIn, address: Address, maxPacketSize: number) {
+  constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
     this.address = address;
+    this.name = name;
     this.socket = socket;
     this.parameters = parameters;
     this.cancelKey = cancelKey;
@@ -83,7 +110,23 @@ export class ServerConnection implements Sink {
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
   send(bytes: Buffer): boolean {
     this.bytesSent += bytes.length;
-    return this.socket.write(bytes);
+    if (this.#corks === 0) return this.socket.write(bytes);
+    this.#corked.push(bytes);
+    return true;
+  }
+
+  /** From now on what is sent is kept, until {@link ServerConnection.uncork} was called as often: many small pieces become one write. */
+  cork(): void {
+    this.#corks++;
+  }
+
+  /** False: as of {@link ServerConnection.send}. */
+  uncork(): boolean {
+    const corked = this.#corked;
+    if (--this.#corks > 0 || corked.length === 0) return true;
+    const bytes = corked.length === 1 ? corked[0]! : Buffer.concat(corked);
+    corked.length = 0;
+    return this.socket.writable ? this.socket.write(bytes) : true;
   }
 
   /** Sends bytes that begin a request, or are one. */
@@ -144,19 +187,26 @@ export class ServerConnection implements Sink {
   wants(type: number, bodyLength: number): number {
     switch (type) {
       case parameterStatus: case errorResponse: case readyForQuery: return WHOLE;
-      case commandComplete: return bodyLength <= LONGEST_TAG ? WHOLE : 0;
+      case commandComplete: return TAG_LENGTHS.has(bodyLength) ? bodyLength : 0;
       default: return 0;
     }
   }
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
+    // Of these there may be millions; they begin and end nothing.
+    if ((type === dataRow || type === copyData) && this.link !== undefined) {
+      const { current } = this.requests;
+      if (current?.answer === undefined) return current?.own === true ? DROP : PASS;
+    }
     // What is answered here comes behind the whole of the message before.
     this.#answer();
-    const { request, failed } = this.requests.came(type);
+    const request = this.requests.came(type);
+    const { failed } = this.requests;
     const own = request?.own === true;
+    let hidden = false;
     switch (type) {
       case parameterStatus: this.#parameter(bytes, own); break;
-      case errorResponse: this.#failed(bytes, own, request); break;
+      case errorResponse: hidden = this.#failed(bytes, own, request); break;
       case commandComplete: if (!own) this.#completed(bytes); break;
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
@@ -166,7 +216,7 @@ export class ServerConnection implements Sink {
     if (type !== errorResponse && request !== undefined && request !== this.requests.current) this.#ended(request, false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
-    return shown && this.link !== undefined ? PASS : DROP;
+    return shown && !hidden && this.link !== undefined ? PASS : DROP;
   }
 
   forward(bytes: Buffer): void {
@@ -194,19 +244,23 @@ export class ServerConnection implements Sink {
     if (!own) this.link?.parameter(name, value);
   }
 
-  #failed(bytes: Buffer, own: boolean, request: Request | undefined): void {
+  /** True: the client is not to see it. */
+  #failed(bytes: Buffer, own: boolean, request: Request | undefined): boolean {
     const fields = reportFields(bytes.subarray(HEADER));
-    if (own) this.#onOwnError?.(fields.get('M') ?? 'an error without a text');
+    if (own) (request?.refused ?? this.#onOwnError)?.(fields.get('M') ?? 'an error without a text');
     // Said while nothing was asked, or as its last words: it is about to go.
     if (request === undefined || fields.get('V') === 'FATAL') this.broken ??= fields.get('M') ?? 'server error';
+    if (own || this.link === undefined) return false;
+    this.#splitter.flush();
+    return this.link.failed(request, fields);
   }
 
   #completed(bytes: Buffer): void {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
-    if (tag !== 'DISCARD ALL' && tag !== 'DEALLOCATE ALL') return;
-    this.statements.discarded();
-    this.link?.discarded(tag);
+    if (!SESSION_TAGS.has(tag)) return;
+    if (tag.endsWith(' ALL')) this.statements.discarded();
+    this.link?.completed(tag);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {
@@ -217,10 +271,10 @@ export class ServerConnection implements Sink {
 
   /** What is answered here stands between what the server answers. */
   #answer(): void {
-    for (const { answer, done } of this.requests.answers()) {
+    for (let next = this.requests.answerable(); next !== undefined; next = this.requests.answerable()) {
       this.#splitter.flush();
-      this.link?.fromServer(answer!);
-      done?.(false);
+      this.link?.fromServer(next.answer!);
+      next.done?.(false);
     }
   }
 

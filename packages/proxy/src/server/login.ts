@@ -31,6 +31,8 @@ export interface LoginOptions {
   readonly derived: Map<string, Promise<ClientKeys>>;
   readonly keepAlive: boolean;
   readonly signal: AbortSignal;
+  /** Called when there is a connection, before anything is said over it. `from`: our end of it, undefined over a Unix socket. */
+  readonly connected?: (from: string | undefined) => void;
 }
 
 export interface LoggedIn {
@@ -66,6 +68,7 @@ export async function logIn(options: LoginOptions): Promise<LoggedIn> {
   signal.addEventListener('abort', abort, { once: true });
   try {
     socket.setNoDelay(true);
+    options.connected?.(socket.localAddress === undefined ? undefined : `${bracketed(socket.localAddress)}:${socket.localPort}`);
     if (options.keepAlive) socket.setKeepAlive(true);
     socket = await negotiateTls(socket, options);
     return await greet(socket, options);
@@ -90,6 +93,10 @@ export function dial({ host, port }: Address, signal: AbortSignal): Promise<Sock
       resolve(socket);
     });
   });
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 function isFolder(host: string): boolean {

@@ -1,148 +1,347 @@
 // The server connections of one user to one database: a millpond pool. What a connection is and how it is made, cleaned and checked is
-// told to the engine here; when it is lent, replaced and closed is the engine's business.
+// told to the engine here; when it is lent, replaced and closed is the engine's business. The configuration may change while it runs.
 
-import { Pool, type Budget, type Factory, type Lease } from 'millpond';
+import { AcquireTimeoutError, Pool, type Budget, type DestroyReason, type Factory, type Lease } from 'millpond';
 import type { DatabaseConfig, PoolMode } from '../config/config.ts';
 import type { Values } from '../config/settings.ts';
+import type { Log } from '../log.ts';
 import { parseSecret, type ClientKeys } from '../wire/pg/scram.ts';
 import { ServerConnection } from './connection.ts';
 import { logIn, ServerLoginError, type Address } from './login.ts';
 
 export interface Credentials {
   readonly user: string;
-  readonly secret: string | undefined;
+  secret: string | undefined;
   /** Of a client that has shown that it knows the SCRAM secret. */
   clientKeys: ClientKeys | undefined;
 }
 
-export interface ServerPoolInit {
+/** What a reload may change. */
+export interface PoolSettings {
   readonly database: DatabaseConfig;
   /** At the server. */
   readonly dbname: string;
-  readonly credentials: Credentials;
   readonly mode: PoolMode;
   readonly values: Values;
+  readonly size: number;
+  /** Connections that are kept while somebody uses the pool. */
+  readonly minSize: number;
+  /** Further connections when somebody has waited for long. */
+  readonly reserve: number;
+}
+
+export interface ServerPoolInit {
+  readonly settings: PoolSettings;
+  readonly credentials: Credentials;
+  /** The database says as whom to log in, whoever the client is. */
+  readonly fixedUser: string | undefined;
   /** Shared by all pools. */
   readonly derived: Map<string, Promise<ClientKeys>>;
   /** Of its database and its user, if they are limited. */
   readonly budget: Budget | undefined;
-  /** Further connections when somebody has waited for long. */
-  readonly reserve: number;
-  readonly log: (text: string) => void;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** Somebody who is in line. */
+interface Waiter {
+  leave: (reason: unknown) => void;
+}
+
+/** A connection that is lent: the engine's lease, or something that looks like one. */
+export type Loan = Pick<Lease<ServerConnection>, 'resource' | 'release' | 'destroy'>;
+
+/** Nobody gets a connection, for this reason. */
+export class PoolRefusal extends Error {
+  override readonly name = 'PoolRefusal';
 }
 
 /** 0 in a configuration is no limit. */
 const orNever = (ms: number): number => (ms === 0 ? Infinity : ms);
 const MAX_DERIVED = 1_000;
+/** As long as a timer can be. */
+const NEVER_MS = 2_147_483_647;
+/** While servers are failing over nobody is turned away; afterwards clients are told at once. */
+const BRIDGED_MS = 2_000;
+/** PostgreSQL is starting up, or shutting down: it will answer soon. */
+const CANNOT_CONNECT_NOW = '57P03';
+
+/** What a connection is closed for, in the words of the log. */
+const REASONS: Readonly<Partial<Record<DestroyReason, string>>> = {
+  idleTimeout: 'server idle timeout', maxLifetime: 'server lifetime over', invalid: 'test query failed', resetFailed: 'reset query failed',
+  overSize: 'too many servers in the pool', recalled: 'too many servers in the pool', poolClosed: 'database removed', stale: 'idle server got dirty',
+};
 
 export class ServerPool {
-  readonly database: DatabaseConfig;
   readonly credentials: Credentials;
-  readonly mode: PoolMode;
   readonly pool: Pool<ServerConnection>;
+  readonly budget: Budget | undefined;
+  readonly fixedUser: string | undefined;
+  /** All that are logged in. */
+  readonly servers = new Set<ServerConnection>();
+  settings: PoolSettings;
   /** What the first server connection was told, and every client is. */
   welcome: ReadonlyMap<string, string> | undefined = undefined;
+  /** Connections that are being made. */
+  logins = 0;
   readonly #init: ServerPoolInit;
-  readonly #max: number;
+  readonly #waiting = new Set<Waiter>();
+  #clients = 0;
   #nextHost = 0;
-  /** Since when somebody waits without a break, as far as is known; and whether the reserve is open. */
+  /** The login that is tried while nobody knows whether logins work. */
+  #probe: Promise<unknown> | undefined = undefined;
+  /** Since when no login has worked, and what the last one said. */
+  #failing: { readonly since: number; message: string } | undefined = undefined;
+  /** Set while somebody waits; and whether the reserve is open. */
   #reserveTimer: NodeJS.Timeout | undefined = undefined;
   #reserveOpen = false;
+  #evictedFor: string | undefined = undefined;
 
   constructor(init: ServerPoolInit) {
-    const { values, database, mode, credentials } = init;
+    const { settings, credentials } = init;
     this.#init = init;
-    this.database = database;
+    this.settings = settings;
     this.credentials = credentials;
-    this.mode = mode;
-    const max = Math.max(1, database.poolSize ?? values.default_pool_size);
+    this.budget = init.budget;
+    this.fixedUser = init.fixedUser;
+    const { values, database, size } = settings;
     this.pool = new Pool<ServerConnection>({
       name: `${database.name}/${credentials.user}`,
-      max,
-      min: Math.min(max, database.minPoolSize ?? values.min_pool_size),
+      max: size,
+      min: this.#min(),
       factory: this.#factory(),
-      fill: false,
-      acquireTimeoutMs: orNever(values.query_wait_timeout),
-      createTimeoutMs: values.server_connect_timeout,
-      idleTimeoutMs: orNever(values.server_idle_timeout),
-      maxLifetimeMs: orNever(database.serverLifetimeMs ?? values.server_lifetime),
+      acquireTimeoutMs: Infinity,
+      createTimeoutMs: Infinity,
+      createRetry: { initialDelayMs: Math.min(100, retryMs(values)), maxDelayMs: retryMs(values) },
+      ...times(settings),
       validateAfterIdleMs: values.server_check_delay,
       destroyTimeoutMs: 2_000,
       idleOrder: values.server_round_robin ? 'fifo' : 'lifo',
       ...(init.budget === undefined ? {} : { budget: init.budget }),
     });
-    this.#max = max;
+  }
+
+  get database(): DatabaseConfig {
+    return this.settings.database;
+  }
+
+  get mode(): PoolMode {
+    return this.settings.mode;
+  }
+
+  get #name(): string {
+    return `${this.database.name}/${this.credentials.user}`;
+  }
+
+  /** Clients that are logged in. */
+  get clients(): number {
+    return this.#clients;
+  }
+
+  /** It is closed, or closing. */
+  get isOver(): boolean {
+    return this.pool.state === 'draining' || this.pool.state === 'closed';
+  }
+
+  enter(): void {
+    if (this.#clients++ === 0) this.#resize();
+  }
+
+  leave(): void {
+    if (--this.#clients === 0) this.#resize();
+  }
+
+  /** Takes another configuration. Connections to somewhere else, or as somebody else, are replaced. */
+  configure(settings: PoolSettings): void {
+    const before = this.settings;
+    this.settings = settings;
+    Pool.retime(this.pool, times(settings));
+    this.#resize();
+    const { maxLifetimeMs } = times(settings);
+    if (maxLifetimeMs < times(before).maxLifetimeMs) {
+      this.#evict('server lifetime over', (server) => performance.now() - server.connectedAt > maxLifetimeMs);
+    }
+    if (destination(before) !== destination(settings)) this.reconnect();
+  }
+
+  /** Every server connection is replaced: idle ones now, the others when they come back. */
+  reconnect(): void {
+    this.welcome = undefined;
+    this.#evict('database configuration changed');
+  }
+
+  #evict(reason: string, where?: (server: ServerConnection) => boolean): void {
+    this.#evictedFor = reason;
+    for (const server of this.servers) if (where === undefined || where(server)) server.outdated = reason;
+    this.pool.evict(where === undefined ? {} : { where });
+    this.#evictedFor = undefined;
+    // Whoever holds one in session mode may hold it for days.
+    if (this.settings.values.server_fast_close) for (const server of this.servers) server.link?.outdated(server);
   }
 
   /** A server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
-  borrow(served: (lease: Lease<ServerConnection>) => void, refused: (error: unknown) => void): () => void {
+  borrow(served: (loan: Loan) => void, refused: (error: unknown) => void): () => void {
     const lease = this.pool.tryAcquire();
     if (lease !== undefined) {
       served(lease);
-      return () => undefined;
+      return nothing;
     }
-    const leave = Pool.queue(this.pool, (got) => {
+    if (this.#failing !== undefined && this.servers.size === 0 && performance.now() - this.#failing.since > BRIDGED_MS) {
+      refused(new PoolRefusal(`server login has been failing, cached error: ${this.#failing.message} (server_login_retry)`));
+      return nothing;
+    }
+    const waiter: Waiter = { leave: nothing };
+    const over = (): void => {
+      this.#waiting.delete(waiter);
       this.#watchReserve();
+    };
+    this.#waiting.add(waiter);
+    waiter.leave = Pool.queue(this.pool, (got) => {
+      over();
       served(got);
     }, (error) => {
-      this.#watchReserve();
-      refused(error);
-    });
+      over();
+      refused(error instanceof AcquireTimeoutError ? new PoolRefusal('query_wait_timeout') : error);
+    }, Math.ceil(orNever(this.settings.values.query_wait_timeout)));
     this.#watchReserve();
-    return () => leave(new Error('the client has gone'));
+    return () => waiter.leave(new PoolRefusal('the client has gone'));
+  }
+
+  /** Sends away everybody who is in line. */
+  refuseWaiting(reason: string): void {
+    for (const waiter of [...this.#waiting]) waiter.leave(new PoolRefusal(reason));
   }
 
   /** Somebody has waited for reserve_pool_timeout: a few more connections, until nobody waits. */
   #watchReserve(): void {
-    const { reserve, values } = this.#init;
-    if (reserve === 0 || this.pool.state === 'draining' || this.pool.state === 'closed') return;
-    if (this.pool.stats().waiting === 0) {
+    const { reserve, values } = this.settings;
+    if (reserve === 0 || this.isOver) return;
+    if (this.#waiting.size === 0) {
       clearTimeout(this.#reserveTimer);
       this.#reserveTimer = undefined;
-      if (this.#reserveOpen) this.pool.resize({ max: this.#max });
+      if (!this.#reserveOpen) return;
       this.#reserveOpen = false;
+      this.#resize();
     } else if (this.#reserveTimer === undefined && !this.#reserveOpen) {
       this.#reserveTimer = setTimeout(() => {
         this.#reserveTimer = undefined;
-        if (this.pool.stats().waiting === 0) return;
+        if (this.#waiting.size === 0) return;
+        this.#init.log.warn(`${this.#name} taking connection from reserve_pool`);
         this.#reserveOpen = true;
-        this.pool.resize({ max: this.#max + reserve });
+        this.#resize();
       }, values.reserve_pool_timeout);
       this.#reserveTimer.unref();
     }
   }
 
+  #resize(): void {
+    if (this.isOver) return;
+    const { size, reserve } = this.settings;
+    this.pool.resize({ min: this.#min(), max: size + (this.#reserveOpen ? reserve : 0) });
+  }
+
+  /** A pool that nobody uses keeps nothing, but for those whose user is fixed: they are there before their first client. */
+  #min(): number {
+    const { database, minSize, size } = this.settings;
+    return this.#clients > 0 || database.user !== undefined ? Math.min(size, minSize) : 0;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- connections
+
   #factory(): Factory<ServerConnection> {
-    const { values, log } = this.#init;
-    const always = values.server_reset_query_always || this.mode === 'session';
     return {
-      create: async ({ signal }) => this.#connect(signal),
-      destroy: (server) => server.close(),
+      create: ({ signal }) => this.#first(() => this.#connect(signal)),
+      destroy: (server, { reason }) => {
+        this.#closed(server, server.broken ?? server.outdated ?? this.#evictedFor ?? REASONS[reason] ?? 'closed');
+        server.close();
+      },
       isBroken: (server) => server.broken !== undefined,
       onLost: (server, lost) => {
-        server.onLost = (reason) => {
-          log(`closing because: ${reason}`);
-          lost(new Error(reason));
-        };
+        server.onLost = (reason) => lost(new Error(reason));
         return () => { server.onLost = undefined; };
       },
       validate: async (server) => {
-        const check = values.server_check_query;
+        const check = this.settings.values.server_check_query;
         if (check !== '') await server.run(check === '<empty>' ? ';' : check);
         return true;
       },
       reset: (server) => {
         if (!server.used) return undefined;
         server.used = false;
-        return always && values.server_reset_query !== '' ? server.run(values.server_reset_query) : undefined;
+        const { values } = this.settings;
+        const cleans = values.server_reset_query_always || server.dirty || this.mode === 'session';
+        server.dirty = false;
+        return cleans && values.server_reset_query !== '' ? server.run(values.server_reset_query) : undefined;
       },
-      classify: (error) => (error instanceof ServerLoginError && /^(?:28|3D)/.test(error.code) ? 'permanent' : 'transient'),
+      classify: (error) => (error instanceof ServerLoginError && error.code !== CANNOT_CONNECT_NOW ? 'permanent' : 'transient'),
     };
   }
 
-  async #connect(signal: AbortSignal): Promise<ServerConnection> {
-    const { values, database, dbname, credentials, derived, log } = this.#init;
-    const address = this.#address();
+  #closed(server: ServerConnection, reason: string): void {
+    if (!this.servers.delete(server) || !this.settings.values.log_disconnections) return;
+    const age = Math.round((performance.now() - server.connectedAt) / 1000);
+    this.#init.log.info(`${server.name} closing because: ${reason} (age=${age}s)`);
+  }
+
+  /**
+   * As long as no login has worked one is tried at a time, and what it says counts for those that stand behind it: a wrong password or a
+   * host that is not there are met once, not by every connection that is wanted.
+   */
+  async #first(connect: () => Promise<ServerConnection>): Promise<ServerConnection> {
+    while (this.servers.size === 0 && this.#probe !== undefined) await this.#probe;
+    if (this.servers.size > 0) return connect();
+    const probe = connect();
+    this.#probe = probe;
+    try {
+      return await probe;
+    } finally {
+      if (this.#probe === probe) this.#probe = undefined;
+    }
+  }
+
+  /** Another connection, logged in. `parameters`: of the startup packet, over those of the database; such a connection is not pooled. */
+  async #connect(given: AbortSignal, parameters?: ReadonlyMap<string, string>): Promise<ServerConnection> {
+    const { values } = this.settings;
+    const dedicated = parameters !== undefined;
+    const index = this.#nextIndex();
+    const address = { host: this.database.hosts[index]!, port: this.database.port };
+    const name = `S-${(nextId++).toString(16)}: ${this.#name}@${address.host}:${address.port}`;
+    const { server_connect_timeout: limitMs } = values;
+    const limit = AbortSignal.timeout(limitMs === 0 ? NEVER_MS : Math.ceil(limitMs));
+    const startedAt = performance.now();
+    this.logins++;
+    try {
+      const server = await this.#logIn(address, name, AbortSignal.any([given, limit]), parameters ?? NONE);
+      this.#failing = undefined;
+      return server;
+    } catch (error) {
+      // What a replication connection may not do says nothing of the others.
+      const reason = limit.aborted ? 'connect timeout' : dedicated && error instanceof ServerLoginError ? 'login failed' : reasonOf(error);
+      const { log } = this.#init;
+      if (error instanceof ServerLoginError) log.warn(`${name} server login failed: ${error.fields.get('S') ?? 'FATAL'} ${error.message}`);
+      const age = Math.round((performance.now() - startedAt) / 1000);
+      if (values.log_disconnections) log.info(`${name} closing because: ${reason} (age=${age}s)`);
+      if (!given.aborted && !dedicated) {
+        this.#failing = { since: this.#failing?.since ?? performance.now(), message: reason };
+        // The host that is not to be shared among is left when it fails, and come back to when all others have failed as well.
+        if (this.#nextHost === index) this.#nextHost = index + 1;
+      }
+      throw limit.aborted || dedicated ? new PoolRefusal(reason) : error;
+    } finally {
+      this.logins--;
+    }
+  }
+
+  #nextIndex(): number {
+    const { hosts, loadBalanceHosts } = this.database;
+    const index = this.#nextHost % hosts.length;
+    this.#nextHost = loadBalanceHosts === 'disable' ? index : index + 1;
+    return index;
+  }
+
+  async #logIn(address: Address, name: string, signal: AbortSignal, parameters: ReadonlyMap<string, string>): Promise<ServerConnection> {
+    const { values, database, dbname } = this.settings;
+    const { credentials } = this;
+    const { derived, log } = this.#init;
     // Passwords come and go; what was derived from old ones need not stay.
     if (derived.size > MAX_DERIVED) derived.clear();
     const loggedIn = await logIn({
@@ -157,23 +356,81 @@ export class ServerPool {
       },
       user: database.user ?? credentials.user,
       database: dbname,
-      parameters: database.parameters,
+      parameters: new Map([...database.parameters, ...parameters]),
       secret: database.password ?? credentials.secret,
       // They fit the server's secret only if ours is the same one: not one that was made here of a plain password.
       clientKeys: database.password === undefined && isScram(credentials.secret) ? credentials.clientKeys : undefined,
       keepAlive: values.tcp_keepalive,
+      connected: (from) => {
+        if (values.log_connections) log.info(`${name} new connection to server${from === undefined ? '' : ` (from ${from})`}`);
+      },
     });
-    log(`new connection to server ${address.host}:${address.port}`);
-    const server = new ServerConnection(loggedIn, address, values.max_packet_size);
+    const server = new ServerConnection(loggedIn, { address, name, maxPacketSize: values.max_packet_size });
+    if (database.connectQuery !== undefined) {
+      await server.run(database.connectQuery).catch((error: unknown) => {
+        log.warn(`${name} error while executing connect_query: ${error instanceof Error ? error.message : String(error)}`);
+      });
+      if (server.broken !== undefined) throw new Error(server.broken);
+    }
+    this.servers.add(server);
     this.welcome ??= new Map(server.parameters);
-    if (database.connectQuery !== undefined) await server.run(database.connectQuery);
     return server;
   }
 
-  #address(): Address {
-    const { hosts, port, loadBalanceHosts } = this.database;
-    const host = hosts[loadBalanceHosts === 'disable' ? 0 : this.#nextHost++ % hosts.length]!;
-    return { host, port };
+  /**
+   * A connection of its own, with other parameters, in the place of a pooled one: so it counts, waits its turn, and is closed by its
+   * end. For replication, whose connections cannot be used for anything else.
+   */
+  dedicated(parameters: ReadonlyMap<string, string>, signal: AbortSignal): Promise<Loan> {
+    return new Promise((resolve, reject) => {
+      const leave = this.borrow((loan) => {
+        const placeholder = loan.resource;
+        placeholder.onLost = undefined;
+        this.#closed(placeholder, 'evicted');
+        placeholder.close();
+        this.#connect(signal, parameters).then((resource) => {
+          const end = (reason: string): boolean => {
+            this.#closed(resource, resource.broken ?? reason);
+            resource.close();
+            return loan.destroy(new Error(reason));
+          };
+          resolve({ resource, release: () => end('replication client was closed'), destroy: () => end('replication client was closed') });
+        }, (error: unknown) => {
+          loan.destroy(error);
+          reject(error);
+        });
+      }, reject);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+  }
+}
+
+const NONE: ReadonlyMap<string, string> = new Map();
+const nothing = (): void => undefined;
+let nextId = 1;
+
+function retryMs(values: Values): number {
+  return Math.max(1, values.server_login_retry);
+}
+
+function times({ values, database }: PoolSettings): { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number } {
+  return { idleTimeoutMs: orNever(values.server_idle_timeout), maxLifetimeMs: orNever(database.serverLifetimeMs ?? values.server_lifetime) };
+}
+
+/** Where connections lead and as whom: what must be the same for one to go on being used. */
+function destination({ database, dbname, values }: PoolSettings): string {
+  const { hosts, port, user, password, connectQuery, parameters } = database;
+  return JSON.stringify([hosts, port, dbname, user, password, connectQuery, [...parameters], values.server_tls_sslmode]);
+}
+
+/** Why a connection did not come to be, in the words of the log. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ServerLoginError) return error.message;
+  switch ((error as NodeJS.ErrnoException).syscall) {
+    case 'getaddrinfo': return 'server DNS lookup failed';
+    case 'connect': return 'connect failed';
+    case 'read': return 'server conn crashed?';
+    default: return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -15,15 +15,26 @@ export interface Request {
   readonly statement?: string;
   /** Called when it has been answered or an error has taken it along. */
   readonly done?: (failed: boolean) => void;
+  /** The statement that a Bind uses, by its name at the server. */
+  readonly bound?: string;
+  /** Names a prepared statement that the client has not prepared. */
+  readonly unknown?: boolean;
+  /** Called with what the server says against a request of the proxy's own. */
+  readonly refused?: (message: string) => void;
   /** An answer that is given here, when everything before it has been answered. */
   readonly answer?: Buffer;
 }
 
 const { bind, close, copyDone, copyFail, describe, execute, functionCall, parse, query, sync } = FROM_CLIENT;
 
+/** The same for all: there is something else only after an error. */
+const NONE: readonly Request[] = [];
+
 export class Requests {
   readonly #queue: Request[] = [];
   #head = 0;
+  /** Those that the message that came last has taken along: they will not be answered. */
+  failed: readonly Request[] = NONE;
   /** The server takes CopyData, and ignores Sync. */
   copyingIn = false;
   /** Behind the last Sync or query stands something that a Sync has to end: the server is in a transaction that nobody has begun. */
@@ -63,17 +74,28 @@ export class Requests {
     return true;
   }
 
-  /** Requests that are to be answered here and whose turn has come. */
-  *answers(): Generator<Request> {
-    while (this.current?.answer !== undefined) yield this.#pop();
+  /** Statements that are to be prepared, by what has been sent and not been answered. */
+  pendingStatements(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (let at = this.#head; at < this.#queue.length; at++) {
+      const { type, statement } = this.#queue[at]!;
+      if (type === parse && statement !== undefined) names.add(statement);
+    }
+    return names;
+  }
+
+  /** The next request that is to be answered here, if its turn has come. */
+  answerable(): Request | undefined {
+    return this.current?.answer === undefined ? undefined : this.#pop();
   }
 
   /**
-   * A message has come. Returns what it is part of the answer of, or undefined if of nothing, as with a notice. `failed`: those that an
-   * error has taken along, which will not be answered.
+   * A message has come. Returns what it is part of the answer of, or undefined if of nothing, as with a notice. What an error has taken
+   * along stands in {@link Requests.failed}.
    */
-  came(type: number): { readonly request: Request | undefined; readonly failed: readonly Request[] } {
+  came(type: number): Request | undefined {
     const { current } = this;
+    this.failed = NONE;
     switch (type) {
       case FROM_SERVER.parseComplete: return this.#ends(parse);
       case FROM_SERVER.bindComplete: return this.#ends(bind);
@@ -85,25 +107,26 @@ export class Requests {
       case FROM_SERVER.copyInResponse: case FROM_SERVER.copyBothResponse:
         this.copyingIn = true;
         this.#forgetSyncs();
-        return { request: current, failed: [] };
+        return current;
       case FROM_SERVER.errorResponse:
         this.#copyEnds();
-        return { request: this.current, failed: this.#fail() };
-      case FROM_SERVER.readyForQuery: return { request: this.#ready(), failed: [] };
-      default: return { request: current, failed: [] };
+        this.failed = this.#fail();
+        return current;
+      case FROM_SERVER.readyForQuery: return this.#ready();
+      default: return current;
     }
   }
 
-  #ends(type: number): { readonly request: Request | undefined; readonly failed: readonly Request[] } {
+  #ends(type: number): Request | undefined {
     const { current } = this;
     if (current?.type === type) this.#pop();
-    return { request: current, failed: [] };
+    return current;
   }
 
   /** Up to the next Sync; a query or a call of a function ends by itself. */
-  #fail(): Request[] {
+  #fail(): readonly Request[] {
     const { current } = this;
-    if (current === undefined || current.type === query || current.type === functionCall) return [];
+    if (current === undefined || current.type === query || current.type === functionCall) return NONE;
     const failed: Request[] = [];
     while (this.current !== undefined && this.current.type !== sync) failed.push(this.#pop());
     this.#skipping = this.current === undefined;
