@@ -123,9 +123,9 @@ function extended(maker: Maker, into: Pipeline): void {
   const portal = random.pick(['', '', 'p0', 'p1']);
   const { sql, values } = random.chance(0.6) ? named(maker) : { sql: statement(maker), values: [] };
   if (name === '' || random.chance(0.5)) {
-    // A name that is taken is an error at a server; the proxy lets the new statement take the place of the old one.
     if (name !== '') into.touched.add(name);
-    if (name !== '') add(`C S ${name}`, close('S', name));
+    // Mostly it makes room before; a name that is taken is an error.
+    if (name !== '' && random.chance(0.85)) add(`C S ${name}`, close('S', name));
     add(`P ${name} ${sql}`, prepare(name, sql));
   }
   if (random.chance(0.25)) add(`D S ${name}`, describe('S', name));

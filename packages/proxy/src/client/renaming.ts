@@ -59,7 +59,8 @@ export class Renaming {
       if (this.#isTaken(server, name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1))) return DROP;
       const statement = this.#init.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
       const failed = (lost: boolean): void => {
-        if (lost && this.#init.statements.get(name) === statement) this.#init.statements.forget(name);
+        // By what it says: if its Close was undone just now, it is another object.
+        if (lost && this.#init.statements.get(name)?.sql.equals(statement.sql) === true) this.#init.statements.forget(name);
       };
       this.#init.flush();
       // In a transaction that has failed nothing can be prepared, which is for the server to say.
