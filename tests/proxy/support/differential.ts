@@ -73,16 +73,28 @@ interface Difference {
  */
 const masked = (line: string): string => line.replace(/prepared statement "[^"]*"/, 'prepared statement "…"').replace(/ F=\S+ L=\d+ R=\w+$/, '');
 
-/**
- * In a transaction that has failed nothing can be prepared once more where it is missing: everything there is refused in any case, only what
- * would have been described before is not.
- */
-const failsEarlier = (direct: readonly string[], proxied: readonly string[]): boolean => direct.at(-1) === 'Z "E"' && proxied.at(-1) === 'Z "E"'
-  && proxied.some((line) => /^E .* C=25P02 .* R=exec_parse_message$/.test(line));
+/** Up to each ReadyForQuery. */
+function segments(lines: readonly string[]): string[][] {
+  const found: string[][] = [[]];
+  for (const line of lines) {
+    found.at(-1)!.push(line);
+    if (line.startsWith('Z ')) found.push([]);
+  }
+  return found;
+}
+
+/** In a transaction that has failed nothing can be prepared once more, not even to be described: an error there, and nothing else, is all right. */
+const failsInFailed = (proxied: readonly string[]): boolean => proxied.at(-1) === 'Z "E"'
+  && /^E .* C=25P02 .* R=exec_parse_message$/.test(proxied.at(-2) ?? '');
 
 function isSame(direct: readonly string[], proxied: readonly string[]): boolean {
-  if (failsEarlier(direct, proxied)) return true;
-  return direct.length === proxied.length && direct.every((line, n) => masked(line) === masked(proxied[n]!));
+  const [a, b] = [segments(direct), segments(proxied)];
+  return a.length === b.length && a.every((expected, at) => {
+    const found = b[at]!;
+    if (failsInFailed(found) && expected.at(-1) === found.at(-1)) return true;
+    return expected.length === found.length
+      && expected.every((line, n) => masked(line) === masked(found[n]!));
+  });
 }
 
 function differenceOf(direct: Transcript, proxied: Transcript): Difference | undefined {

@@ -98,11 +98,7 @@ export class Renaming {
     counts.clientParses++;
     const taken = this.#present(server, name);
     this.#init.flush();
-    if (taken !== undefined) {
-      // The server says so, where the client has to be told.
-      server.request(parseMessage(taken, sql, types), { type: parse, own: false });
-      return DROP;
-    }
+    if (taken !== undefined) return this.#refuseTaken(server, name, taken, sql, types);
     const statement = statements.prepare(name, sql, types);
     const changed = this.#changing(name, segment);
     const done = (lost: boolean): void => {
@@ -111,6 +107,19 @@ export class Renaming {
     };
     if (server.status !== TRANSACTION.failed && server.statements.has(statement.name, segment)) server.answer(PARSE_COMPLETE, done);
     else this.#prepare(server, statement.name, false, parseMessage(statement.name, statement.sql, statement.types), done);
+    return DROP;
+  }
+
+  /** The client has a statement of this name already: the server says so, when it comes to that. */
+  #refuseTaken(server: ServerConnection, name: string, taken: string, sql: Buffer, types: Buffer): Fate {
+    const [ownSql, ownTypes] = [Buffer.from(sql), Buffer.from(types)];
+    const done = (lost: boolean): void => {
+      if (lost || this.#init.isOver()) return;
+      // What was sent before has dropped it: the name belongs to another text, and the client to its new one.
+      closeAt(server, taken);
+      this.#init.statements.restore(name, { name: taken, sql: ownSql, types: ownTypes });
+    };
+    server.request(parseMessage(taken, ownSql, ownTypes), { type: parse, own: false, done });
     return DROP;
   }
 
@@ -153,7 +162,8 @@ export class Renaming {
   #present(server: ServerConnection, name: string): string | undefined {
     const statement = name === '' ? undefined : this.#init.statements.get(name);
     if (statement === undefined) return undefined;
-    if (server.statements.has(statement.name, server.requests.segment)) server.statements.touch(statement.name);
+    const { statements, requests } = server;
+    if (statements.has(statement.name, requests.segment) || statements.isPromised(statement.name)) statements.touch(statement.name);
     else {
       this.#init.flush();
       this.#prepare(server, statement.name, true, parseMessage(statement.name, statement.sql, statement.types));
@@ -163,8 +173,8 @@ export class Renaming {
 
   #prepare(server: ServerConnection, name: string, own: boolean, bytes: Buffer, done?: (failed: boolean) => void): void {
     const { statements, requests } = server;
-    // It may be there; or it is, and in a transaction that has failed the server is to say no, unless that has ended when it comes to it.
-    if (statements.isUnsure(name, requests.segment) || statements.has(name, requests.segment)) server.request(closeMessage('S', name), { type: close, own: true, statement: name });
+    // It may be there in spite of what is expected.
+    if (statements.isThere(name) || statements.isUnsure(name, requests.segment)) closeAt(server, name);
     if (statements.size >= this.#init.live.maxPreparedStatements) this.#makeRoom(server);
     this.#init.counts.serverParses++;
     server.request(bytes, { type: parse, own, statement: name, ...(done === undefined ? {} : { done }) });
@@ -174,7 +184,7 @@ export class Renaming {
     // A copy: where an error makes the server ignore all of this, what was to go is there again at once.
     for (const oldest of [...server.statements.names()]) {
       if (server.statements.size < this.#init.live.maxPreparedStatements) break;
-      server.request(closeMessage('S', oldest), { type: close, own: true, statement: oldest });
+      closeAt(server, oldest);
     }
   }
 
@@ -182,6 +192,11 @@ export class Renaming {
     this.#init.malformed();
     return DROP;
   }
+}
+
+/** Ends a statement, by its name at servers. */
+function closeAt(server: ServerConnection, name: string): void {
+  server.request(closeMessage('S', name), { type: close, own: true, statement: name });
 }
 
 /** It passes as it is. `unknown`: it names a statement that the client has not prepared. */

@@ -384,7 +384,9 @@ export class ClientSession implements Link, Sink {
     const server = this.server!;
     const { stale } = server;
     server.stale = undefined;
-    if (stale !== undefined) server.request(closeMessage('S', stale), { type: close, own: true, statement: stale });
+    if (stale !== undefined && server.statements.isThere(stale)) {
+      server.request(closeMessage('S', stale), { type: close, own: true, statement: stale });
+    }
     this.#splitter.push(chunk);
   }
 
@@ -428,7 +430,7 @@ export class ClientSession implements Link, Sink {
     this.#deadlines.stop();
     this.#held = [];
     this.#leave?.();
-    this.statements.clear();
+    this.statements.end();
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease !== undefined) this.#leaveBehind(lease);

@@ -50,6 +50,7 @@ function keyOf(sql: Buffer, types: Buffer): string {
 export class ClientStatements {
   readonly #names: StatementNames;
   readonly #own = new Map<string, Statement>();
+  #over = false;
 
   constructor(names: StatementNames) {
     this.#names = names;
@@ -85,7 +86,13 @@ export class ClientStatements {
 
   /** An error has taken along what took this statement's place, or closed it. */
   restore(name: string, { sql, types }: Statement): void {
-    this.prepare(name, sql, types);
+    if (!this.#over) this.prepare(name, sql, types);
+  }
+
+  /** Forgets all, for good: the client has gone. */
+  end(): void {
+    this.#over = true;
+    this.clear();
   }
 
   /** Forgets all but those with these names at servers. */

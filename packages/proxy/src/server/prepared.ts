@@ -26,10 +26,21 @@ export class PreparedHere {
     return this.#expected.has(name) && !this.isUnsure(name, segment);
   }
 
+  /** As far as is known, whatever fails. */
+  isThere(name: string): boolean {
+    return this.#expected.has(name);
+  }
+
   /** Whether it is there depends on what was sent before the last Sync: that may fail, and what is sent now does not fail with it. */
   isUnsure(name: string, segment: number): boolean {
     const last = this.#underWay.get(name);
     return last !== undefined && last.segment !== segment;
+  }
+
+  /** The client's own Parse is under way: what is sent now stands or falls with it, as it would at the server. */
+  isPromised(name: string): boolean {
+    const request = this.#underWay.get(name)?.request;
+    return request?.type === FROM_CLIENT.parse && !request.own;
   }
 
   /** It is the one that was used last. */
