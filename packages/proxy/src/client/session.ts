@@ -87,6 +87,8 @@ export class ClientSession implements Link, Sink {
   #pinned = false;
   /** The server has told a new value of a tracked parameter since it was last ready. */
   #tracksChange = false;
+  /** The parameters of a server that has the client's, as it spells them. */
+  #agreed: string | undefined = undefined;
   /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
   #batch: Buffer | undefined = undefined;
   #firstBind: Request | undefined = undefined;
@@ -171,7 +173,7 @@ export class ClientSession implements Link, Sink {
     server.used = true;
     server.onDrain = () => this.#socket.resume();
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
-    const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
+    const settings = settles ? this.#differences(server) : undefined;
     if (settings !== undefined) {
       // In one write with what the client wants.
       server.cork();
@@ -193,6 +195,14 @@ export class ClientSession implements Link, Sink {
     return this.#init.target.pool?.mode ?? 'session';
   }
 
+  /** What a server has to be told to have the client's parameters. */
+  #differences(server: ServerConnection): string | undefined {
+    if (this.#agreed === server.spelling) return undefined;
+    const settings = difference(this.#init.parameters, server.parameters);
+    if (settings === undefined) this.#agreed = server.spelling;
+    return settings;
+  }
+
   /** Gives a server the client's parameters before anything of the client's reaches it. */
   #adjust(server: ServerConnection, sql: string): void {
     this.#init.debug(`varcache_apply: ${sql}`);
@@ -206,6 +216,7 @@ export class ClientSession implements Link, Sink {
           if (told === undefined || told === value) continue;
           this.#init.debug(`varcache_set_canonical: setting ${name} to its canonical version ${value} -> ${told}`);
           this.#init.parameters.set(name, told);
+          this.#agreed = undefined;
         }
       },
     });
@@ -366,6 +377,7 @@ export class ClientSession implements Link, Sink {
   parameter(name: string, value: string): void {
     if (!this.#init.tracked.has(name.toLowerCase())) return;
     this.#tracksChange = true;
+    this.#agreed = undefined;
     this.#init.parameters.set(name, value);
   }
 

@@ -75,6 +75,7 @@ export class ServerConnection implements Sink {
   onQuiet: (() => void) | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
+  #spelling: string | undefined = undefined;
   readonly #corked: Buffer[] = [];
   #corks = 0;
   readonly #splitter: Splitter;
@@ -91,6 +92,12 @@ export class ServerConnection implements Sink {
     socket.on('error', (error) => this.#lost(error.message));
     socket.on('close', () => this.#lost('server conn crashed?'));
     if (rest.length > 0) this.#take(rest);
+  }
+
+  /** All parameters as one text: as long as it is the same, nothing has to be compared again. */
+  get spelling(): string {
+    this.#spelling ??= JSON.stringify([...this.parameters]);
+    return this.#spelling;
   }
 
   /** Nothing is owed, nothing is half said, and no cancel is under way: it could go to somebody else. */
@@ -220,6 +227,7 @@ export class ServerConnection implements Sink {
   #parameter(bytes: Buffer, own: boolean): void {
     const [name = '', value = ''] = bytes.toString('utf8', HEADER).split('\0');
     this.parameters.set(name, value);
+    this.#spelling = undefined;
     if (!own) this.link?.parameter(name, value);
   }
 
