@@ -1,25 +1,29 @@
 // The proxy as a whole: where it listens, who is connected, and what becomes of a connection from its first byte on. The command line
 // starts one of these, and so may a test or a development server.
 
-import { randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { isMainThread } from 'node:worker_threads';
 import { pause, resume } from './admin/commands/control.ts';
+import { Suspension } from './admin/commands/suspend.ts';
 import { Console } from './admin/console.ts';
 import { cancel, newKey } from './cancels.ts';
-import { Admission } from './client/admission.ts';
+import { Admission, refusalOf } from './client/admission.ts';
 import { Client } from './client/client.ts';
-import { authenticate, open, Refused, type Shown, type Startup } from './client/login.ts';
+import { Gate, type Proof } from './client/gate.ts';
+import { open, type Startup } from './client/login.ts';
+import { onlyPeer, type Peer } from './client/peer.ts';
+import { Refused } from './client/refused.ts';
+import { wantsReplication } from './client/startup.ts';
+import { ClientTls } from './client/tls.ts';
+import { plainAddress } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { Log } from './log.ts';
 import { Router } from './routing/router.ts';
 import { dial } from './server/login.ts';
-import { versionsOf } from './server/tls.ts';
 import { causeOf } from './stats/causes.ts';
 import { Statistics, statsLine } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
-import type { ScramSecret } from './wire/pg/scram.ts';
 import { errorResponse, type Report } from './wire/pg/write.ts';
 
 export interface ProxyOptions {
@@ -31,6 +35,8 @@ export interface ProxyOptions {
 }
 
 const CONSOLE = 'pgbouncer';
+/** A signal of the system waits for nobody who could go. */
+const NEVER = new AbortController().signal;
 
 /** What a shutdown waits for, beyond what it is doing at the moment. */
 export type ShutdownWait = 'clients' | 'servers';
@@ -41,14 +47,16 @@ export class Proxy {
   readonly clients = new Map<string, Client>();
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
-  readonly statistics = new Statistics(performance.now());
+  /** Who alone can connect to the Unix socket. */
+  localPeer: Peer | undefined = undefined;
+  readonly statistics: Statistics = new Statistics(performance.now());
+  readonly suspension: Suspension = new Suspension(this);
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
-  readonly #mockKey = randomBytes(32);
-  readonly #made = new Map<string, Promise<ScramSecret>>();
+  readonly #gate: Gate;
+  readonly #tls: ClientTls;
   readonly #console: Console;
   readonly #admission: Admission;
-  #context: SecureContext | undefined = undefined;
   #period: NodeJS.Timeout | undefined = undefined;
   #periodMs: number | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -61,6 +69,8 @@ export class Proxy {
     this.#options = options;
     this.log = new Log({ file: values.logfile, quiet: options.quiet ?? false, verbose: values.verbose });
     this.router = new Router(options.config, this.log);
+    this.#tls = new ClientTls(this.log);
+    this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
     this.#admission = new Admission({
       router: this.router, log: this.log, statistics: this.statistics, clients: this.clients,
       leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
@@ -76,7 +86,7 @@ export class Proxy {
   /** Listens. Rejects when an address cannot be had. Returns the TCP port, undefined without one. */
   async listen(): Promise<number | undefined> {
     const { values } = this.config;
-    this.#secure();
+    this.#tls.load(values);
     this.#countPeriods();
     let port: number | undefined;
     for (const address of values.listen_addr) {
@@ -90,11 +100,24 @@ export class Proxy {
       const path = `${values.unix_socket_dir}/.s.PGSQL.${port ?? values.listen_port}`;
       if (await answers(path)) throw new Error('unix socket is in use, cannot continue');
       rmSync(path, { force: true });
-      await this.#listenAt({ path, backlog: values.listen_backlog });
-      chmodSync(path, values.unix_socket_mode);
-      this.log.info(`listening on unix:${path}`);
+      await this.#listenLocally(path);
     }
+    this.#gate.reload();
     return port;
+  }
+
+  async #listenLocally(path: string): Promise<void> {
+    const { unix_socket_mode: mode, listen_backlog: backlog } = this.config.values;
+    // Until it has its mode nobody is to get in: whoever does now would count as somebody who could do so later. A worker cannot do this.
+    const before = isMainThread ? process.umask(0o777) : undefined;
+    const listening = this.#listenAt({ path, backlog });
+    if (before !== undefined) process.umask(before);
+    await listening;
+    chmodSync(path, mode);
+    this.log.info(`listening on unix:${path}`);
+    this.localPeer = onlyPeer(path);
+    if (this.localPeer === undefined) this.log.info('unix socket is open to several users: the console\'s own user has to prove who it is');
+    else this.log.info(`unix socket is only for uid ${this.localPeer.uid}: user "${CONSOLE}" may enter the console without a password`);
   }
 
   #listenAt(where: ListenOptions): Promise<Server> {
@@ -105,20 +128,6 @@ export class Proxy {
         server.off('error', reject).on('error', (error) => this.log.error(`accept() failed: ${error.message}`));
         resolve(server);
       });
-    });
-  }
-
-  #secure(): void {
-    const { values } = this.config;
-    if (values.client_tls_sslmode === 'disable') {
-      this.#context = undefined;
-      return;
-    }
-    this.#context = createSecureContext({
-      cert: readFileSync(values.client_tls_cert_file), key: readFileSync(values.client_tls_key_file),
-      ...(values.client_tls_ca_file === '' ? {} : { ca: readFileSync(values.client_tls_ca_file) }),
-      ...(values.client_tls_ciphers === 'default' ? {} : { ciphers: values.client_tls_ciphers }),
-      ...versionsOf(values.client_tls_protocols),
     });
   }
 
@@ -141,6 +150,12 @@ export class Proxy {
     const config = this.#options.reload?.();
     for (const problem of config?.problems ?? []) this.log.error(problem.message);
     if (config === undefined || config.problems.length > 0) return false;
+    this.apply(config);
+    return true;
+  }
+
+  /** Takes another configuration, as far as it can be taken while it runs. False: not its TLS. */
+  apply(config: Config): boolean {
     this.router.load(config);
     this.#countPeriods();
     this.#admission.configure(this.config);
@@ -148,26 +163,22 @@ export class Proxy {
       if (database?.removed === true) session?.fail({ severity: 'FATAL', code: '08P01', message: 'database removed' }, 'database removed');
     }
     this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
-    try {
-      this.#secure();
-    } catch (error) {
-      this.log.error(`TLS configuration could not be reloaded, keeping old configuration: ${words(error)}`);
-    }
-    return true;
+    this.#gate.reload();
+    return this.#tls.reload(config.values);
   }
 
-  /** All databases are held, or some. */
+  /** Everything is held. */
   get isPaused(): boolean {
-    return [...this.router.databases.values()].some(({ paused }) => paused);
+    return this.router.mode !== 'active';
   }
 
   /** Holds new work everywhere. Resolves when what was running has come to its end. */
   async pause(): Promise<void> {
-    await pause(this, undefined);
+    await pause({ proxy: this, argument: undefined, signal: NEVER });
   }
 
   resume(): void {
-    resume(this, undefined);
+    resume({ proxy: this, argument: undefined, signal: NEVER });
   }
 
   /** It is going, or has gone. */
@@ -229,7 +240,7 @@ export class Proxy {
   async #meet(socket: Socket, local: boolean): Promise<void> {
     const key = newKey(this.config.values.peer_id);
     const client = new Client({
-      socket, key, address: local ? 'unix' : socket.remoteAddress ?? 'unknown',
+      socket, key, address: local ? 'unix' : plainAddress(socket.remoteAddress ?? 'unknown'),
       port: local ? this.config.values.listen_port : socket.remotePort ?? 0,
     });
     this.clients.set(key.toString('hex'), client);
@@ -238,6 +249,7 @@ export class Proxy {
     const { client_login_timeout: timeoutMs } = this.config.values;
     const timer = timeoutMs === 0 ? undefined : setTimeout(() => this.#refuse(client, new Refused('client_login_timeout')), timeoutMs);
     try {
+      await this.suspension.ended;
       await this.#welcome(client);
     } catch (error) {
       this.#refuse(client, error);
@@ -248,48 +260,44 @@ export class Proxy {
 
   async #welcome(client: Client): Promise<void> {
     const { values } = this.config;
-    const opening = await open(client.socket, { sslMode: values.client_tls_sslmode, context: this.#context });
+    const opening = await open(client.socket, { values, tls: this.#tls, local: client.address === 'unix' });
     if (opening.kind === 'cancel') {
       await this.#cancel(opening.key);
       client.socket.end();
       return;
     }
     client.tls = opening.tls;
+    // What is said from here on is said inside of TLS.
+    client.stream = opening.socket.on('error', () => undefined);
     const { parameters } = opening;
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
     if (name === CONSOLE) {
-      await this.#console.admit(client, opening, (user) => this.#prove(client, opening, user));
+      await this.#console.admit(client, opening, () => this.#prove(client, opening, name));
       return;
     }
     // Whoever looks after the proxy must get in when nobody else can.
     if (this.clients.size > values.max_client_conn) throw new Refused('no more connections allowed (max_client_conn)', '53300');
     const database = this.router.database(name);
     client.database = database;
-    const shown = await this.#prove(client, opening, client.user, database === undefined);
+    const proof = await this.#prove(client, opening, name);
+    client.user = proof.user;
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
     this.#checkRoom(client);
-    const secret = shown.password ?? this.router.secret(client.user);
-    if (values.log_connections) {
-      this.log.info(`${client.name} login attempt: db=${name} user=${client.user} tls=${client.tls ? 'yes' : 'no'}`);
-    }
-    await this.#admission.admit(client, opening, this.router.pool(database, client.user, secret, shown.clientKeys));
+    await this.#admission.admit(client, opening, this.router.pool(database, proof.user, proof.secret, proof.clientKeys));
   }
 
-  /** `absent`: what it asks for is not there, which only somebody who has proved who it is may be told. */
-  async #prove(client: Client, opening: Startup, user: string, absent = false): Promise<Shown> {
-    const { values } = this.config;
-    const { socket, inbox } = opening;
-    const secret = this.router.secret(user);
-    const authType = values.auth_type;
-    // A database that logs in as somebody fixed does not ask who its clients are beyond what auth_type says.
-    if (authType === 'trust' && secret === undefined && client.database?.config.user === undefined && !absent) {
-      throw new Refused(`no such user: ${user}`, '28000');
+  #prove(client: Client, { socket, inbox, parameters }: Startup, databaseName: string): Promise<Proof> {
+    const { user, address, database, tls, name } = client;
+    if (this.config.values.log_connections) {
+      this.log.info(`${name} login attempt: db=${databaseName} user=${user} tls=${tls ? 'yes' : 'no'}`);
     }
-    return authenticate(socket, inbox, { user, secret, certificateName: certificateName(socket) }, {
-      authType, mockKey: this.#mockKey, scramIterations: values.scram_iterations, made: this.#made,
+    return this.#gate.prove({
+      socket, inbox, user, address, databaseName, database, client: name, console: databaseName === CONSOLE,
+      // Of one database it is a client like others, for hba.
+      replication: wantsReplication(parameters.get('replication')) && parameters.get('replication') !== 'database',
     });
   }
 
@@ -309,6 +317,7 @@ export class Proxy {
   }
 
   async #cancel(key: Buffer): Promise<void> {
+    this.clients.get(key.toString('hex'))?.console?.cancel();
     const { peer_id: peerId, cancel_wait_timeout: timeoutMs } = this.config.values;
     await cancel(key, {
       peerId, timeoutMs, peers: this.config.peers, log: this.log, find: (hex) => this.clients.get(hex)?.session?.server,
@@ -316,16 +325,15 @@ export class Proxy {
   }
 
   #refuse(client: Client, error: unknown): void {
-    const { socket } = client;
-    if (error instanceof ClosedError || socket.destroyed) {
-      socket.destroy();
+    const { stream } = client;
+    if (error instanceof ClosedError) {
+      stream.destroy();
       return;
     }
     const report: Report = error instanceof Refused ? error.report : { severity: 'FATAL', code: '08P01', message: words(error) };
     this.#closed(client, report.message, report);
-    const through = client.session === undefined ? socket : undefined;
-    through?.end(errorResponse(report));
-    socket.destroySoon();
+    if (client.session === undefined && stream.writable) stream.end(errorResponse(report));
+    stream.destroySoon();
   }
 
   #closed(client: Client, reason: string, told: Report | undefined): void {
@@ -336,21 +344,15 @@ export class Proxy {
   }
 
   /** Counts what a client is told by the proxy and not by a server. */
-  #failed({ database, pool, user }: Client, { message }: Report): void {
-    this.statistics.failed(causeOf(message), pool === undefined || database === undefined ? undefined
-      : this.statistics.of(database.config.name, user));
+  #failed({ pool }: Client, { message }: Report): void {
+    const record = pool === undefined ? undefined : this.statistics.of(pool.database.name, pool.credentials.user);
+    this.statistics.failed(causeOf(message), record);
   }
 
   #gone(client: Client): void {
     this.clients.delete(client.key.toString('hex'));
     this.#onLess?.();
   }
-}
-
-function certificateName(socket: Socket): string | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const name: unknown = socket.getPeerCertificate().subject?.CN;
-  return typeof name === 'string' ? name : undefined;
 }
 
 function words(error: unknown): string {

@@ -76,3 +76,21 @@ it('keeps what is answered here in its place', () => {
   expect(requests.answerable()).toBeUndefined();
   expect(requests.owed).toBe(0);
 });
+
+describe('a Sync is still to come', () => {
+  it.each([
+    ['behind an answer that was asked for with Flush', 'parse describe <parseComplete <parameterDescription <noData', true],
+    ['not behind its Sync', 'parse describe sync <parseComplete <parameterDescription <noData <readyForQuery', false],
+    ['not behind a query, which ends what was open', 'parse query <parseComplete <commandComplete <readyForQuery', false],
+    ['behind an error, though nothing is owed', 'parse bind execute <errorResponse', true],
+    ['behind an error and what was sent after it, which is ignored', 'parse <errorResponse bind execute query', true],
+    ['not behind the Sync after an error', 'parse <errorResponse bind execute query sync <readyForQuery', false],
+    ['behind a COPY that has ignored it', 'parse bind execute sync <parseComplete <bindComplete <copyInResponse copyDone <commandComplete', true],
+    ['not behind a COPY that was sent as a whole',
+      'parse bind execute copyDone sync <parseComplete <bindComplete <copyInResponse <commandComplete <readyForQuery', false],
+    ['not behind a COPY of a query', 'query sync <copyInResponse copyDone <commandComplete <readyForQuery', false],
+  ])('%s', (_, script, open) => {
+    const { owed, requests } = play(script);
+    expect({ owed, open: requests.isOpen }).toEqual({ owed: 0, open });
+  });
+});

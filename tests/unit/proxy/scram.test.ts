@@ -44,8 +44,8 @@ describe('SCRAM-SHA-256', () => {
   it('writes and reads a secret as PostgreSQL keeps it', async () => {
     const secret = await makeSecret(PASSWORD, 4096);
     expect(parseSecret(formatSecret(secret))).toEqual(secret);
-    expect(verifyPassword(secret, PASSWORD)).toBe(true);
-    expect(verifyPassword(secret, 'another')).toBe(false);
+    expect(await verifyPassword(secret, PASSWORD)).toBe(true);
+    expect(await verifyPassword(secret, 'another')).toBe(false);
     for (const text of ['', 'md5abc', 'SCRAM-SHA-256$4096:xx', `${formatSecret(secret)}x`]) expect(parseSecret(text)).toBeUndefined();
   });
 

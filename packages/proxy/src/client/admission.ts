@@ -15,7 +15,8 @@ import { TRANSACTION } from '../wire/pg/types.ts';
 import { authentication, backendKeyData, parameterStatus, readyForQuery, type Report } from '../wire/pg/write.ts';
 import type { Client } from './client.ts';
 import type { Limits } from './deadlines.ts';
-import { Refused, type Startup } from './login.ts';
+import type { Startup } from './login.ts';
+import { Refused } from './refused.ts';
 import { ClientSession, type Live } from './session.ts';
 import { readWishes, type Replication } from './startup.ts';
 import { StatementNames } from './statements.ts';
@@ -92,7 +93,7 @@ export class Admission {
       socket, target: client, parameters, tracked: this.#tracked, statementNames: this.#statementNames, live: this.#live,
       maxPacketSize: values.max_packet_size,
       limits: this.#limitsOf(client.user),
-      meter: new Meter(statistics.of(pool.database.name, client.user)),
+      meter: new Meter(statistics.of(pool.database.name, pool.credentials.user)),
       borrow: (served, refused) => this.#borrow(client, served, refused),
       refusal: refusalOf,
       recover: (server) => recover(server, {

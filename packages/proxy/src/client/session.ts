@@ -13,12 +13,12 @@ import { difference } from '../server/parameters.ts';
 import type { Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
-import { BrokenStreamError, DROP, HEADER, PASS, REST, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
-import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
-import {
-  close as closeMessage, errorResponse, message, noticeResponse, parse as parseMessage, query as queryMessage, text, type Report,
-} from '../wire/pg/write.ts';
+import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
+import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
+import { close as closeMessage, errorResponse, noticeResponse, query as queryMessage, type Report } from '../wire/pg/write.ts';
 import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
+import { Leftovers } from './leftovers.ts';
+import { Renaming } from './renaming.ts';
 import { ClientStatements, type StatementNames } from './statements.ts';
 
 /** Settings that sessions look at while they run; one object for all of them, changed in place. */
@@ -61,13 +61,8 @@ export interface SessionInit {
 
 export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
 
-const WHOLE = Number.POSITIVE_INFINITY;
-/** As much of a Bind as its two names may need. */
-const NAMES = 1_024;
 const INVALID_STATEMENT_NAME = '26000';
 const FEATURE_NOT_SUPPORTED = '0A000';
-const PARSE_COMPLETE = message(FROM_SERVER.parseComplete);
-const CLOSE_COMPLETE = message(FROM_SERVER.closeComplete);
 const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
 /** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
 const PLAIN: readonly (Request | undefined)[] = plainRequests();
@@ -91,10 +86,11 @@ export class ClientSession implements Link, Sink {
   #agreed: string | undefined = undefined;
   /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
   #batch: Buffer | undefined = undefined;
-  #firstBind: Request | undefined = undefined;
   #again: Buffer | undefined = undefined;
   /** What has come and waits for a server connection. */
   #held: Buffer[] = [];
+  readonly #leftovers: Leftovers;
+  readonly #renaming: Renaming;
   #leave: (() => void) | undefined = undefined;
   #lease: Loan | undefined = undefined;
   readonly #deadlines: Deadlines;
@@ -105,6 +101,11 @@ export class ClientSession implements Link, Sink {
     this.#meter = init.meter;
     this.#splitter = new Splitter(this, init.maxPacketSize);
     this.statements = new ClientStatements(init.statementNames);
+    this.#leftovers = new Leftovers(init.maxPacketSize, (why) => this.#badPacket(why));
+    this.#renaming = new Renaming({
+      statements: this.statements, counts: init.meter.counts, live: init.live,
+      flush: () => this.#splitter.flush(), malformed: () => this.#malformed(),
+    });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
     init.socket.on('data', (chunk: Buffer) => this.take(chunk));
@@ -116,6 +117,15 @@ export class ClientSession implements Link, Sink {
 
   get server(): ServerConnection | undefined {
     return this.#lease?.resource;
+  }
+
+  get meter(): Meter {
+    return this.#meter;
+  }
+
+  /** Bytes that have come and wait for a server connection. */
+  get held(): number {
+    return this.#held.reduce((sum, { length }) => sum + length, 0);
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -130,16 +140,28 @@ export class ClientSession implements Link, Sink {
     if (this.state === 'linked') {
       this.#deadlines.now('running');
       this.#push(chunk);
+      this.#settle();
       return;
     }
-    this.#held.push(chunk);
     if (this.state === 'waiting') {
+      this.#held.push(chunk);
       this.#socket.pause();
       return;
     }
+    const rest = this.#leftovers.without(chunk);
+    if (rest.length === 0) return;
     // A goodbye needs no server.
-    if (chunk[0] === terminate) this.#end('client close request');
-    else this.#ask();
+    if (rest[0] === terminate) {
+      this.#end('client close request');
+      return;
+    }
+    this.#held.push(rest);
+    this.#ask();
+  }
+
+  /** What the client sent last may be nothing that is answered: the rest of a COPY that has failed, a Flush. */
+  #settle(): void {
+    if (this.state === 'linked' && this.#splitter.isAtBoundary) this.server?.settle();
   }
 
   /** Begins with a server connection that is its own until it goes. */
@@ -187,6 +209,7 @@ export class ClientSession implements Link, Sink {
       const held = this.#held;
       this.#held = [];
       for (const chunk of held) this.#push(chunk);
+      this.#settle();
     }
     if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
@@ -228,26 +251,25 @@ export class ClientSession implements Link, Sink {
     if (server === undefined) return;
     const alone = server.requests.owed === 0 && server.status === TRANSACTION.idle && chunk[0] === bind && this.#splitter.isAtBoundary;
     this.#batch = alone && endsInSync(chunk) ? chunk : undefined;
-    this.#firstBind = undefined;
+    this.#renaming.firstBind = undefined;
     server.cork();
     try {
       this.#splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
-      this.fail({ severity: 'FATAL', code: '08P01', message: 'bad packet' }, `bad packet: ${error.message}`);
+      this.#badPacket(error.message);
     } finally {
       // It may be another client's by now, or nobody's; what was said has to be sent in any case.
       if (!server.uncork() && this.server === server) this.#socket.pause();
     }
   }
 
+  #badPacket(why: string): void {
+    this.fail({ severity: 'FATAL', code: '08P01', message: 'bad packet' }, `bad packet: ${why}`);
+  }
+
   wants(type: number): number {
-    if (!this.#renames) return 0;
-    switch (type) {
-      case parse: case describe: case close: return WHOLE;
-      case bind: return NAMES;
-      default: return 0;
-    }
+    return this.#renames ? Renaming.wants(type) : 0;
   }
 
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
@@ -268,7 +290,7 @@ export class ClientSession implements Link, Sink {
     this.#meter.asked();
     switch (type) {
       case parse: case bind: case describe: case close:
-        if (this.#renames) return this.#named(server, type, bodyLength, bytes);
+        if (this.#renames) return this.#renaming.message(server, type, bodyLength, bytes);
     }
     server.requests.sent(request);
     return PASS;
@@ -278,93 +300,8 @@ export class ClientSession implements Link, Sink {
     if (this.server?.send(bytes) === false) this.#socket.pause();
   }
 
-  // ------------------------------------------------------------------------------------------------ prepared statements
-
-  /** A message that may name a statement. */
-  #named(server: ServerConnection, type: number, bodyLength: number, bytes: Buffer): Fate {
-    const plain = (unknown = false): Fate => {
-      server.requests.sent(unknown ? { type, own: false, unknown } : { type, own: false });
-      return PASS;
-    };
-    if (type === parse) {
-      const [nameEnd, sqlEnd] = ends(bytes, HEADER);
-      if (sqlEnd < 0) return this.#malformed();
-      if (nameEnd === HEADER) return plain();
-      const name = bytes.toString('utf8', HEADER, nameEnd);
-      this.#meter.counts.clientParses++;
-      const statement = this.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
-      const failed = (lost: boolean): void => {
-        if (lost && this.statements.get(name) === statement) this.statements.forget(name);
-      };
-      this.#splitter.flush();
-      if (server.statements.has(statement.name)) server.answer(PARSE_COMPLETE, failed);
-      else this.#prepare(server, statement.name, false, parseMessage(statement.name, statement.sql, statement.types), failed);
-      return DROP;
-    }
-    if (type === bind) {
-      const [portalEnd, nameEnd] = ends(bytes, HEADER);
-      if (nameEnd < 0) return this.#malformed();
-      const name = bytes.toString('utf8', portalEnd + 1, nameEnd);
-      const statement = this.#present(server, name);
-      if (statement === undefined) return plain(name !== '');
-      this.#meter.counts.binds++;
-      // The names change, and with them the length; the parameters behind them go through as they come.
-      const portal = bytes.subarray(HEADER, portalEnd + 1);
-      const shown = bytes.subarray(nameEnd + 1);
-      const head = message(bind, portal, text(statement), shown);
-      head.writeInt32BE(head.length - 1 + (bodyLength - (bytes.length - HEADER)), 1);
-      this.#splitter.flush();
-      const request: Request = { type, own: false, bound: statement };
-      this.#firstBind ??= request;
-      server.request(head, request);
-      return REST;
-    }
-    const kind = bytes[HEADER];
-    const name = bytes.toString('utf8', HEADER + 1, bytes.length - 1);
-    if (kind !== 0x53) return plain();
-    if (type === close) {
-      if (this.statements.get(name) === undefined) return plain();
-      this.statements.forget(name);
-      this.#splitter.flush();
-      server.answer(CLOSE_COMPLETE);
-      return DROP;
-    }
-    const statement = this.#present(server, name);
-    if (statement === undefined) return plain(name !== '');
-    this.#splitter.flush();
-    server.request(message(describe, 'S', text(statement)), { type, own: false });
-    return DROP;
-  }
-
-  /** The server's name of a statement of the client's, prepared there if it is not; undefined if the client has none of that name. */
-  #present(server: ServerConnection, name: string): string | undefined {
-    const statement = name === '' ? undefined : this.statements.get(name);
-    if (statement === undefined) return undefined;
-    if (server.statements.has(statement.name)) {
-      // It is the one that was used last.
-      server.statements.delete(statement.name);
-      server.statements.set(statement.name, true);
-    } else {
-      this.#splitter.flush();
-      this.#prepare(server, statement.name, true, parseMessage(statement.name, statement.sql, statement.types));
-    }
-    return statement.name;
-  }
-
-  #prepare(server: ServerConnection, name: string, own: boolean, bytes: Buffer, done?: (failed: boolean) => void): void {
-    for (const oldest of server.statements.keys()) {
-      if (server.statements.size < this.#init.live.maxPreparedStatements) break;
-      server.statements.delete(oldest);
-      server.request(closeMessage('S', oldest), { type: close, own: true });
-    }
-    server.statements.set(name, true);
-    this.#meter.counts.serverParses++;
-    server.request(bytes, { type: parse, own, statement: name, ...(done === undefined ? {} : { done }) });
-  }
-
-  #malformed(): Fate {
+  #malformed(): void {
     this.fail({ severity: 'FATAL', code: '08P01', message: 'malformed packet' }, 'malformed packet');
-    return DROP;
   }
 
   // --------------------------------------------------------------------------------------------------- from the server
@@ -382,7 +319,8 @@ export class ClientSession implements Link, Sink {
   }
 
   completed(tag: string): void {
-    if (tag.endsWith(' ALL')) this.statements.clear();
+    // What was prepared behind it, in the same breath, is not meant.
+    if (tag.endsWith(' ALL')) this.statements.clear(this.server!.requests.pendingStatements());
     else if (this.#mode !== 'session') this.#outlives(tag as SessionFeature);
   }
 
@@ -395,14 +333,9 @@ export class ClientSession implements Link, Sink {
 
   failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
     const code = fields.get('C');
-    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) {
-      const words = 'prepared statement did not exist';
-      this.#init.debug(words);
-      this.fromServer(errorResponse({ code: INVALID_STATEMENT_NAME, message: words }));
-      return true;
-    }
+    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) this.#init.debug('prepared statement did not exist');
     // The table is another one since the statement was prepared. The client does not know that servers know its statement for longer.
-    if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#firstBind) return false;
+    if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#renaming.firstBind) return false;
     if (fields.get('R') !== 'RevalidateCachedQuery') return false;
     this.server!.stale = request.bound;
     this.#again = this.#batch;
@@ -459,6 +392,7 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease!;
     this.#lease = undefined;
     this.state = 'idle';
+    lease.resource.usedAt = this.#meter.at;
     giveBack(lease);
   }
 
@@ -507,7 +441,8 @@ export class ClientSession implements Link, Sink {
       return;
     }
     // Of a message that has not come to its end nobody knows the rest.
-    const recovering = this.#splitter.isAtBoundary && server.broken === undefined ? this.#init.recover(server) : Promise.reject(new Error());
+    const recovering = this.#splitter.isAtBoundary && server.broken === undefined
+      ? this.#init.recover(server) : Promise.reject(new Error('half a message'));
     recovering.then(() => giveBack(loan), () => {
       server.broken ??= 'client disconnect while server was not ready';
       loan.destroy(new Error(server.broken));
@@ -534,10 +469,4 @@ function plainRequests(): (Request | undefined)[] {
 function endsInSync(chunk: Buffer): boolean {
   const at = chunk.length - HEADER;
   return at > 0 && chunk[at] === FROM_CLIENT.sync && chunk.readInt32BE(at + 1) === HEADER - 1;
-}
-
-/** Where the first and the second text end that begin at `at`; -1 if they do not. */
-function ends(bytes: Buffer, at: number): readonly [number, number] {
-  const first = bytes.indexOf(0, at);
-  return [first, first < 0 ? -1 : bytes.indexOf(0, first + 1)];
 }

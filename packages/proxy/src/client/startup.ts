@@ -1,7 +1,7 @@
 // What a client asks for in its startup packet, beyond who it is: parameters that follow it, parameters that may be ignored, and whether
 // it is about replication. Pure.
 
-import { Refused } from './login.ts';
+import { Refused } from './refused.ts';
 
 /** Only at the server it has a meaning; the session is the client's alone. */
 export interface Replication {
@@ -55,7 +55,7 @@ export function readWishes(asked: ReadonlyMap<string, string>, { tracked, ignore
 }
 
 /** `database`, or a boolean as PostgreSQL reads one. */
-function wantsReplication(value: string | undefined): boolean {
+export function wantsReplication(value: string | undefined): boolean {
   return value !== undefined && /^(?:database|t|tr|tru|true|y|ye|yes|on|1)$/i.test(value);
 }
 

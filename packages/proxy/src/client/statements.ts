@@ -77,7 +77,8 @@ export class ClientStatements {
     this.#names.leave(statement);
   }
 
-  clear(): void {
-    for (const name of [...this.#own.keys()]) this.forget(name);
+  /** Forgets all but those with these names at servers. */
+  clear(but?: ReadonlySet<string>): void {
+    for (const [name, statement] of [...this.#own]) if (but?.has(statement.name) !== true) this.forget(name);
   }
 }

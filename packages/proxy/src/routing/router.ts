@@ -8,7 +8,7 @@ import type { Budget } from 'millpond';
 import type { Config, DatabaseConfig } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
-import { ServerPool, type PoolSettings } from '../server/pool.ts';
+import { ServerPool, type Credentials, type PoolSettings } from '../server/pool.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 
 /** A database as it is used: an entry, or what the `*` entry stands for. */
@@ -28,6 +28,8 @@ export class Router {
   config: Config;
   readonly pools = new Map<string, ServerPool>();
   readonly databases = new Map<string, Database>();
+  /** Held as a whole, besides databases that are held one by one. */
+  mode: 'active' | 'paused' | 'suspended' = 'active';
   readonly derived = new Map<string, Promise<ClientKeys>>();
   readonly #budgets = new Budgets();
   #secrets: ReadonlyMap<string, string> = new Map();
@@ -110,29 +112,70 @@ export class Router {
     return found;
   }
 
+  /** Most of auth_file's secrets are of SCRAM. */
+  get mostlyScram(): boolean {
+    const known = [...this.#secrets.values()];
+    return known.filter((secret) => secret.startsWith('SCRAM-')).length * 2 > known.length;
+  }
+
   /** As auth_file has it. */
   secret(user: string): string | undefined {
     return this.#secrets.get(user);
+  }
+
+  /** Everybody who is known by a secret or by the configuration. */
+  userNames(): Set<string> {
+    return new Set([...this.config.users.keys(), ...this.#secrets.keys()]);
+  }
+
+  /** Every pool works or is held, as its database and the whole are. */
+  applyPauses(): void {
+    for (const { pool, database } of this.pools.values()) {
+      const held = this.mode !== 'active' || this.databases.get(database.name)?.paused === true;
+      if (held && pool.state !== 'paused') pool.pause();
+      if (!held && pool.state === 'paused') pool.resume();
+    }
   }
 
   /** The pool for clients of this user; `clientKeys`: what the client has shown. */
   pool(database: Database, user: string, secret: string | undefined, clientKeys: ClientKeys | undefined): ServerPool {
     const { config } = database;
     // Whoever the clients are: if the user is fixed they share one pool.
-    const at = config.user ?? user;
-    const key = JSON.stringify([config.name, at]);
-    let pool = this.pools.get(key);
-    if (pool === undefined) {
-      const settings = this.#settingsFor(database, at);
-      pool = new ServerPool({
-        settings, derived: this.derived, log: this.#log, fixedUser: config.user, budget: this.#budgetFor(settings, at),
-        credentials: { user: at, secret: config.user === undefined ? secret : config.password ?? this.secret(at), clientKeys },
-      });
-      if (database.paused) pool.pool.pause();
-      this.pools.set(key, pool);
-    } else if (clientKeys !== undefined) {
-      pool.credentials.clientKeys = clientKeys;
+    if (config.user === undefined) return this.#poolFor(database, { user, secret, clientKeys });
+    // What a client has shown proves nothing of whoever the database logs in as.
+    return this.#poolFor(database, {
+      user: config.user, secret: config.password ?? this.secret(config.user), clientKeys: config.user === user ? clientKeys : undefined,
+    });
+  }
+
+  /** The pool for auth_query. It is the one that auth_user has as a client, or would have if the database did not fix another user. */
+  authPool(database: Database, user: string): ServerPool {
+    const { config } = database;
+    if (config.user === user) return this.pool(database, user, undefined, undefined);
+    const { user: _user, password: _password, ...others } = config;
+    return this.#poolFor({ ...database, config: others }, { user, secret: this.secret(user), clientKeys: undefined });
+  }
+
+  #poolFor(database: Database, credentials: Credentials): ServerPool {
+    const { config, paused } = database;
+    const { user, secret, clientKeys } = credentials;
+    const key = JSON.stringify([config.name, user]);
+    const known = this.pools.get(key);
+    if (known !== undefined) {
+      // Passwords change, and what was shown for an old one is worth nothing with a new one.
+      if (secret !== undefined && secret !== known.credentials.secret) {
+        known.credentials.secret = secret;
+        known.credentials.clientKeys = undefined;
+      }
+      if (clientKeys !== undefined) known.credentials.clientKeys = clientKeys;
+      return known;
     }
+    const settings = this.#settingsFor(database, user);
+    const pool = new ServerPool({
+      settings, credentials, derived: this.derived, log: this.#log, fixedUser: config.user, budget: this.#budgetFor(settings, user),
+    });
+    if (paused || this.mode !== 'active') pool.pool.pause();
+    this.pools.set(key, pool);
     return pool;
   }
 

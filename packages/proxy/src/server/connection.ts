@@ -3,6 +3,7 @@
 // which says whose answer it is; only what is the client's reaches the client.
 
 import type { Socket } from 'node:net';
+import { nextId } from '../ids.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -45,6 +46,7 @@ export interface ServerInit {
 }
 
 export class ServerConnection implements Sink {
+  readonly id: number = nextId();
   readonly socket: Socket;
   readonly cancelKey: Buffer;
   readonly address: Address;
@@ -75,6 +77,8 @@ export class ServerConnection implements Sink {
   onQuiet: (() => void) | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
+  /** When a client last had it. */
+  usedAt: number = performance.now();
   #spelling: string | undefined = undefined;
   readonly #corked: Buffer[] = [];
   #corks = 0;
@@ -102,7 +106,12 @@ export class ServerConnection implements Sink {
 
   /** Nothing is owed, nothing is half said, and no cancel is under way: it could go to somebody else. */
   get isQuiet(): boolean {
-    return this.requests.owed === 0 && !this.requests.copyingIn && this.cancels === 0 && this.#splitter.isAtBoundary;
+    return this.cancels === 0 && this.#isSettled;
+  }
+
+  get #isSettled(): boolean {
+    const { owed, copyingIn, isOpen } = this.requests;
+    return owed === 0 && !copyingIn && !isOpen && this.#splitter.isAtBoundary;
   }
 
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
@@ -129,7 +138,7 @@ export class ServerConnection implements Sink {
 
   /** Sends bytes that begin a request, or are one. */
   request(bytes: Buffer, request: Request): boolean {
-    this.requests.sent(request);
+    if (!this.requests.sent(request)) this.#ignored(request);
     return this.send(bytes);
   }
 
@@ -158,8 +167,16 @@ export class ServerConnection implements Sink {
 
   /** Gives the client an answer of our own, when everything before it has been answered. `done`: as of a {@link Request}. */
   answer(bytes: Buffer, done?: (failed: boolean) => void): void {
-    this.requests.sent({ type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) });
-    this.#answer();
+    const request: Request = { type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) };
+    if (!this.requests.sent(request)) this.#ignored(request);
+    // In the middle of a message it has to wait for the end of that.
+    if (this.#splitter.isAtBoundary) this.#answer();
+  }
+
+  /** An error has taken it along. */
+  #ignored({ statement, done }: Request): void {
+    if (statement !== undefined) this.statements.delete(statement);
+    done?.(true);
   }
 
   #onOwnError: ((message: string) => void) | undefined = undefined;
@@ -183,7 +200,12 @@ export class ServerConnection implements Sink {
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
     // Of these there may be millions; they begin and end nothing.
-    if ((type === dataRow || type === copyData) && this.link !== undefined) return this.requests.current?.own === true ? DROP : PASS;
+    if ((type === dataRow || type === copyData) && this.link !== undefined) {
+      const { current } = this.requests;
+      if (current?.answer === undefined) return current?.own === true ? DROP : PASS;
+    }
+    // What is answered here comes behind the whole of the message before.
+    this.#answer();
     const request = this.requests.came(type);
     const { failed } = this.requests;
     const own = request?.own === true;
@@ -195,12 +217,8 @@ export class ServerConnection implements Sink {
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    for (const each of failed) {
-      if (each.statement !== undefined) this.statements.delete(each.statement);
-      each.done?.(true);
-    }
+    for (const each of failed) this.#ignored(each);
     if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
-    this.#answer();
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
     return shown && !hidden && this.link !== undefined ? PASS : DROP;
@@ -221,7 +239,8 @@ export class ServerConnection implements Sink {
       this.#lost(`bad packet from server: ${error.message}`);
       return;
     }
-    this.#settle();
+    if (this.#splitter.isAtBoundary) this.#answer();
+    this.settle();
   }
 
   #parameter(bytes: Buffer, own: boolean): void {
@@ -246,14 +265,19 @@ export class ServerConnection implements Sink {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
     if (!SESSION_TAGS.has(tag)) return;
-    if (tag.endsWith(' ALL')) this.statements.clear();
+    if (tag.endsWith(' ALL')) this.#forgetStatements();
     this.link?.completed(tag);
+  }
+
+  /** All are gone, but for those that are to be prepared behind what did that. */
+  #forgetStatements(): void {
+    const pending = this.requests.pendingStatements();
+    for (const name of this.statements.keys()) if (!pending.has(name)) this.statements.delete(name);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {
     this.status = bytes[HEADER]!;
     request?.done?.(false);
-    this.#answer();
     return own || this.link?.mayContinue(this.status) !== true ? DROP : PASS;
   }
 
@@ -271,11 +295,9 @@ export class ServerConnection implements Sink {
     this.broken ??= `the server sent ${String.fromCharCode(type)} unasked`;
   }
 
-  /** After each chunk: whoever uses it is told when nothing is owed any more. */
-  #settle(): void {
-    if (this.link !== undefined && this.requests.owed === 0 && this.#splitter.isAtBoundary && !this.requests.copyingIn) {
-      this.link.ready(this.status);
-    }
+  /** After each chunk, from either side: whoever uses it is told when nothing is owed any more. */
+  settle(): void {
+    if (this.link !== undefined && this.#isSettled) this.link.ready(this.status);
     if (this.broken !== undefined && this.link === undefined) this.onLost?.(this.broken);
   }
 

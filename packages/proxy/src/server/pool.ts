@@ -11,7 +11,7 @@ import { logIn, ServerLoginError, type Address } from './login.ts';
 
 export interface Credentials {
   readonly user: string;
-  readonly secret: string | undefined;
+  secret: string | undefined;
   /** Of a client that has shown that it knows the SCRAM secret. */
   clientKeys: ClientKeys | undefined;
 }

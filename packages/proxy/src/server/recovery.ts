@@ -26,14 +26,14 @@ export async function recover(server: ServerConnection, { cancel, timeoutMs }: R
 }
 
 async function settle(server: ServerConnection, cancel: RecoveryOptions['cancel']): Promise<void> {
-  if (server.requests.owed > 0) {
+  if (server.requests.owed > 0 || server.requests.isOpen) {
     const quiet = new Promise<void>((resolve, reject) => {
       server.link = nobody(resolve, reject);
     });
     // Whoever waits for it below hears of it.
     quiet.catch(() => undefined);
     if (server.requests.copyingIn) server.request(copyFail('the client has gone'), { type: FROM_CLIENT.copyFail, own: true });
-    if (!server.requests.endsByReady) server.request(sync(), { type: FROM_CLIENT.sync, own: true });
+    if (server.requests.isOpen) server.request(sync(), { type: FROM_CLIENT.sync, own: true });
     await cancel(server);
     await quiet;
   }

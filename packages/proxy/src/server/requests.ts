@@ -37,15 +37,18 @@ export class Requests {
   failed: readonly Request[] = NONE;
   /** The server takes CopyData, and ignores Sync. */
   copyingIn = false;
+  /** Behind the last Sync or query stands something that a Sync has to end: the server is in a transaction that nobody has begun. */
+  #open = false;
+  /** An error came before the Sync that ends it was sent: until then the server ignores everything. */
+  #skipping = false;
 
   get owed(): number {
     return this.#queue.length - this.#head;
   }
 
-  /** What was sent last brings a ReadyForQuery by itself. */
-  get endsByReady(): boolean {
-    const last = this.#queue.at(-1);
-    return this.owed === 0 || endsByReady(last!.type);
+  /** A Sync is still to come from whoever sends: the server cannot be used by anybody else before that. */
+  get isOpen(): boolean {
+    return this.#open || this.#skipping;
   }
 
   /** The one that the server is answering. */
@@ -56,11 +59,25 @@ export class Requests {
   /** Sent to the server; false: it will not answer this one. */
   sent(request: Request): boolean {
     const { type } = request;
+    if (this.#skipping && type !== sync) return false;
     // Not one behind the end of the copy, though the server has not come to that yet.
     if (this.copyingIn && type === sync && !this.#queue.some((each, index) => index >= this.#head && isCopyEnd(each))) return false;
     if ((type === copyDone || type === copyFail) && this.owed === 0) return false;
     this.#queue.push(request);
+    if (type === sync) this.#skipping = false;
+    if (endsByReady(type)) this.#open = false;
+    else if (type !== copyDone && type !== copyFail) this.#open = true;
     return true;
+  }
+
+  /** Statements that are to be prepared, by what has been sent and not been answered. */
+  pendingStatements(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (let at = this.#head; at < this.#queue.length; at++) {
+      const { type, statement } = this.#queue[at]!;
+      if (type === parse && statement !== undefined) names.add(statement);
+    }
+    return names;
   }
 
   /** The next request that is to be answered here, if its turn has come. */
@@ -108,6 +125,7 @@ export class Requests {
     if (current === undefined || current.type === query || current.type === functionCall) return NONE;
     const failed: Request[] = [];
     while (this.current !== undefined && this.current.type !== sync) failed.push(this.#pop());
+    this.#skipping = this.current === undefined;
     return failed;
   }
 
@@ -133,6 +151,8 @@ export class Requests {
       if (this.#queue[at]!.type === sync) this.#queue.splice(at, 1);
       else at++;
     }
+    // If it was the last one, another has to come.
+    if (this.current?.type === execute) this.#open = !this.#queue.some(({ type }, index) => index > this.#head && endsByReady(type));
   }
 
   /** Ends of copies that the server was not in any more; it ignores them. */

@@ -1,7 +1,7 @@
 // SCRAM-SHA-256 (RFC 5802, RFC 7677) as PostgreSQL speaks it, both ends, pure: strings in, strings out. A stored secret verifies a client
 // without the password; with the ClientKey that a client has thereby shown, one can log in elsewhere where the same secret is kept.
 
-import { createHash, createHmac, pbkdf2, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
 export const MECHANISM = 'SCRAM-SHA-256';
@@ -83,9 +83,9 @@ export function mockSecret(user: string, key: Buffer, iterations: number): Scram
   return { iterations, salt, storedKey: randomBytes(KEY_LENGTH), serverKey: randomBytes(KEY_LENGTH) };
 }
 
-/** Whether a plain password is the one of the secret. Blocks for milliseconds: for rare use. */
-export function verifyPassword(secret: ScramSecret, password: string): boolean {
-  const { clientKey } = keysOf(pbkdf2Sync(prepared(password), secret.salt, secret.iterations, KEY_LENGTH, 'sha256'));
+/** Whether a plain password is the one of the secret; takes milliseconds of a thread of libuv's pool. */
+export async function verifyPassword(secret: ScramSecret, password: string): Promise<boolean> {
+  const { clientKey } = await keysFromPassword(password, secret.salt, secret.iterations);
   return timingSafeEqual(sha256(clientKey), secret.storedKey);
 }
 

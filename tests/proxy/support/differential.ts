@@ -1,0 +1,122 @@
+// The same programs against PostgreSQL and through the proxy: whatever comes has to be the same, message by message. A program that tells
+// the two apart is made as small as it can be.
+
+import { FROM_SERVER } from '../../../packages/proxy/src/wire/pg/types.ts';
+import { flush, query, terminate } from './messages.ts';
+import type { Exchange } from './programs.ts';
+import { WireClient, type Place } from './wire-client.ts';
+
+/** What came, exchange by exchange. */
+type Transcript = readonly (readonly string[])[];
+
+export interface Stage {
+  readonly direct: Place;
+  readonly proxied: Place;
+  /** Makes the tables as they were in the beginning. */
+  readonly reset: () => Promise<void>;
+}
+
+const { copyInResponse, errorResponse, readyForQuery } = FROM_SERVER;
+const PATIENCE_MS = 15_000;
+/** Fewer exchanges are tried this often at most. */
+const SHRINKING_STEPS = 150;
+const FLUSH = flush();
+const endsWithFlush = (bytes: Buffer): boolean => bytes.subarray(-FLUSH.length).equals(FLUSH);
+
+async function exchange(client: WireClient, { first, pause, second, ready, cuts }: Exchange): Promise<void> {
+  const count = (type: number): number => client.count(type);
+  const [readies, errors, copies, answers] = [count(readyForQuery), count(errorResponse), count(copyInResponse), client.answers];
+  const over = (): boolean => count(readyForQuery) >= readies + ready;
+  await client.send(first, cuts);
+  if (pause !== undefined && second !== undefined) {
+    const open = endsWithFlush(first);
+    await client.until(() => over() || (open && count(errorResponse) > errors)
+      || (pause === 'copy' ? count(copyInResponse) > copies : client.answers >= answers + pause), PATIENCE_MS);
+    if (!over()) await client.send(second, [Math.floor(second.length / 3)]);
+  }
+  await client.until(over, PATIENCE_MS);
+}
+
+/** Runs a program to its end. What goes wrong is the last thing that came. */
+async function run(place: Place, program: readonly Exchange[]): Promise<Transcript> {
+  const seen: string[][] = [];
+  let client: WireClient | undefined;
+  try {
+    client = await WireClient.connect(place);
+    client.messages.splice(0);
+    for (const each of program) {
+      await exchange(client, each);
+      seen.push(client.transcript());
+    }
+    await client.ask(query("ROLLBACK; SELECT 'end'")).finally(() => undefined);
+    await client.send(terminate());
+    const { socket } = client;
+    if (!client.closed) await new Promise((resolve) => { socket.once('close', resolve); });
+    seen.push(client.transcript());
+  } catch (error) {
+    seen.push([...client?.transcript() ?? [], error instanceof Error ? `${error.name}: ${error.message}` : String(error)]);
+    client?.vanish();
+  }
+  return seen;
+}
+
+/** Where two programs' answers part: the exchange, and what came; undefined: nowhere. */
+interface Difference {
+  readonly index: number;
+  readonly direct: readonly string[];
+  readonly proxied: readonly string[];
+}
+
+/** What may differ: where servers know a statement by another name, their errors name that. */
+const masked = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/prepared statement "[^"]*"/, 'prepared statement "…"'));
+
+function differenceOf(direct: Transcript, proxied: Transcript): Difference | undefined {
+  for (let index = 0; index < Math.max(direct.length, proxied.length); index++) {
+    const [a, b] = [masked(direct[index] ?? []), masked(proxied[index] ?? [])];
+    if (JSON.stringify(a) !== JSON.stringify(b)) return { index, direct: a, proxied: b };
+  }
+  return undefined;
+}
+
+/** Runs these programs at once, on both sides. Returns of each where the sides part. */
+async function both({ direct, proxied, reset }: Stage, programs: readonly (readonly Exchange[])[]): Promise<(Difference | undefined)[]> {
+  await reset();
+  const expected = await Promise.all(programs.map((each) => run(direct, each)));
+  await reset();
+  const found = await Promise.all(programs.map((each) => run(proxied, each)));
+  return expected.map((each, n) => differenceOf(each, found[n]!));
+}
+
+/** Leaves out what is not needed for the sides to part. */
+async function shrink(stage: Stage, program: readonly Exchange[], difference: Difference): Promise<[readonly Exchange[], Difference]> {
+  let [smallest, found] = [program.slice(0, difference.index + 1), difference];
+  let steps = 0;
+  for (let at = smallest.length - 1; at >= 0 && steps < SHRINKING_STEPS; at--, steps++) {
+    const fewer = smallest.filter((_, index) => index !== at);
+    const [still] = await both(stage, [fewer]);
+    if (still === undefined) continue;
+    [smallest, found] = [fewer.slice(0, still.index + 1), still];
+    at = Math.min(at, smallest.length);
+  }
+  return [smallest, found];
+}
+
+const few = (lines: readonly string[]): string => lines.slice(0, 40).map((line) => `      ${line.slice(0, 300)}`).join('\n');
+
+/** Words for a difference: the program up to it, and both sides. */
+function report(program: readonly Exchange[], { index, direct, proxied }: Difference): string {
+  const steps = program.slice(0, index + 1).map(({ what, cuts }, n) =>
+    `  ${n + 1}. ${what.slice(0, 600)}${cuts.length === 0 ? '' : ` (cut at ${cuts.slice(0, 20).join(', ')})`}`);
+  return [...steps, '    from PostgreSQL:', few(direct), '    through the proxy:', few(proxied)].join('\n');
+}
+
+/** Runs the programs on both sides. Undefined: all the same; else the smallest program that was found to tell the sides apart. */
+export async function compare(stage: Stage, programs: readonly (readonly Exchange[])[]): Promise<string | undefined> {
+  const differences = await both(stage, programs);
+  const at = differences.findIndex((each) => each !== undefined);
+  if (at < 0) return undefined;
+  const [program, difference] = [programs[at]!, differences[at]!];
+  const [alone] = await both(stage, [program]);
+  if (alone === undefined) return `client ${at} of ${programs.length}, and not alone:\n${report(program, difference)}`;
+  return `one client alone:\n${report(...await shrink(stage, program, alone))}`;
+}
