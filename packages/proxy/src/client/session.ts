@@ -13,6 +13,7 @@ import { difference } from '../server/parameters.ts';
 import type { Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
+import { feed } from '../wire/pg/feed.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { close as closeMessage, errorResponse, noticeResponse, query as queryMessage, type Report } from '../wire/pg/write.ts';
@@ -108,7 +109,7 @@ export class ClientSession implements Link, Sink {
     });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
-    init.socket.on('data', (chunk: Buffer) => this.take(chunk));
+    feed(init.socket, (chunk) => this.take(chunk));
     init.socket.on('drain', () => this.server?.socket.resume());
     init.socket.on('error', (error) => this.#end(error.message));
     init.socket.on('close', () => this.#end('client unexpected eof'));

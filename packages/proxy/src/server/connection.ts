@@ -4,6 +4,7 @@
 
 import type { Socket } from 'node:net';
 import { nextId } from '../ids.ts';
+import { feed } from '../wire/pg/feed.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -91,7 +92,7 @@ export class ServerConnection implements Sink {
     this.parameters = parameters;
     this.cancelKey = cancelKey;
     this.#splitter = new Splitter(this, maxPacketSize);
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    feed(socket, (chunk) => this.#take(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('error', (error) => this.#lost(error.message));
     socket.on('close', () => this.#lost('server conn crashed?'));
