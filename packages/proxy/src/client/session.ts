@@ -426,7 +426,9 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease !== undefined) this.#leaveBehind(lease);
-    this.#socket.destroySoon();
+    // Who goes by itself reads no more: there is nothing to wait for but what could not be sent yet.
+    if (told === undefined && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.destroySoon();
     this.#init.closed(reason, told);
   }
 
