@@ -13,6 +13,7 @@ import { difference } from '../server/parameters.ts';
 import type { Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
+import { feed } from '../wire/pg/feed.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { close as closeMessage, errorResponse, noticeResponse, query as queryMessage, type Report } from '../wire/pg/write.ts';
@@ -84,6 +85,8 @@ export class ClientSession implements Link, Sink {
   #pinned = false;
   /** The server has told a new value of a tracked parameter since it was last ready. */
   #tracksChange = false;
+  /** The parameters of a server that has the client's, as it spells them. */
+  #agreed: string | undefined = undefined;
   /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
   #batch: Buffer | undefined = undefined;
   #again: Buffer | undefined = undefined;
@@ -108,7 +111,7 @@ export class ClientSession implements Link, Sink {
     });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
-    init.socket.on('data', (chunk: Buffer) => this.take(chunk));
+    feed(init.socket, (chunk) => this.take(chunk));
     init.socket.on('drain', () => this.server?.socket.resume());
     init.socket.on('error', (error) => this.#end(error.message));
     init.socket.on('close', () => this.#end('client unexpected eof'));
@@ -195,7 +198,7 @@ export class ClientSession implements Link, Sink {
     server.used = true;
     server.onDrain = () => this.#socket.resume();
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
-    const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
+    const settings = settles ? this.#differences(server) : undefined;
     if (settings !== undefined) {
       // In one write with what the client wants.
       server.cork();
@@ -231,6 +234,14 @@ export class ClientSession implements Link, Sink {
     return this.#init.target.pool?.mode ?? 'session';
   }
 
+  /** What a server has to be told to have the client's parameters. */
+  #differences(server: ServerConnection): string | undefined {
+    if (this.#agreed === server.spelling) return undefined;
+    const settings = difference(this.#init.parameters, server.parameters);
+    if (settings === undefined) this.#agreed = server.spelling;
+    return settings;
+  }
+
   /** Gives a server the client's parameters before anything of the client's reaches it. */
   #adjust(server: ServerConnection, sql: string): void {
     this.#init.debug(`varcache_apply: ${sql}`);
@@ -244,6 +255,7 @@ export class ClientSession implements Link, Sink {
           if (told === undefined || told === value) continue;
           this.#init.debug(`varcache_set_canonical: setting ${name} to its canonical version ${value} -> ${told}`);
           this.#init.parameters.set(name, told);
+          this.#agreed = undefined;
         }
       },
     });
@@ -322,6 +334,7 @@ export class ClientSession implements Link, Sink {
   parameter(name: string, value: string): void {
     if (!this.#init.tracked.has(name.toLowerCase())) return;
     this.#tracksChange = true;
+    this.#agreed = undefined;
     this.#init.parameters.set(name, value);
   }
 
@@ -434,7 +447,9 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease !== undefined) this.#leaveBehind(lease);
-    this.#socket.destroySoon();
+    // Who goes by itself reads no more: there is nothing to wait for but what could not be sent yet.
+    if (told === undefined && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.destroySoon();
     this.#init.closed(reason, told);
   }
 
