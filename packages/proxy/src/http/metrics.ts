@@ -95,7 +95,8 @@ function ofDatabases(proxy: Proxy): Family[] {
     gauge(`pgbouncer_databases_${name}`, help, all.map((each) => ({ labels: each.labels, value: read(each) })));
   return [
     family('pool_size', 'Server connections that a pool may have.', ({ config }) => config.poolSize ?? values.default_pool_size),
-    family('reserve_pool', 'Further ones when somebody waits for long.', ({ config }) => config.reservePoolSize ?? values.reserve_pool_size),
+    family('reserve_pool', 'Further ones when somebody waits for long.', ({ config }) => config.reservePoolSize
+      ?? values.reserve_pool_size),
     family('max_connections', 'Server connections of all its pools; 0: no limit.', ({ config }) => config.maxDbConnections
       ?? values.max_db_connections),
     family('current_connections', 'Server connections that there are.', ({ figures }) => figures.servers),
@@ -131,7 +132,8 @@ function ownFamilies({ statistics, startedAt, router }: Proxy): Family[] {
 }
 
 function histogram(
-  name: string, help: string, records: readonly PoolRecord[], labelsOf: (record: PoolRecord) => Labels, read: (record: PoolRecord) => Spread,
+  name: string, help: string, records: readonly PoolRecord[], labelsOf: (record: PoolRecord) => Labels,
+  read: (record: PoolRecord) => Spread,
 ): Family {
   const samples = records.flatMap((record): Sample[] => {
     const labels = labelsOf(record);

@@ -1,5 +1,5 @@
-// The port for machines that look after the proxy: /metrics for Prometheus, /healthz and /readyz for whoever starts and replaces it. It only
-// tells, and does nothing; still it tells the names of databases and users, so it listens at this machine only unless told otherwise.
+// The port for machines that look after the proxy: /metrics for Prometheus, /healthz and /readyz for whoever starts and replaces it. It
+// only tells, and does nothing; still it tells the names of databases and users, so it listens at this machine only unless told otherwise.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Proxy } from '../proxy.ts';
@@ -36,9 +36,11 @@ function portOf(server: Server, wanted: number): number {
 
 function answer(proxy: Proxy, { method, url = '/' }: IncomingMessage, response: ServerResponse): void {
   const reading = method === 'GET' || method === 'HEAD';
-  const { status, body, type = 'text/plain; charset=utf-8' } = reading ? reply(proxy, url.split('?')[0]!) : { status: 405, body: 'GET only\n' };
+  const { status, body, type = 'text/plain; charset=utf-8' }: Reply = reading ? reply(proxy, url.split('?')[0]!)
+    : { status: 405, body: 'GET only\n' };
   response.writeHead(status, {
-    'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', ...(reading ? {} : { Allow: 'GET, HEAD' }),
+    'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store',
+    ...(reading ? {} : { Allow: 'GET, HEAD' }),
   });
   response.end(method === 'HEAD' ? undefined : body);
 }
