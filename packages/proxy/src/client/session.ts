@@ -448,7 +448,7 @@ function giveBack(lease: Loan): void {
 }
 
 function plainRequests(): (Request | undefined)[] {
-  const requests = new Array<Request | undefined>(256).fill(undefined);
+  const requests = Array.from<Request | undefined>({ length: 256 });
   for (const type of Object.values(FROM_CLIENT)) requests[type] = { type, own: false };
   return requests;
 }

@@ -210,7 +210,8 @@ export class ServerConnection implements Sink {
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    for (const each of failed) this.#ignored(each);
+    // The last first: what each had changed is undone by going back.
+    for (let at = failed.length - 1; at >= 0; at--) this.#ignored(failed[at]!);
     if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
