@@ -1,5 +1,6 @@
 // The console of the proxy, as scripts and drivers use it.
 
+import { connect } from 'node:net';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBouncer, startPostgres, type Bouncer, type PostgresServer } from './bouncer.ts';
@@ -309,4 +310,29 @@ describe('the extended protocol', () => {
     expect((await admin.query('SHOW VERSION')).rows).toHaveLength(1);
     await end(admin);
   });
+});
+
+describe('limits', () => {
+  it('hold for those who only look, and never for an admin', async () => {
+    await using bouncer = await startBouncer(server, [`stats_users = ${server.user}`, 'max_user_client_connections = 1']);
+    const client = await watcher(bouncer);
+    await expect(watcher(bouncer)).rejects.toThrow('client connections exceeded (max_user_client_connections)');
+    await end(client, ...await Promise.all([boss(bouncer), boss(bouncer)]));
+  });
+});
+
+it('ends a wait when the client cancels it, and the console goes on', async () => {
+  await using bouncer = await startBouncer(server);
+  const [client, admin] = [await connected(bouncer), await boss(bouncer)];
+  await client.query('BEGIN');
+  const pausing = admin.query('PAUSE main').catch((error: unknown) => error);
+  await expect.poll(() => rowOf(bouncer, 'SHOW DATABASES', 'main'), POLL).toMatchObject({ paused: 1 });
+  const key = admin as unknown as { processID: number; secretKey: number };
+  const request = Buffer.alloc(16);
+  for (const [index, value] of [16, 80877102, key.processID, key.secretKey].entries()) request.writeInt32BE(value, index * 4);
+  connect(bouncer.port, '127.0.0.1').end(request);
+  expect(await pausing).toMatchObject({ code: '57014' });
+  await admin.query('RESUME main');
+  await client.query('COMMIT');
+  await end(client, admin);
 });

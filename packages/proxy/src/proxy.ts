@@ -289,6 +289,7 @@ export class Proxy {
     // What is said from here on is said inside of TLS.
     client.stream = opening.socket.on('error', () => undefined);
     const { parameters } = opening;
+    client.replication = replicationOf(parameters.get('replication'));
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
@@ -304,11 +305,11 @@ export class Proxy {
     client.user = proof.user;
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
-    this.#checkRoom(client);
+    this.checkRoom(client);
     await this.#admission.admit(client, opening, this.router.pool(database, proof.user, proof.secret, proof.clientKeys));
   }
 
-  #prove(client: Client, { socket, inbox, parameters }: Startup, databaseName: string): Promise<Proof> {
+  #prove(client: Client, { socket, inbox }: Startup, databaseName: string): Promise<Proof> {
     const { user, address, database, tls, name } = client;
     if (this.config.values.log_connections) {
       this.log.info(`${name} login attempt: db=${databaseName} user=${user} tls=${tls ? 'yes' : 'no'}`);
@@ -316,15 +317,16 @@ export class Proxy {
     return this.#gate.prove({
       socket, inbox, user, address, databaseName, database, client: name, console: databaseName === CONSOLE,
       // Of one database it is a client like others, for hba.
-      replication: wantsReplication(parameters.get('replication')) && parameters.get('replication') !== 'database',
+      replication: client.replication === 'physical',
     });
   }
 
-  /** Turns away who is one too many of a database or a user. */
-  #checkRoom({ database, user }: Client): void {
+  /** Turns away who is one too many of a database, the console being one, or of a user. */
+  checkRoom({ database, user }: Client): void {
     const { values, users } = this.config;
-    const count = (of: (client: Client) => boolean): number => [...this.clients.values()].filter((each) => each.pool !== undefined
-      && of(each)).length;
+    const isIn = ({ pool, console: visit }: Client): boolean => pool !== undefined || visit !== undefined;
+    const count = (of: (client: Client) => boolean): number =>
+      [...this.clients.values()].filter((each) => isIn(each) && of(each)).length;
     const perDatabase = database?.config.maxDbClientConnections ?? values.max_db_client_connections;
     if (perDatabase > 0 && count((each) => each.database === database) >= perDatabase) {
       throw new Refused('client connections exceeded (max_db_client_connections)', '53300');
@@ -372,6 +374,11 @@ export class Proxy {
     this.clients.delete(client.key.toString('hex'));
     this.#onLess?.();
   }
+}
+
+function replicationOf(asked: string | undefined): Client['replication'] {
+  if (!wantsReplication(asked)) return 'none';
+  return asked === 'database' ? 'logical' : 'physical';
 }
 
 function words(error: unknown): string {

@@ -43,6 +43,8 @@ export class Console {
     if (!admin && !watchers.includes(user)) throw new Refused('not allowed', '28000');
     if (owner) this.#proxy.log.info(`C-${client.id.toString(16)}: pgbouncer access from unix socket`);
     else if (authType !== 'any') await prove(user);
+    // Whoever looks after the proxy must get in when nobody else can.
+    if (!admin) this.#proxy.checkRoom(client);
     socket.write(Buffer.concat([
       authentication(0), ...PARAMETERS.map(([name, value]) => parameterStatus(name, value)), backendKeyData(client.key),
       readyForQuery(TRANSACTION.idle),
