@@ -177,6 +177,7 @@ describe('commands', () => {
     (admin as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     expect(await pausing).toBe('gone');
     await expect.poll(async () => (await bouncer.admin('SHOW CLIENTS')).length, POLL).toBe(2);
+    expect((await bouncer.admin('SHOW STATE'))[1]).toEqual({ key: 'paused', value: 'yes' });
     await bouncer.admin('RESUME');
     await client.query('COMMIT');
     await end(client);
@@ -256,6 +257,20 @@ describe('commands', () => {
     await end(client);
   });
 
+  it.each([
+    'SHUTDOWN', 'SHUTDOWN WAIT_FOR_CLIENTS', 'SHUTDOWN wait_for_servers',
+  ])('%s ends the proxy, and does not wait for the console', async (command) => {
+    await using bouncer = await startBouncer(server);
+    const [client, admin] = [await connected(bouncer), await boss(bouncer)];
+    await client.query('SELECT 1');
+    const closed = new Promise<void>((resolve) => { bouncer.proxy.onClosed(resolve); });
+    // It may be gone before it has answered.
+    await admin.query(command).catch(() => undefined);
+    expect(bouncer.proxy.isClosing).toBe(true);
+    await client.end();
+    await closed;
+  });
+
   it('SET changes what can be changed, and says why it cannot change the rest', async () => {
     await using bouncer = await startBouncer(server);
     const admin = await boss(bouncer);
@@ -321,18 +336,18 @@ describe('limits', () => {
   });
 });
 
-it('ends a wait when the client cancels it, and the console goes on', async () => {
+it('ends a wait when the client cancels it, and everything goes on', async () => {
   await using bouncer = await startBouncer(server);
   const [client, admin] = [await connected(bouncer), await boss(bouncer)];
   await client.query('BEGIN');
-  const pausing = admin.query('PAUSE main').catch((error: unknown) => error);
-  await expect.poll(() => rowOf(bouncer, 'SHOW DATABASES', 'main'), POLL).toMatchObject({ paused: 1 });
+  const pausing = admin.query('PAUSE').catch((error: unknown) => error);
+  await expect.poll(async () => (await bouncer.admin('SHOW STATE'))[1], POLL).toEqual({ key: 'paused', value: 'yes' });
   const key = admin as unknown as { processID: number; secretKey: number };
   const request = Buffer.alloc(16);
   for (const [index, value] of [16, 80877102, key.processID, key.secretKey].entries()) request.writeInt32BE(value, index * 4);
   connect(bouncer.port, '127.0.0.1').end(request);
   expect(await pausing).toMatchObject({ code: '57014' });
-  await admin.query('RESUME main');
+  expect((await admin.query('SHOW STATE')).rows[0]).toEqual({ key: 'active', value: 'yes' });
   await client.query('COMMIT');
   await end(client, admin);
 });
