@@ -153,9 +153,8 @@ export class Proxy {
       if (database?.removed === true) session?.fail({ severity: 'FATAL', code: '08P01', message: 'database removed' }, 'database removed');
     }
     this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
-    this.#tls.reload(config.values);
     this.#gate.reload();
-    return true;
+    return this.#tls.reload(config.values);
   }
 
   /** All databases are held, or some. */

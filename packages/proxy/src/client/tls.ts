@@ -45,12 +45,14 @@ export class ClientTls {
     this.#server = server;
   }
 
-  /** Reads the files again; if something is wrong with them, what there was goes on to be used. */
-  reload(values: Values): void {
+  /** Reads the files again. False: something is wrong with them, and what there was goes on to be used. */
+  reload(values: Values): boolean {
     try {
       this.load(values);
+      return true;
     } catch (error) {
       this.#log.error(`TLS configuration could not be reloaded, keeping old configuration: ${messageOf(error)}`);
+      return false;
     }
   }
 
