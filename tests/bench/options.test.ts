@@ -18,6 +18,13 @@ describe('the command line of the benchmark', () => {
     expect(optionsFrom(['start', 'engine'], known)).toMatchObject({ chapters: ['engine', 'start'] });
   });
 
+  it('runs a chapter that takes long only when it is named', () => {
+    const more: Known = { chapters: [...known.chapters, { name: 'proxy', title: 'The proxy', contenders: ['direct'], onRequest: true }] };
+    expect(optionsFrom([], more)).toMatchObject({ chapters: ['engine', 'start'] });
+    expect(optionsFrom(['proxy', 'start'], more)).toMatchObject({ chapters: ['start', 'proxy'] });
+    expect(help(more)).toMatch(/proxy +The proxy \(only when named\)/);
+  });
+
   it('takes its options in every form', () => {
     const only = ['--only', 'tarn, undici', '--only', 'millpond'];
     expect(optionsFrom(['--quick', '--rounds=9', ...only, '--out', 'x', '--markdown'], known)).toEqual({

@@ -143,9 +143,10 @@ function lint(folder: string): Promise<readonly Diagnostic[]> {
 beforeAll(async () => {
   checkout = mkdtempSync(join(tmpdir(), 'millpond-planted-'));
   cpSync(join(here, 'fixtures'), checkout, { recursive: true });
-  // Those that lab refers to: the drop-ins, and the page.
+  // Those that lab refers to: the drop-ins, the proxy, and the page.
   const dropIns = ['generic-pool', 'mysql2', 'pg-pool', 'sequelize-pool', 'tarn'].map((name) => `packages/drop-ins/${name}`);
-  const tsconfigs = ['packages/millpond', ...dropIns, 'lab', 'lab/src/playground/page', 'tests'].map((folder) => `${folder}/tsconfig.json`);
+  const folders = ['packages/millpond', 'packages/proxy', ...dropIns, 'lab', 'lab/src/playground/page', 'tests'];
+  const tsconfigs = folders.map((folder) => `${folder}/tsconfig.json`);
   for (const file of ['.oxlintrc.json', 'tsconfig.base.json', ...tsconfigs]) {
     cpSync(join(repository, file), join(checkout, file));
   }

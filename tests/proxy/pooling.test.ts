@@ -43,7 +43,7 @@ it('lends a server connection for a transaction, and the same to the next client
   });
   expect(await pidOf(one)).toBe(pid);
   expect(served).toBe(false);
-  expect(await bouncer.admin('SHOW POOLS')).toMatchObject([{ database: 'main', cl_waiting: 1, sv_active: 1, sv_idle: 0 }]);
+  expect((await bouncer.admin('SHOW POOLS'))[0]).toMatchObject({ database: 'main', cl_waiting: 1, sv_active: 1, sv_idle: 0 });
   await one.query('COMMIT');
   expect(await waiting).toBe(pid);
   await Promise.all([one.end(), two.end()]);

@@ -10,6 +10,8 @@ export interface Chapter {
   readonly about: string;
   /** The ids that `--only` takes, for this chapter. */
   readonly contenders: readonly string[];
+  /** Runs only when it is named: it takes too long to come with the others. */
+  readonly onRequest?: boolean;
   run(context: BenchContext): Promise<ChapterResult>;
 }
 

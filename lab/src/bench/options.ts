@@ -16,7 +16,9 @@ export interface BenchOptions {
 
 /** What the command line may name: filled from the registry. */
 export interface Known {
-  readonly chapters: readonly { readonly name: string; readonly title: string; readonly contenders: readonly string[] }[];
+  readonly chapters: readonly {
+    readonly name: string; readonly title: string; readonly contenders: readonly string[]; readonly onRequest?: boolean;
+  }[];
 }
 
 const MOST_ROUNDS = 99;
@@ -28,7 +30,7 @@ export function help({ chapters }: Known): string {
   npm run bench -- [chapter...] [options]
 
 Chapters (all of them unless some are named)
-${chapters.map(({ name, title }) => `  ${name.padEnd(width)}${title}`).join('\n')}
+${chapters.map((chapter) => lineOf(chapter, width)).join('\n')}
 
 Options
   --quick          fewer and shorter rounds: to see that it works, not to quote from
@@ -45,6 +47,10 @@ ${chapters.map(({ name, contenders }) => wrapped(name.padEnd(width), contenders)
 
 The tables are printed, and written with everything behind them to bench.json and bench.html in DIR.
 Exit code 1: a contender failed, and its row says why. 2: the command line is wrong.`;
+}
+
+function lineOf({ name, title, onRequest }: Known['chapters'][number], width: number): string {
+  return `  ${name.padEnd(width)}${title}${onRequest === true ? ' (only when named)' : ''}`;
 }
 
 /** Names after a lead, in lines of about a hundred characters. */
@@ -69,7 +75,8 @@ export function optionsFrom(args: readonly string[], known: Known): BenchOptions
   for (const name of positionals) {
     if (!names.includes(name)) throw new Trouble(`There is no chapter "${name}".`, `There are ${list(names)}. See --help.`, 2);
   }
-  const chapters = positionals.length === 0 ? names : names.filter((name) => positionals.includes(name));
+  const usual = known.chapters.filter(({ onRequest }) => onRequest !== true).map(({ name }) => name);
+  const chapters = positionals.length === 0 ? usual : names.filter((name) => positionals.includes(name));
   return {
     chapters,
     quick: values.quick ?? false,

@@ -25,7 +25,8 @@ export async function run(all: readonly Chapter[], options: BenchOptions, screen
   const begun = { machine: thisMachine(), commit: commitOf(ROOT), date: new Date().toISOString(), load: loadNow() };
   const chosen = all.filter(({ name, contenders }) =>
     options.chapters.includes(name) && (options.only.length === 0 || contenders.some((id) => options.only.includes(id))));
-  const files = outputFiles(ROOT, options.outFolder, chosen.length === all.length ? [] : chosen.map(({ name }) => name));
+  const whole = all.every((chapter) => chapter.onRequest === true || chosen.includes(chapter));
+  const files = outputFiles(ROOT, options.outFolder, whole ? [] : chosen.map(({ name }) => name));
   const chapters: ChapterResult[] = [];
   for (const chapter of chosen) {
     const result = await runChapter(chapter, options, screen, signal);

@@ -2,7 +2,7 @@
 // again, and leaves nothing behind: `stop()` removes it, the end of this process does too, and if this process dies without a chance to
 // clean up (SIGKILL), a small shell that waits for that to happen does it instead.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import { startJanitor } from './janitor.ts';
 import { signalTree } from './processes.ts';
+import type { User } from './unprivileged.ts';
 
 export interface ProgramServer extends AsyncDisposable {
   readonly host: string;
@@ -36,6 +37,8 @@ export interface Program {
   readonly name: string;
   /** Default: a free one. */
   readonly port?: number;
+  /** Who it runs as, and whose its files are; default: ourselves. */
+  readonly user?: User | undefined;
   /** Whether it is up; default: once it takes connections. */
   readonly answers?: (port: number) => Promise<boolean>;
   /** Writes what the program reads, given the folder and the port; returns the command. It must stay in the foreground. */
@@ -75,6 +78,7 @@ class PrivateServer implements ProgramServer {
   readonly #name: string;
   readonly #command: string;
   readonly #args: readonly string[];
+  readonly #user: User | undefined;
   readonly #answers: (port: number) => Promise<boolean>;
   #child: ChildProcess | undefined;
   #janitor: ChildProcess | undefined;
@@ -84,11 +88,13 @@ class PrivateServer implements ProgramServer {
     rmSync(this.folder, { recursive: true, force: true });
   };
 
-  constructor({ name, prepare, answers = takesConnections }: Program, port: number) {
+  constructor({ name, prepare, user, answers = takesConnections }: Program, port: number) {
     this.#name = name;
+    this.#user = user;
     this.#answers = answers;
     this.port = port;
     this.folder = mkdtempSync(join(tmpdir(), `millpond-${name}-`));
+    this.#give(this.folder);
     const { command, args } = prepare({ folder: this.folder, port, write: (file, text) => this.#write(file, text) });
     this.#command = command;
     this.#args = args;
@@ -111,6 +117,7 @@ class PrivateServer implements ProgramServer {
     if (this.#stopped) throw new Error('This server was stopped for good.');
     if (this.#child !== undefined) throw new Error('The server is running.');
     const child = spawn(this.#command, this.#args, {
+      ...this.#user,
       cwd: this.folder,
       env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -174,7 +181,12 @@ class PrivateServer implements ProgramServer {
   #write(file: string, text: string): string {
     const path = join(this.folder, file);
     writeFileSync(path, text, { mode: 0o600 });
+    this.#give(path);
     return path;
+  }
+
+  #give(path: string): void {
+    if (this.#user !== undefined) chownSync(path, this.#user.uid, this.#user.gid);
   }
 }
 

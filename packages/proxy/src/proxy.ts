@@ -5,6 +5,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import { pause, resume } from './admin/commands/control.ts';
+import { Suspension } from './admin/commands/suspend.ts';
 import { Console } from './admin/console.ts';
 import { cancel, newKey } from './cancels.ts';
 import { Admission, refusalOf } from './client/admission.ts';
@@ -34,6 +35,8 @@ export interface ProxyOptions {
 }
 
 const CONSOLE = 'pgbouncer';
+/** A signal of the system waits for nobody who could go. */
+const NEVER = new AbortController().signal;
 
 /** What a shutdown waits for, beyond what it is doing at the moment. */
 export type ShutdownWait = 'clients' | 'servers';
@@ -44,9 +47,10 @@ export class Proxy {
   readonly clients = new Map<string, Client>();
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
-  readonly statistics = new Statistics(performance.now());
   /** Who alone can connect to the Unix socket. */
   localPeer: Peer | undefined = undefined;
+  readonly statistics: Statistics = new Statistics(performance.now());
+  readonly suspension: Suspension = new Suspension(this);
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
   readonly #gate: Gate;
@@ -146,6 +150,12 @@ export class Proxy {
     const config = this.#options.reload?.();
     for (const problem of config?.problems ?? []) this.log.error(problem.message);
     if (config === undefined || config.problems.length > 0) return false;
+    this.apply(config);
+    return true;
+  }
+
+  /** Takes another configuration, as far as it can be taken while it runs. False: not its TLS. */
+  apply(config: Config): boolean {
     this.router.load(config);
     this.#countPeriods();
     this.#admission.configure(this.config);
@@ -157,18 +167,18 @@ export class Proxy {
     return this.#tls.reload(config.values);
   }
 
-  /** All databases are held, or some. */
+  /** Everything is held. */
   get isPaused(): boolean {
-    return [...this.router.databases.values()].some(({ paused }) => paused);
+    return this.router.mode !== 'active';
   }
 
   /** Holds new work everywhere. Resolves when what was running has come to its end. */
   async pause(): Promise<void> {
-    await pause(this, undefined);
+    await pause({ proxy: this, argument: undefined, signal: NEVER });
   }
 
   resume(): void {
-    resume(this, undefined);
+    resume({ proxy: this, argument: undefined, signal: NEVER });
   }
 
   /** It is going, or has gone. */
@@ -239,6 +249,7 @@ export class Proxy {
     const { client_login_timeout: timeoutMs } = this.config.values;
     const timer = timeoutMs === 0 ? undefined : setTimeout(() => this.#refuse(client, new Refused('client_login_timeout')), timeoutMs);
     try {
+      await this.suspension.ended;
       await this.#welcome(client);
     } catch (error) {
       this.#refuse(client, error);
@@ -306,6 +317,7 @@ export class Proxy {
   }
 
   async #cancel(key: Buffer): Promise<void> {
+    this.clients.get(key.toString('hex'))?.console?.cancel();
     const { peer_id: peerId, cancel_wait_timeout: timeoutMs } = this.config.values;
     await cancel(key, {
       peerId, timeoutMs, peers: this.config.peers, log: this.log, find: (hex) => this.clients.get(hex)?.session?.server,
@@ -332,9 +344,9 @@ export class Proxy {
   }
 
   /** Counts what a client is told by the proxy and not by a server. */
-  #failed({ database, pool, user }: Client, { message }: Report): void {
-    this.statistics.failed(causeOf(message), pool === undefined || database === undefined ? undefined
-      : this.statistics.of(database.config.name, user));
+  #failed({ pool }: Client, { message }: Report): void {
+    const record = pool === undefined ? undefined : this.statistics.of(pool.database.name, pool.credentials.user);
+    this.statistics.failed(causeOf(message), record);
   }
 
   #gone(client: Client): void {

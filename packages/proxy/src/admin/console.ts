@@ -1,32 +1,23 @@
-// The console: what is said to somebody who connects to the database `pgbouncer`. One message at a time, simple queries only so far.
+// The console: what is said to somebody who connects to the database `pgbouncer`. Who may enter and what each may do is decided here; the
+// commands themselves have files of their own.
 
 import type { Socket } from 'node:net';
 import type { Client } from '../client/client.ts';
 import type { Startup } from '../client/login.ts';
 import { Refused } from '../client/refused.ts';
 import type { Proxy } from '../proxy.ts';
+import { CONSOLE_DATABASE } from '../stats/statistics.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
-import {
-  authentication, backendKeyData, commandComplete, dataRow, emptyQueryResponse, errorResponse, parameterStatus, readyForQuery,
-  rowDescription,
-} from '../wire/pg/write.ts';
-import { disable, pause, reconnect, reload, resume } from './commands/control.ts';
-import { showClients } from './commands/show-clients.ts';
-import { showConfig } from './commands/show-config.ts';
-import { showDatabases } from './commands/show-databases.ts';
-import { showPools } from './commands/show-pools.ts';
-import { showStats, showStatsAverages, showStatsTotals, showTotals } from './commands/show-stats.ts';
-import { showVersion, VERSION } from './commands/show-version.ts';
+import { authentication, backendKeyData, parameterStatus, readyForQuery } from '../wire/pg/write.ts';
+import type { Context } from './commands/control.ts';
+import { setParameter, showParameter } from './commands/parameters.ts';
+import { set } from './commands/set.ts';
+import { VERSION } from './commands/show-version.ts';
+import { COMMANDS, SHOWS } from './commands.ts';
+import { Dialogue } from './dialogue.ts';
 import { parseCommand } from './parse.ts';
 import { CommandError, type Answer } from './table.ts';
-
-type Show = (proxy: Proxy) => Answer;
-
-const SHOWS: Readonly<Record<string, Show>> = {
-  clients: showClients, config: showConfig, databases: showDatabases, pools: showPools, stats: showStats,
-  stats_averages: showStatsAverages, stats_totals: showStatsTotals, totals: showTotals, version: showVersion,
-};
 
 /** What every client of a PostgreSQL expects to be told. */
 const PARAMETERS = [
@@ -57,57 +48,86 @@ export class Console {
       readyForQuery(TRANSACTION.idle),
     ]));
     try {
-      await this.#serve(socket, inbox, admin);
+      await this.#serve(client, socket, inbox, admin);
     } catch (error) {
       if (!(error instanceof ClosedError)) throw error;
+    } finally {
+      client.console = undefined;
+      this.#resumeWithoutVisitors();
     }
     socket.end();
   }
 
-  async #serve(socket: Socket, inbox: Inbox, admin: boolean): Promise<void> {
+  async #serve(client: Client, socket: Socket, inbox: Inbox, admin: boolean): Promise<void> {
+    let running = new AbortController();
+    const gone = (): void => running.abort();
+    client.console = { cancel: gone };
+    socket.once('close', gone);
+    const { counts } = this.#proxy.statistics.of(CONSOLE_DATABASE, CONSOLE_DATABASE);
+    const dialogue = new Dialogue((text) => {
+      counts.queries++;
+      counts.transactions++;
+      return this.#run(text, admin, running.signal);
+    });
     for (;;) {
       const { type, body } = await inbox.next();
       if (type === FROM_CLIENT.terminate) return;
-      if (type !== FROM_CLIENT.query) throw new Refused('the console takes simple queries only');
-      socket.write(await this.#answer(body.text(), admin));
+      // A cancel is about what runs, not about what comes afterwards.
+      if (!socket.destroyed) running = new AbortController();
+      const answer = await dialogue.take(type, body);
+      counts.received += body.length;
+      counts.sent += answer.length;
+      if (answer.length > 0) socket.write(answer);
     }
   }
 
-  async #answer(text: string, admin: boolean): Promise<Buffer> {
-    const ready = readyForQuery(TRANSACTION.idle);
-    if (text.trim() === '') return Buffer.concat([emptyQueryResponse(), ready]);
+  async #run(text: string, admin: boolean, signal: AbortSignal): Promise<Answer> {
     try {
-      const { table, tag } = await this.#run(text, admin);
-      const rows = table === undefined ? [] : [rowDescription(table.columns), ...table.rows.map((row) => dataRow(row))];
-      return Buffer.concat([...rows, commandComplete(tag), ready]);
+      return await this.#dispatch(text, admin, signal);
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
-      this.#proxy.log.error(error.message);
-      return Buffer.concat([errorResponse({ code: '08P01', message: error.message }), ready]);
+      if (error instanceof CommandError) this.#proxy.log.error(error.message);
+      throw error;
     }
   }
 
-  #run(text: string, admin: boolean): Promise<Answer> | Answer {
+  #dispatch(text: string, admin: boolean, signal: AbortSignal): Promise<Answer> | Answer {
+    const proxy = this.#proxy;
     const command = parseCommand(text);
     const unknown = (): never => { throw new CommandError(`invalid command '${text}', use SHOW HELP;`); };
     if (command === undefined) return unknown();
-    if (command.kind === 'command' && command.name === 'show') {
-      const shown = SHOWS[(command.argument ?? 'help').toLowerCase()];
-      return shown === undefined ? unknown() : shown(this.#proxy);
+    const needsAdmin = (): void => {
+      if (!admin) throw new CommandError('admin access needed');
+    };
+    if (command.kind === 'set') {
+      const ignored = setParameter(command.key);
+      if (ignored !== undefined) return ignored;
+      needsAdmin();
+      return set(proxy, command.key, command.value);
     }
-    if (!admin) throw new CommandError('admin access needed');
-    if (command.kind === 'set') throw new CommandError('SET failed: change the file and RELOAD');
-    switch (command.name) {
-      case 'pause': return pause(this.#proxy, command.argument);
-      case 'resume': return resume(this.#proxy, command.argument);
-      case 'disable': return disable(this.#proxy, command.argument, true);
-      case 'enable': return disable(this.#proxy, command.argument, false);
-      case 'reconnect': return reconnect(this.#proxy, command.argument);
-      case 'reload': return reload(this.#proxy);
-      case 'shutdown':
-        void this.#proxy.close();
-        return { tag: 'SHUTDOWN' };
-      default: return unknown();
+    const { name, argument } = command;
+    if (name === 'show' || name === 'select') {
+      const shown = argument === undefined ? undefined : SHOWS.get(argument.toLowerCase());
+      if (argument === undefined) return unknown();
+      if (shown === undefined) return showParameter(argument) ?? unknown();
+      // It would show secrets.
+      if (argument.toLowerCase() === 'fds') needsAdmin();
+      return shown(proxy);
     }
+    const run = COMMANDS.get(name);
+    if (run === undefined) return unknown();
+    needsAdmin();
+    proxy.log.info(`${name.toUpperCase()}${argument === undefined ? '' : ` '${argument}'`} command issued`);
+    const context: Context = { proxy, argument, signal };
+    return run(context) ?? unknown();
+  }
+
+  /** Nobody else could know that everything stands still. */
+  #resumeWithoutVisitors(): void {
+    const { router, suspension, clients, log } = this.#proxy;
+    if (router.mode !== 'suspended' || [...clients.values()].some((client) => client.console !== undefined)) return;
+    log.info('admin disappeared when suspended, doing RESUME');
+    suspension.end();
+    router.mode = 'active';
+    router.applyPauses();
   }
 }

@@ -21,6 +21,12 @@ export function parseCommand(line: string): Command | undefined {
   return { kind: 'command', name: unquoted(name!).toLowerCase(), argument: argument === undefined ? undefined : unquoted(argument) };
 }
 
+/** A command that only looks. */
+export function isShow(line: string): boolean {
+  const command = parseCommand(line);
+  return command?.kind === 'command' && (command.name === 'show' || command.name === 'select');
+}
+
 function unquoted(word: string): string {
   return word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word;
 }

@@ -1,6 +1,6 @@
 // What a console command answers.
 
-import type { Cell, ColumnType } from '../wire/pg/write.ts';
+import type { Cell, ColumnType, Report } from '../wire/pg/write.ts';
 
 export interface Table {
   readonly columns: readonly (readonly [name: string, type: ColumnType])[];
@@ -10,6 +10,8 @@ export interface Table {
 /** Rows, or only the words that the command is done with. */
 export interface Answer {
   readonly table?: Table;
+  /** Said before it. */
+  readonly notice?: Report;
   /** As in CommandComplete. */
   readonly tag: string;
 }
@@ -17,6 +19,13 @@ export interface Answer {
 /** The command cannot be done; the console goes on. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
+  /** SQLSTATE. */
+  readonly code: string;
+
+  constructor(message: string, code = '08P01') {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** A time as consoles show it: whole seconds, and microseconds besides. */

@@ -93,7 +93,7 @@ export class Admission {
       socket, target: client, parameters, tracked: this.#tracked, statementNames: this.#statementNames, live: this.#live,
       maxPacketSize: values.max_packet_size,
       limits: this.#limitsOf(client.user),
-      meter: new Meter(statistics.of(pool.database.name, client.user)),
+      meter: new Meter(statistics.of(pool.database.name, pool.credentials.user)),
       borrow: (served, refused) => this.#borrow(client, served, refused),
       refusal: refusalOf,
       recover: (server) => recover(server, {

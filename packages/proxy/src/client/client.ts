@@ -1,6 +1,7 @@
 // A client that is connected, logged in or not yet.
 
 import type { Socket } from 'node:net';
+import { nextId } from '../ids.ts';
 import type { Database } from '../routing/router.ts';
 import type { ServerPool } from '../server/pool.ts';
 import type { ClientSession } from './session.ts';
@@ -14,10 +15,14 @@ export interface ClientInit {
   readonly port: number;
 }
 
-let nextId = 1;
+/** Somebody who is in the console. */
+export interface Visit {
+  /** Ends the command that it waits for. */
+  cancel(): void;
+}
 
 export class Client {
-  readonly id: number = nextId++;
+  readonly id: number = nextId();
   readonly socket: Socket;
   readonly key: Buffer;
   readonly address: string;
@@ -30,6 +35,7 @@ export class Client {
   pool: ServerPool | undefined = undefined;
   session: ClientSession | undefined = undefined;
   tls = false;
+  console: Visit | undefined = undefined;
 
   constructor({ socket, key, address, port }: ClientInit) {
     this.socket = socket;

@@ -56,6 +56,13 @@ export class Renaming {
       if (nameEnd === HEADER) return plain();
       const name = bytes.toString('utf8', HEADER, nameEnd);
       this.#init.counts.clientParses++;
+      const taken = this.#present(server, name);
+      if (taken !== undefined) {
+        // The server says so, where the client has to be told.
+        this.#init.flush();
+        server.request(parseMessage(taken, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1)), { type, own: false });
+        return DROP;
+      }
       const statement = this.#init.statements.prepare(name, bytes.subarray(nameEnd + 1, sqlEnd), bytes.subarray(sqlEnd + 1));
       const failed = (lost: boolean): void => {
         if (lost && this.#init.statements.get(name) === statement) this.#init.statements.forget(name);
@@ -87,10 +94,14 @@ export class Renaming {
     const name = bytes.toString('utf8', HEADER + 1, bytes.length - 1);
     if (kind !== 0x53) return plain();
     if (type === close) {
-      if (this.#init.statements.get(name) === undefined) return plain();
+      const closed = this.#init.statements.get(name);
+      if (closed === undefined) return plain();
       this.#init.statements.forget(name);
       this.#init.flush();
-      server.answer(CLOSE_COMPLETE);
+      // An error before it takes it along: then it is still there.
+      server.answer(CLOSE_COMPLETE, (lost) => {
+        if (lost) this.#init.statements.prepare(name, closed.sql, closed.types);
+      });
       return DROP;
     }
     const statement = this.#present(server, name);

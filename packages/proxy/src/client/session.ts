@@ -64,7 +64,8 @@ export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
 const INVALID_STATEMENT_NAME = '26000';
 const FEATURE_NOT_SUPPORTED = '0A000';
 const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
-const KNOWN: ReadonlySet<number> = new Set(Object.values(FROM_CLIENT));
+/** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
+const PLAIN: readonly (Request | undefined)[] = plainRequests();
 
 export class ClientSession implements Link, Sink {
   readonly statements: ClientStatements;
@@ -114,6 +115,15 @@ export class ClientSession implements Link, Sink {
 
   get server(): ServerConnection | undefined {
     return this.#lease?.resource;
+  }
+
+  get meter(): Meter {
+    return this.#meter;
+  }
+
+  /** Bytes that have come and wait for a server connection. */
+  get held(): number {
+    return this.#held.reduce((sum, { length }) => sum + length, 0);
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -184,15 +194,22 @@ export class ClientSession implements Link, Sink {
     server.onDrain = () => this.#socket.resume();
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
     const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
-    if (settings !== undefined) this.#adjust(server, settings);
+    if (settings !== undefined) {
+      // In one write with what the client wants.
+      server.cork();
+      this.#adjust(server, settings);
+    }
     if (settles) this.#meter.served(performance.now() - this.since);
     this.#deadlines.now(settles ? 'running' : 'idle');
+    // Before anything is sent: that may pause it again.
+    if (this.#socket.isPaused()) this.#socket.resume();
     if (this.#held.length > 0) {
-      const held = this.#held.splice(0);
+      const held = this.#held;
+      this.#held = [];
       for (const chunk of held) this.#push(chunk);
       this.#settle();
     }
-    if (this.#socket.isPaused()) this.#socket.resume();
+    if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
 
   get #mode(): PoolMode {
@@ -218,15 +235,21 @@ export class ClientSession implements Link, Sink {
   }
 
   #push(chunk: Buffer): void {
-    const server = this.server!;
+    const { server } = this;
+    // What came before in the same breath has ended it.
+    if (server === undefined) return;
     const alone = server.requests.owed === 0 && server.status === TRANSACTION.idle && chunk[0] === bind && this.#splitter.isAtBoundary;
     this.#batch = alone && endsInSync(chunk) ? chunk : undefined;
     this.#renaming.firstBind = undefined;
+    server.cork();
     try {
       this.#splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
       this.#badPacket(error.message);
+    } finally {
+      // It may be another client's by now, or nobody's; what was said has to be sent in any case.
+      if (!server.uncork() && this.server === server) this.#socket.pause();
     }
   }
 
@@ -241,7 +264,8 @@ export class ClientSession implements Link, Sink {
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
     const { server } = this;
     if (server === undefined) return DROP;
-    if (!KNOWN.has(type)) {
+    const request = PLAIN[type];
+    if (request === undefined) {
       this.fail({ severity: 'FATAL', code: '08P01', message: `unknown packet type: ${type}` }, 'unknown packet');
       return DROP;
     }
@@ -257,7 +281,7 @@ export class ClientSession implements Link, Sink {
       case parse: case bind: case describe: case close:
         if (this.#renames) return this.#renaming.message(server, type, bodyLength, bytes);
     }
-    server.requests.sent({ type, own: false });
+    server.requests.sent(request);
     return PASS;
   }
 
@@ -297,12 +321,7 @@ export class ClientSession implements Link, Sink {
 
   failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
     const code = fields.get('C');
-    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) {
-      const words = 'prepared statement did not exist';
-      this.#init.debug(words);
-      this.fromServer(errorResponse({ code: INVALID_STATEMENT_NAME, message: words }));
-      return true;
-    }
+    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) this.#init.debug('prepared statement did not exist');
     // The table is another one since the statement was prepared. The client does not know that servers know its statement for longer.
     if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#renaming.firstBind) return false;
     if (fields.get('R') !== 'RevalidateCachedQuery') return false;
@@ -361,6 +380,7 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease!;
     this.#lease = undefined;
     this.state = 'idle';
+    lease.resource.usedAt = this.#meter.at;
     giveBack(lease);
   }
 
@@ -425,6 +445,12 @@ function giveBack(lease: Loan): void {
   server.socket.resume();
   if (server.cancels === 0) lease.release();
   else server.onQuiet = () => lease.release();
+}
+
+function plainRequests(): (Request | undefined)[] {
+  const requests = Array.from<Request | undefined>({ length: 256 });
+  for (const type of Object.values(FROM_CLIENT)) requests[type] = { type, own: false };
+  return requests;
 }
 
 /** Its last message is a Sync. */

@@ -28,6 +28,8 @@ export class Router {
   config: Config;
   readonly pools = new Map<string, ServerPool>();
   readonly databases = new Map<string, Database>();
+  /** Held as a whole, besides databases that are held one by one. */
+  mode: 'active' | 'paused' | 'suspended' = 'active';
   readonly derived = new Map<string, Promise<ClientKeys>>();
   readonly #budgets = new Budgets();
   #secrets: ReadonlyMap<string, string> = new Map();
@@ -121,6 +123,20 @@ export class Router {
     return this.#secrets.get(user);
   }
 
+  /** Everybody who is known by a secret or by the configuration. */
+  userNames(): Set<string> {
+    return new Set([...this.config.users.keys(), ...this.#secrets.keys()]);
+  }
+
+  /** Every pool works or is held, as its database and the whole are. */
+  applyPauses(): void {
+    for (const { pool, database } of this.pools.values()) {
+      const held = this.mode !== 'active' || this.databases.get(database.name)?.paused === true;
+      if (held && pool.state !== 'paused') pool.pause();
+      if (!held && pool.state === 'paused') pool.resume();
+    }
+  }
+
   /** The pool for clients of this user; `clientKeys`: what the client has shown. */
   pool(database: Database, user: string, secret: string | undefined, clientKeys: ClientKeys | undefined): ServerPool {
     const { config } = database;
@@ -158,7 +174,7 @@ export class Router {
     const pool = new ServerPool({
       settings, credentials, derived: this.derived, log: this.#log, fixedUser: config.user, budget: this.#budgetFor(settings, user),
     });
-    if (paused) pool.pool.pause();
+    if (paused || this.mode !== 'active') pool.pool.pause();
     this.pools.set(key, pool);
     return pool;
   }

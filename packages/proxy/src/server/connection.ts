@@ -3,6 +3,7 @@
 // which says whose answer it is; only what is the client's reaches the client.
 
 import type { Socket } from 'node:net';
+import { nextId } from '../ids.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -29,7 +30,7 @@ export interface Link {
   serverLost(reason: string): void;
 }
 
-const { commandComplete, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
+const { commandComplete, copyData, dataRow, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
 const WHOLE = Number.POSITIVE_INFINITY;
 /** Tags of statements that change the session, and by it what may be done with the connection. */
 const SESSION_TAGS: ReadonlySet<string> = new Set(['DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
@@ -45,6 +46,7 @@ export interface ServerInit {
 }
 
 export class ServerConnection implements Sink {
+  readonly id: number = nextId();
   readonly socket: Socket;
   readonly cancelKey: Buffer;
   readonly address: Address;
@@ -75,6 +77,10 @@ export class ServerConnection implements Sink {
   onQuiet: (() => void) | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
+  /** When a client last had it. */
+  usedAt: number = performance.now();
+  readonly #corked: Buffer[] = [];
+  #corks = 0;
   readonly #splitter: Splitter;
 
   constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
@@ -104,7 +110,23 @@ export class ServerConnection implements Sink {
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
   send(bytes: Buffer): boolean {
     this.bytesSent += bytes.length;
-    return this.socket.write(bytes);
+    if (this.#corks === 0) return this.socket.write(bytes);
+    this.#corked.push(bytes);
+    return true;
+  }
+
+  /** From now on what is sent is kept, until {@link ServerConnection.uncork} was called as often: many small pieces become one write. */
+  cork(): void {
+    this.#corks++;
+  }
+
+  /** False: as of {@link ServerConnection.send}. */
+  uncork(): boolean {
+    const corked = this.#corked;
+    if (--this.#corks > 0 || corked.length === 0) return true;
+    const bytes = corked.length === 1 ? corked[0]! : Buffer.concat(corked);
+    corked.length = 0;
+    return this.socket.writable ? this.socket.write(bytes) : true;
   }
 
   /** Sends bytes that begin a request, or are one. */
@@ -170,9 +192,15 @@ export class ServerConnection implements Sink {
   }
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
+    // Of these there may be millions; they begin and end nothing.
+    if ((type === dataRow || type === copyData) && this.link !== undefined) {
+      const { current } = this.requests;
+      if (current?.answer === undefined) return current?.own === true ? DROP : PASS;
+    }
     // What is answered here comes behind the whole of the message before.
     this.#answer();
-    const { request, failed } = this.requests.came(type);
+    const request = this.requests.came(type);
+    const { failed } = this.requests;
     const own = request?.own === true;
     let hidden = false;
     switch (type) {
@@ -182,7 +210,8 @@ export class ServerConnection implements Sink {
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    for (const each of failed) this.#ignored(each);
+    // The last first: what each had changed is undone by going back.
+    for (let at = failed.length - 1; at >= 0; at--) this.#ignored(failed[at]!);
     if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
@@ -247,10 +276,10 @@ export class ServerConnection implements Sink {
 
   /** What is answered here stands between what the server answers. */
   #answer(): void {
-    for (const { answer, done } of this.requests.answers()) {
+    for (let next = this.requests.answerable(); next !== undefined; next = this.requests.answerable()) {
       this.#splitter.flush();
-      this.link?.fromServer(answer!);
-      done?.(false);
+      this.link?.fromServer(next.answer!);
+      next.done?.(false);
     }
   }
 

@@ -27,9 +27,14 @@ export interface Request {
 
 const { bind, close, copyDone, copyFail, describe, execute, functionCall, parse, query, sync } = FROM_CLIENT;
 
+/** The same for all: there is something else only after an error. */
+const NONE: readonly Request[] = [];
+
 export class Requests {
   readonly #queue: Request[] = [];
   #head = 0;
+  /** Those that the message that came last has taken along: they will not be answered. */
+  failed: readonly Request[] = NONE;
   /** The server takes CopyData, and ignores Sync. */
   copyingIn = false;
   /** Behind the last Sync or query stands something that a Sync has to end: the server is in a transaction that nobody has begun. */
@@ -75,17 +80,18 @@ export class Requests {
     return names;
   }
 
-  /** Requests that are to be answered here and whose turn has come. */
-  *answers(): Generator<Request> {
-    while (this.current?.answer !== undefined) yield this.#pop();
+  /** The next request that is to be answered here, if its turn has come. */
+  answerable(): Request | undefined {
+    return this.current?.answer === undefined ? undefined : this.#pop();
   }
 
   /**
-   * A message has come. Returns what it is part of the answer of, or undefined if of nothing, as with a notice. `failed`: those that an
-   * error has taken along, which will not be answered.
+   * A message has come. Returns what it is part of the answer of, or undefined if of nothing, as with a notice. What an error has taken
+   * along stands in {@link Requests.failed}.
    */
-  came(type: number): { readonly request: Request | undefined; readonly failed: readonly Request[] } {
+  came(type: number): Request | undefined {
     const { current } = this;
+    this.failed = NONE;
     switch (type) {
       case FROM_SERVER.parseComplete: return this.#ends(parse);
       case FROM_SERVER.bindComplete: return this.#ends(bind);
@@ -97,25 +103,26 @@ export class Requests {
       case FROM_SERVER.copyInResponse: case FROM_SERVER.copyBothResponse:
         this.copyingIn = true;
         this.#forgetSyncs();
-        return { request: current, failed: [] };
+        return current;
       case FROM_SERVER.errorResponse:
         this.#copyEnds();
-        return { request: this.current, failed: this.#fail() };
-      case FROM_SERVER.readyForQuery: return { request: this.#ready(), failed: [] };
-      default: return { request: current, failed: [] };
+        this.failed = this.#fail();
+        return current;
+      case FROM_SERVER.readyForQuery: return this.#ready();
+      default: return current;
     }
   }
 
-  #ends(type: number): { readonly request: Request | undefined; readonly failed: readonly Request[] } {
+  #ends(type: number): Request | undefined {
     const { current } = this;
     if (current?.type === type) this.#pop();
-    return { request: current, failed: [] };
+    return current;
   }
 
   /** Up to the next Sync; a query or a call of a function ends by itself. */
-  #fail(): Request[] {
+  #fail(): readonly Request[] {
     const { current } = this;
-    if (current === undefined || current.type === query || current.type === functionCall) return [];
+    if (current === undefined || current.type === query || current.type === functionCall) return NONE;
     const failed: Request[] = [];
     while (this.current !== undefined && this.current.type !== sync) failed.push(this.#pop());
     this.#skipping = this.current === undefined;

@@ -66,6 +66,10 @@ export class PoolRecord {
 export class Meter {
   readonly counts: Counts;
   readonly #record: PoolRecord;
+  /** The last time that the clock was read. */
+  at = 0;
+  /** When the last query began. */
+  askedAt = 0;
   /** When they began; 0: none runs. */
   #query = 0;
   #transaction = 0;
@@ -87,6 +91,8 @@ export class Meter {
   asked(): void {
     if (this.#query !== 0) return;
     const now = performance.now();
+    this.at = now;
+    this.askedAt = now;
     this.#query = now;
     this.counts.queries++;
     if (this.#transaction !== 0) return;
@@ -98,6 +104,7 @@ export class Meter {
   answered(outside: boolean): void {
     if (this.#query === 0) return;
     const now = performance.now();
+    this.at = now;
     this.counts.queryMs += now - this.#query;
     this.#query = 0;
     if (!outside) return;

@@ -15,6 +15,11 @@ export class Reader {
     this.#at = at;
   }
 
+  /** Of everything, also what has been read. */
+  get length(): number {
+    return this.#bytes.length;
+  }
+
   get left(): number {
     return this.#bytes.length - this.#at;
   }

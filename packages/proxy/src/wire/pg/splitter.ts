@@ -10,6 +10,9 @@ const EMPTY = Buffer.alloc(0);
 /** Bytes of a message before its body. */
 export const HEADER = 5;
 
+/** What a sink is shown of a message of which it wanted nothing: a view of the chunk for each would cost more than all else here. */
+const BLANK: Buffer = Buffer.alloc(HEADER);
+
 /**
  * What becomes of a message: nothing; it is passed on whole; only what was not shown of it is passed on, behind what the sink has
  * written.
@@ -23,7 +26,10 @@ export type Fate = typeof DROP | typeof PASS | typeof REST;
 export interface Sink {
   /** A message has begun: how many bytes of its body must be there for {@link Sink.message}? More than there are means all. */
   wants(type: number, bodyLength: number): number;
-  /** A message, as far as it was wanted: its header and so much of its body. `bytes` lives only as long as this call. */
+  /**
+   * A message, as far as it was wanted: its header and so much of its body. `bytes` lives only as long as this call; of a message of which
+   * nothing was wanted it is as long as a header, and blank.
+   */
   message(type: number, bodyLength: number, bytes: Buffer): Fate;
   /** Bytes to be passed on, in the order of the stream. */
   forward(bytes: Buffer): void;
@@ -61,8 +67,11 @@ export class Splitter {
 
   /** Passes on what came before the message that the sink is being told of: it has to, before it writes something by itself. */
   flush(): void {
-    if (this.#to > this.#from) this.#sink.forward(this.#chunk.subarray(this.#from, this.#to));
-    this.#from = this.#to;
+    const [from, to] = [this.#from, this.#to];
+    this.#from = to;
+    if (to <= from) return;
+    const whole = from === 0 && to === this.#chunk.length;
+    this.#sink.forward(whole ? this.#chunk : this.#chunk.subarray(from, to));
   }
 
   /** Takes the next chunk of the stream. Throws {@link BrokenStreamError}. */
@@ -122,7 +131,7 @@ export class Splitter {
   #tell(bytes: Buffer, at: number, needed: number): Fate {
     const length = bodyLengthOf(bytes, at);
     this.#left = length - (needed - HEADER);
-    const fate = this.#sink.message(bytes[at]!, length, bytes.subarray(at, at + needed));
+    const fate = this.#sink.message(bytes[at]!, length, needed === HEADER ? BLANK : bytes.subarray(at, at + needed));
     this.#passing = fate !== DROP;
     return fate;
   }
@@ -137,5 +146,6 @@ export class Splitter {
 }
 
 function bodyLengthOf(bytes: Buffer, at: number): number {
-  return bytes.readInt32BE(at + 1) - 4;
+  // By hand: it is asked for every message, twice, and is there.
+  return (bytes[at + 1]! << 24 | bytes[at + 2]! << 16 | bytes[at + 3]! << 8 | bytes[at + 4]!) - 4;
 }

@@ -156,20 +156,50 @@ const OIDS: Readonly<Record<ColumnType, { readonly oid: number; readonly size: n
   bytea: { oid: 17, size: -1 },
 };
 
-export function rowDescription(columns: readonly (readonly [name: string, type: ColumnType])[]): Buffer {
-  const fields = columns.map(([name, type]) => Buffer.concat([
-    text(name), int32(0), int16(0), int32(OIDS[type].oid), int16(OIDS[type].size), int32(-1), int16(0),
+/** Which columns are in binary; of one that is not there, the text format. */
+export type Formats = readonly boolean[];
+
+export function rowDescription(columns: readonly (readonly [name: string, type: ColumnType])[], formats: Formats = []): Buffer {
+  const fields = columns.map(([name, type], index) => Buffer.concat([
+    text(name), int32(0), int16(0), int32(OIDS[type].oid), int16(OIDS[type].size), int32(-1), int16(Number(formats[index] === true)),
   ]));
   return message(FROM_SERVER.rowDescription, int16(columns.length), ...fields);
 }
 
 export type Cell = string | number | bigint | Buffer | null | undefined;
 
-/** In the text format. */
-export function dataRow(cells: readonly Cell[]): Buffer {
-  const fields = cells.map((cell) => {
+type Value = Exclude<Cell, null | undefined>;
+
+function textOf(cell: Value): Buffer {
+  return Buffer.isBuffer(cell) ? Buffer.from(`\\x${cell.toString('hex')}`) : Buffer.from(String(cell));
+}
+
+function binaryOf(cell: Value, type: ColumnType): Buffer {
+  switch (type) {
+    case 'int4': return int32(Number(cell));
+    case 'int8': {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigInt64BE(BigInt(String(cell)));
+      return bytes;
+    }
+    case 'numeric': return numeric(BigInt(String(cell)));
+    default: return Buffer.isBuffer(cell) ? cell : Buffer.from(String(cell));
+  }
+}
+
+/** A whole number as numeric: its digits to the base of 10 000, the most significant one first. */
+function numeric(value: bigint): Buffer {
+  const digits: number[] = [];
+  for (let rest = value < 0n ? -value : value; rest > 0n; rest /= 10_000n) digits.unshift(Number(rest % 10_000n));
+  const sign = value < 0n ? 0x4000 : 0;
+  return Buffer.concat([digits.length, Math.max(0, digits.length - 1), sign, 0, ...digits].map((part) => int16(part)));
+}
+
+/** `types`: only needed for what is in binary. */
+export function dataRow(cells: readonly Cell[], formats: Formats = [], types: readonly ColumnType[] = []): Buffer {
+  const fields = cells.map((cell, index) => {
     if (cell === null || cell === undefined) return int32(-1);
-    const bytes = Buffer.isBuffer(cell) ? Buffer.from(`\\x${cell.toString('hex')}`) : Buffer.from(String(cell));
+    const bytes = formats[index] === true ? binaryOf(cell, types[index] ?? 'text') : textOf(cell);
     return Buffer.concat([int32(bytes.length), bytes]);
   });
   return message(FROM_SERVER.dataRow, int16(cells.length), ...fields);
