@@ -324,6 +324,7 @@ export class ServerPool {
       if (values.log_disconnections) log.info(`${name} closing because: ${reason} (age=${age}s)`);
       if (!given.aborted && !dedicated) {
         this.#failing = { since: this.#failing?.since ?? performance.now(), message: reason };
+        this.#refuseAll(error);
         // The host that is not to be shared among is left when it fails, and come back to when all others have failed as well.
         if (this.#nextHost === index) this.#nextHost = index + 1;
       }
@@ -331,6 +332,13 @@ export class ServerPool {
     } finally {
       this.logins--;
     }
+  }
+
+  /** What the server says to one it would say to all, unless there are connections that they can have. */
+  #refuseAll(error: unknown): void {
+    if (!(error instanceof ServerLoginError) || error.code === CANNOT_CONNECT_NOW) return;
+    if ([...this.servers].some(({ outdated }) => outdated === undefined)) return;
+    for (const waiter of [...this.#waiting]) waiter.leave(error);
   }
 
   #nextIndex(): number {
