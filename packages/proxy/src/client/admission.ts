@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import type { Router } from '../routing/router.ts';
 import { ServerLoginError } from '../server/login.ts';
 import { trackedParameters } from '../server/parameters.ts';
-import { PoolRefusal, type Loan, type ServerPool } from '../server/pool.ts';
+import { PoolRefusal, type Borrower, type Loan, type ServerPool } from '../server/pool.ts';
 import { recover } from '../server/recovery.ts';
 import { Meter } from '../stats/counts.ts';
 import type { Statistics } from '../stats/statistics.ts';
@@ -94,8 +94,9 @@ export class Admission {
       maxPacketSize: values.max_packet_size,
       limits: this.#limitsOf(client.user),
       meter: new Meter(statistics.of(pool.database.name, pool.credentials.user)),
-      borrow: (served, refused) => this.#borrow(client, served, refused),
-      refusal: refusalOf,
+      borrow: (session) => this.#borrow(client, session),
+      giveBack: (loan) => pool.giveBack(loan),
+      refusal: (error) => this.#refusal(client, error),
       recover: (server) => recover(server, {
         timeoutMs: RECOVERY_MS, cancel: (target) => cancelAt(target, { timeoutMs: RECOVERY_MS, log }),
       }),
@@ -109,20 +110,17 @@ export class Admission {
   }
 
   /** The client's pool may have been replaced since it came, by a reload. */
-  #borrow(client: Client, served: (loan: Loan) => void, refused: (error: unknown) => void): () => void {
+  #borrow(client: Client, session: Borrower): void {
     const leaving = this.#init.leaving();
-    if (leaving !== undefined) {
-      refused(new PoolRefusal(leaving));
-      return () => undefined;
-    }
     const pool = client.pool!;
-    if (pool.isOver) return this.#moved(client, pool).borrow(served, refused);
-    let leave = pool.borrow(served, (error) => {
-      // Closed while the client was in line: it goes on waiting, at the other one.
-      if (pool.isOver && !client.database!.removed) leave = this.#moved(client, pool).borrow(served, refused);
-      else refused(error);
-    });
-    return () => leave();
+    if (leaving !== undefined) session.refused(new PoolRefusal(leaving));
+    else if (pool.isOver && !client.database!.removed) this.#moved(client, pool).borrow(session);
+    else pool.borrow(session);
+  }
+
+  /** Closed while the client was in line: it goes on waiting, at the other one. */
+  #refusal(client: Client, error: unknown): Report | undefined {
+    return client.pool!.isOver && !client.database!.removed && this.#init.leaving() === undefined ? undefined : refusalOf(error);
   }
 
   #moved(client: Client, from: ServerPool): ServerPool {
@@ -143,11 +141,14 @@ export class Admission {
   /** The first client of a pool waits until a server has told its parameters. */
   #firstWelcome(pool: ServerPool): Promise<ReadonlyMap<string, string>> {
     return new Promise((resolve, reject) => {
-      pool.borrow((loan) => {
-        const { parameters } = loan.resource;
-        loan.release();
-        resolve(pool.welcome ?? parameters);
-      }, (error) => reject(asRefused(error)));
+      pool.borrow({
+        served: (loan) => {
+          const { parameters } = loan.resource;
+          loan.release();
+          resolve(pool.welcome ?? parameters);
+        },
+        refused: (error) => reject(asRefused(error)),
+      });
     });
   }
 

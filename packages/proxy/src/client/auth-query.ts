@@ -90,12 +90,12 @@ export class AuthQuery {
       rows = await ask(lease.resource, sql, user, router.config.values.client_login_timeout || DEFAULT_TIMEOUT_MS);
     } catch (error) {
       // After an error of the query the connection is as good as before.
-      if (error instanceof QueryError) lease.release();
+      if (error instanceof QueryError) pool.giveBack(lease);
       else lease.destroy(error instanceof Error ? error : new Error(String(error)));
       log.error(`${client} error in auth_query: ${error instanceof Error ? error.message : String(error)}`);
       throw new Refused('bouncer config error');
     }
-    if (lease.resource.status === TRANSACTION.idle) lease.release();
+    if (lease.resource.status === TRANSACTION.idle) pool.giveBack(lease);
     else lease.destroy(new Error('auth_query left a transaction open'));
     const row = rows.at(-1);
     if (row === undefined) return undefined;
@@ -110,9 +110,12 @@ export class AuthQuery {
 
   #borrow(pool: ServerPool): Promise<Loan> {
     return new Promise((resolve, reject) => {
-      pool.borrow(resolve, (error) => {
-        const { message, code } = this.#init.refusal(error);
-        reject(new Refused(message, code));
+      pool.borrow({
+        served: resolve,
+        refused: (error) => {
+          const { message, code } = this.#init.refusal(error);
+          reject(new Refused(message, code));
+        },
       });
     });
   }

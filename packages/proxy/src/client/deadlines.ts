@@ -24,10 +24,17 @@ export type Overdue =
 export class Deadlines {
   readonly #limits: Limits;
   readonly #overdue: (what: Overdue) => void;
-  #timer: NodeJS.Timeout | undefined = undefined;
   #doing: Doing | undefined = undefined;
   /** When the transaction has to be over. */
   #transactionEndsAt = Infinity;
+  #dueAt = Infinity;
+  #what: Overdue = 'wait';
+  /**
+   * What a client does changes thousands of times a second, and hardly anything is ever overdue: so the timer is not set anew each time, but
+   * looks when it goes off whether there is something by then.
+   */
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #goesOffAt = Infinity;
 
   constructor(limits: Limits, overdue: (what: Overdue) => void) {
     this.#limits = limits;
@@ -62,12 +69,31 @@ export class Deadlines {
   }
 
   #set(ms: number, what: Overdue): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    if (ms <= 0 && this.#transactionEndsAt === Infinity) {
+      this.#dueAt = Infinity;
+      return;
+    }
+    const own = ms > 0 ? performance.now() + ms : Infinity;
+    this.#dueAt = Math.min(own, this.#transactionEndsAt);
+    this.#what = this.#transactionEndsAt < own ? 'transaction timeout' : what;
+    if (this.#dueAt < this.#goesOffAt) this.#arm();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    this.#goesOffAt = this.#dueAt;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, this.#dueAt - performance.now()));
+  }
+
+  #look(): void {
     this.#timer = undefined;
-    if (ms <= 0 && this.#transactionEndsAt === Infinity) return;
-    const own = ms > 0 ? ms : Infinity;
-    const transaction = this.#transactionEndsAt - performance.now();
-    const [delay, why] = transaction < own ? [transaction, 'transaction timeout' as const] : [own, what];
-    this.#timer = setTimeout(() => this.#overdue(why), Math.max(0, delay));
+    this.#goesOffAt = Infinity;
+    if (this.#dueAt === Infinity) return;
+    if (performance.now() < this.#dueAt) {
+      this.#arm();
+      return;
+    }
+    this.#dueAt = Infinity;
+    this.#overdue(this.#what);
   }
 }

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import type { PoolMode } from '../config/config.ts';
 import type { ServerConnection, Link } from '../server/connection.ts';
 import { difference } from '../server/parameters.ts';
-import type { Loan, ServerPool } from '../server/pool.ts';
+import type { Borrower, Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
 import { feed } from '../wire/pg/feed.ts';
@@ -48,10 +48,12 @@ export interface SessionInit {
   readonly limits: Limits;
   /** Counts what is done here. */
   readonly meter: Meter;
-  /** Asks for a server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
-  readonly borrow: (served: (loan: Loan) => void, refused: (error: unknown) => void) => () => void;
-  /** What to tell a client that gets no server connection. */
-  readonly refusal: (error: unknown) => Report;
+  /** Asks for a server connection, which may come at once. */
+  readonly borrow: (borrower: Borrower) => void;
+  /** What was borrowed is not needed any more, and may have to be cleaned. */
+  readonly giveBack: (loan: Loan) => void;
+  /** What to tell a client that gets no server connection; undefined: it has been asked for once more, somewhere else. */
+  readonly refusal: (error: unknown) => Report | undefined;
   /** What the client has left unfinished at the server is to be ended there. Rejects if that cannot be. */
   readonly recover: (server: ServerConnection) => Promise<void>;
   readonly detected: (feature: SessionFeature) => void;
@@ -68,7 +70,7 @@ const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM
 /** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
 const PLAIN: readonly (Request | undefined)[] = plainRequests();
 
-export class ClientSession implements Link, Sink {
+export class ClientSession implements Link, Sink, Borrower {
   readonly statements: ClientStatements;
   state: SessionState = 'idle';
   /** What it has sent last depends on what the server has not answered yet. */
@@ -94,7 +96,6 @@ export class ClientSession implements Link, Sink {
   #held: Buffer[] = [];
   readonly #leftovers: Leftovers;
   readonly #renaming: Renaming;
-  #leave: (() => void) | undefined = undefined;
   #lease: Loan | undefined = undefined;
   readonly #deadlines: Deadlines;
 
@@ -170,33 +171,33 @@ export class ClientSession implements Link, Sink {
   /** Begins with a server connection that is its own until it goes. */
   begin(loan: Loan): void {
     this.#pinned = true;
-    this.#served(loan, false);
+    this.#begin(loan, false);
   }
 
   #ask(): void {
     this.state = 'waiting';
     this.since = performance.now();
     this.#deadlines.now('waiting');
-    this.#leave = this.#init.borrow(
-      (lease) => this.#served(lease),
-      (error) => {
-        this.#leave = undefined;
-        const report = this.#init.refusal(error);
-        this.fail(report, report.message);
-      },
-    );
-    // Served at once.
-    if (this.state !== 'waiting') this.#leave = undefined;
+    this.#init.borrow(this);
   }
 
-  #served(lease: Loan, settles = true): void {
-    this.#leave = undefined;
-    this.#lease = lease;
+  refused(error: unknown): void {
+    if (this.state !== 'waiting') return;
+    const report = this.#init.refusal(error);
+    if (report === undefined) this.#init.borrow(this);
+    else this.fail(report, report.message);
+  }
+
+  served(loan: Loan): void {
+    this.#begin(loan, true);
+  }
+
+  #begin(loan: Loan, settles: boolean): void {
+    this.#lease = loan;
     this.state = 'linked';
-    const server = lease.resource;
+    const server = loan.resource;
     server.link = this;
     server.used = true;
-    server.onDrain = () => this.#socket.resume();
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
     const settings = settles ? this.#differences(server) : undefined;
     if (settings !== undefined) {
@@ -222,6 +223,10 @@ export class ClientSession implements Link, Sink {
       if (this.stalled) this.#held.push(chunk);
       else this.#push(chunk);
     }
+  }
+
+  drained(): void {
+    if (!this.stalled) this.#socket.resume();
   }
 
   goOn(): void {
@@ -415,7 +420,15 @@ export class ClientSession implements Link, Sink {
     this.#lease = undefined;
     this.state = 'idle';
     lease.resource.usedAt = this.#meter.at;
-    giveBack(lease);
+    this.#giveBack(lease);
+  }
+
+  #giveBack(loan: Loan): void {
+    const server = loan.resource;
+    server.link = undefined;
+    if (server.socket.isPaused()) server.socket.resume();
+    if (server.cancels > 0) server.onQuiet = () => this.#init.giveBack(loan);
+    else this.#init.giveBack(loan);
   }
 
   // --------------------------------------------------------------------------------------------------------- the end
@@ -439,10 +452,11 @@ export class ClientSession implements Link, Sink {
 
   #end(reason: string, told?: Report): void {
     if (this.state === 'closed') return;
+    const waited = this.state === 'waiting';
     this.state = 'closed';
     this.#deadlines.stop();
     this.#held = [];
-    this.#leave?.();
+    if (waited) this.#init.target.pool?.leaveLine(this);
     this.statements.end();
     const lease = this.#lease;
     this.#lease = undefined;
@@ -457,30 +471,20 @@ export class ClientSession implements Link, Sink {
   #leaveBehind(loan: Loan): void {
     const server = loan.resource;
     server.link = undefined;
-    server.onDrain = undefined;
     server.socket.resume();
     if (this.#pinned) server.dirty = true;
     if (server.isQuiet && server.status === TRANSACTION.idle) {
-      giveBack(loan);
+      this.#giveBack(loan);
       return;
     }
     // Of a message that has not come to its end nobody knows the rest.
     const recovering = this.#splitter.isAtBoundary && server.broken === undefined
       ? this.#init.recover(server) : Promise.reject(new Error('half a message'));
-    recovering.then(() => giveBack(loan), () => {
+    recovering.then(() => this.#giveBack(loan), () => {
       server.broken ??= 'client disconnect while server was not ready';
       loan.destroy(new Error(server.broken));
     });
   }
-}
-
-function giveBack(lease: Loan): void {
-  const server = lease.resource;
-  server.link = undefined;
-  server.onDrain = undefined;
-  server.socket.resume();
-  if (server.cancels === 0) lease.release();
-  else server.onQuiet = () => lease.release();
 }
 
 function plainRequests(): (Request | undefined)[] {

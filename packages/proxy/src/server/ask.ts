@@ -73,6 +73,8 @@ class Question implements Link {
     }
   }
 
+  drained(): void { /* is short */ }
+
   goOn(): void { /* has no more to say */ }
 
   parameter(): void { /* is the server connection's business */ }

@@ -21,6 +21,8 @@ export interface Link {
   mayContinue(status: number): boolean;
   /** The server has answered everything. */
   ready(status: number): void;
+  /** The server takes more again. */
+  drained(): void;
   /** It has more to say, which depends on what the server answers. */
   readonly stalled: boolean;
   /** The server has answered something. */
@@ -72,6 +74,8 @@ export class ServerConnection implements Sink {
   used = false;
   /** Somebody has left something in the session that only a reset takes away. */
   dirty = false;
+  /** It serves one client and nobody after it. */
+  dedicated = false;
   /** A prepared statement whose plan the server will not have any more. */
   stale: string | undefined = undefined;
   /** Cancels on their way that could hit whatever runs here. */
@@ -304,11 +308,8 @@ export class ServerConnection implements Sink {
   }
 
   #drained(): void {
-    this.onDrain?.();
+    this.link?.drained();
   }
-
-  /** Called when the server takes more again. */
-  onDrain: (() => void) | undefined = undefined;
 
   #lost(reason: string): void {
     const first = this.broken === undefined;

@@ -43,9 +43,10 @@ export interface ServerPoolInit {
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
-/** Somebody who is in line. */
-interface Waiter {
-  leave: (reason: unknown) => void;
+/** Somebody who wants a connection: one of the two is called, perhaps at once. */
+export interface Borrower {
+  served(loan: Loan): void;
+  refused(error: unknown): void;
 }
 
 /** A connection that is lent: the engine's lease, or something that looks like one. */
@@ -59,6 +60,8 @@ export class PoolRefusal extends Error {
 /** 0 in a configuration is no limit. */
 const orNever = (ms: number): number => (ms === 0 ? Infinity : ms);
 const MAX_DERIVED = 1_000;
+/** How long cleaning may take. */
+const RESET_MS = 30_000;
 /** As long as a timer can be. */
 const NEVER_MS = 2_147_483_647;
 /** While servers are failing over nobody is turned away; afterwards clients are told at once. */
@@ -85,7 +88,8 @@ export class ServerPool {
   /** Connections that are being made. */
   logins = 0;
   readonly #init: ServerPoolInit;
-  readonly #waiting = new Set<Waiter>();
+  /** Who is in line, and how to leave it. */
+  readonly #waiting = new Map<Borrower, (reason: unknown) => void>();
   #clients = 0;
   #nextHost = 0;
   /** The login that is tried while nobody knows whether logins work. */
@@ -179,37 +183,63 @@ export class ServerPool {
     if (this.settings.values.server_fast_close) for (const server of this.servers) server.link?.outdated(server);
   }
 
-  /** A server connection; one of the two is called, perhaps at once. Returns how to stop asking. */
-  borrow(served: (loan: Loan) => void, refused: (error: unknown) => void): () => void {
+  /** A server connection for somebody, at once or when it is their turn. */
+  borrow(borrower: Borrower): void {
     const lease = this.pool.tryAcquire();
     if (lease !== undefined) {
-      served(lease);
-      return nothing;
+      borrower.served(lease);
+      return;
     }
     if (this.#failing !== undefined && this.servers.size === 0 && performance.now() - this.#failing.since > BRIDGED_MS) {
-      refused(new PoolRefusal(`server login has been failing, cached error: ${this.#failing.message} (server_login_retry)`));
-      return nothing;
+      borrower.refused(new PoolRefusal(`server login has been failing, cached error: ${this.#failing.message} (server_login_retry)`));
+      return;
     }
-    const waiter: Waiter = { leave: nothing };
-    const over = (): void => {
-      this.#waiting.delete(waiter);
-      this.#watchReserve();
-    };
-    this.#waiting.add(waiter);
-    waiter.leave = Pool.queue(this.pool, (got) => {
-      over();
-      served(got);
+    this.#waiting.set(borrower, nothing);
+    const leave = Pool.queue(this.pool, (got) => {
+      this.#left(borrower);
+      borrower.served(got);
     }, (error) => {
-      over();
-      refused(error instanceof AcquireTimeoutError ? new PoolRefusal('query_wait_timeout') : error);
+      this.#left(borrower);
+      borrower.refused(error instanceof AcquireTimeoutError ? new PoolRefusal('query_wait_timeout') : error);
     }, Math.ceil(orNever(this.settings.values.query_wait_timeout)));
+    // It may have been its turn in the same breath.
+    if (this.#waiting.has(borrower)) this.#waiting.set(borrower, leave);
     this.#watchReserve();
-    return () => waiter.leave(new PoolRefusal('the client has gone'));
+  }
+
+  #left(borrower: Borrower): void {
+    this.#waiting.delete(borrower);
+    this.#watchReserve();
+  }
+
+  /** Somebody wants none any more. */
+  leaveLine(borrower: Borrower): void {
+    this.#waiting.get(borrower)?.(new PoolRefusal('the client has gone'));
   }
 
   /** Sends away everybody who is in line. */
   refuseWaiting(reason: string): void {
-    for (const waiter of [...this.#waiting]) waiter.leave(new PoolRefusal(reason));
+    for (const leave of [...this.#waiting.values()]) leave(new PoolRefusal(reason));
+  }
+
+  /**
+   * Takes a connection back: cleaned first, if what its client has left there is not to be found by the next one. Not by a hook of the engine's,
+   * which is asked at every release: in transaction mode there is nothing to do, thousands of times a second.
+   */
+  giveBack(loan: Loan): void {
+    const server = loan.resource;
+    const { values } = this.settings;
+    const cleans = !server.dedicated && (server.dirty || values.server_reset_query_always || this.mode === 'session');
+    if (!cleans || !server.used || values.server_reset_query === '' || server.broken !== undefined) {
+      loan.release();
+      return;
+    }
+    server.dirty = false;
+    const timer = setTimeout(() => server.socket.destroy(new Error('reset query timeout')), RESET_MS);
+    server.run(values.server_reset_query).then(() => loan.release(), () => {
+      server.broken ??= 'reset query failed';
+      loan.destroy(new Error(server.broken));
+    }).finally(() => clearTimeout(timer));
   }
 
   /** Somebody has waited for reserve_pool_timeout: a few more connections, until nobody waits. */
@@ -264,14 +294,6 @@ export class ServerPool {
         const check = this.settings.values.server_check_query;
         if (check !== '') await server.run(check === '<empty>' ? ';' : check);
         return true;
-      },
-      reset: (server) => {
-        if (!server.used) return undefined;
-        server.used = false;
-        const { values } = this.settings;
-        const cleans = values.server_reset_query_always || server.dirty || this.mode === 'session';
-        server.dirty = false;
-        return cleans && values.server_reset_query !== '' ? server.run(values.server_reset_query) : undefined;
       },
       classify: (error) => (error instanceof ServerLoginError && error.code !== CANNOT_CONNECT_NOW ? 'permanent' : 'transient'),
     };
@@ -346,7 +368,7 @@ export class ServerPool {
   #refuseAll(error: unknown): void {
     if (!(error instanceof ServerLoginError) || error.code === CANNOT_CONNECT_NOW) return;
     if ([...this.servers].some(({ outdated }) => outdated === undefined)) return;
-    for (const waiter of [...this.#waiting]) waiter.leave(error);
+    for (const leave of [...this.#waiting.values()]) leave(error);
   }
 
   #nextIndex(): number {
@@ -394,25 +416,33 @@ export class ServerPool {
    */
   dedicated(parameters: ReadonlyMap<string, string>, signal: AbortSignal): Promise<Loan> {
     return new Promise((resolve, reject) => {
-      const leave = this.borrow((loan) => {
-        const placeholder = loan.resource;
-        placeholder.onLost = undefined;
-        this.#closed(placeholder, 'evicted');
-        placeholder.close();
-        this.#connect(signal, parameters).then((resource) => {
-          const end = (reason: string): boolean => {
-            this.#closed(resource, resource.broken ?? reason);
-            resource.close();
-            return loan.destroy(new Error(reason));
-          };
-          resolve({ resource, release: () => end('replication client was closed'), destroy: () => end('replication client was closed') });
-        }, (error: unknown) => {
-          loan.destroy(error);
-          reject(error);
-        });
-      }, reject);
-      signal.addEventListener('abort', leave, { once: true });
+      const borrower: Borrower = {
+        served: (loan) => void this.#dedicate(loan, parameters, signal).then(resolve, reject),
+        refused: reject,
+      };
+      this.borrow(borrower);
+      signal.addEventListener('abort', () => this.leaveLine(borrower), { once: true });
     });
+  }
+
+  async #dedicate(loan: Loan, parameters: ReadonlyMap<string, string>, signal: AbortSignal): Promise<Loan> {
+    const placeholder = loan.resource;
+    placeholder.onLost = undefined;
+    this.#closed(placeholder, 'evicted');
+    placeholder.close();
+    try {
+      const resource = await this.#connect(signal, parameters);
+      resource.dedicated = true;
+      const end = (): boolean => {
+        this.#closed(resource, resource.broken ?? 'replication client was closed');
+        resource.close();
+        return loan.destroy(new Error('replication client was closed'));
+      };
+      return { resource, release: end, destroy: end };
+    } catch (error) {
+      loan.destroy(error);
+      throw error;
+    }
   }
 }
 

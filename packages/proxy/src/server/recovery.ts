@@ -48,6 +48,7 @@ function nobody(over: () => void, lost: (error: Error) => void): Link {
     fromServer: () => true,
     mayContinue: () => true,
     ready: over,
+    drained: () => undefined,
     stalled: false,
     goOn: () => undefined,
     parameter: () => undefined,
