@@ -10,7 +10,7 @@ import { program } from './support/programs.ts';
 import { WireClient, type Place } from './support/wire-client.ts';
 
 const SEED = Number(process.env['MILLPOND_SEED'] ?? 20_261_127);
-const ROUNDS = Number(process.env['MILLPOND_ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['MILLPOND_ROUNDS'] ?? 8);
 const CLIENTS = 5;
 const EXCHANGES = 20;
 const TRUST = ['local all all trust', 'host all all 127.0.0.1/32 trust'];

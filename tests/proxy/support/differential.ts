@@ -18,8 +18,8 @@ export interface Stage {
 
 const { copyInResponse, errorResponse, readyForQuery } = FROM_SERVER;
 const PATIENCE_MS = 15_000;
-/** Fewer exchanges are tried this often at most. */
-const SHRINKING_STEPS = 150;
+/** Making a program smaller takes no longer than this. */
+const SHRINKING_MS = 20_000;
 const FLUSH = flush();
 const endsWithFlush = (bytes: Buffer): boolean => bytes.subarray(-FLUSH.length).equals(FLUSH);
 
@@ -67,13 +67,40 @@ interface Difference {
   readonly proxied: readonly string[];
 }
 
-/** What may differ: where servers know a statement by another name, their errors name that. */
-const masked = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/prepared statement "[^"]*"/, 'prepared statement "…"'));
+/**
+ * What may differ in an error: the name by which the server knows a statement, and the place in the server's source, since what a statement
+ * is missing is found out when it is prepared once more.
+ */
+const masked = (line: string): string => line.replace(/prepared statement "[^"]*"/, 'prepared statement "…"').replace(/ F=\S+ L=\d+ R=\w+$/, '');
+
+/** Up to each ReadyForQuery. */
+function segments(lines: readonly string[]): string[][] {
+  const found: string[][] = [[]];
+  for (const line of lines) {
+    found.at(-1)!.push(line);
+    if (line.startsWith('Z ')) found.push([]);
+  }
+  return found;
+}
+
+/** In a transaction that has failed nothing can be prepared once more, not even to be described: an error there, and nothing else, is all right. */
+const failsInFailed = (proxied: readonly string[]): boolean => proxied.at(-1) === 'Z "E"'
+  && /^E .* C=25P02 .* R=exec_parse_message$/.test(proxied.at(-2) ?? '');
+
+function isSame(direct: readonly string[], proxied: readonly string[]): boolean {
+  const [a, b] = [segments(direct), segments(proxied)];
+  return a.length === b.length && a.every((expected, at) => {
+    const found = b[at]!;
+    if (failsInFailed(found) && expected.at(-1) === found.at(-1)) return true;
+    return expected.length === found.length
+      && expected.every((line, n) => masked(line) === masked(found[n]!));
+  });
+}
 
 function differenceOf(direct: Transcript, proxied: Transcript): Difference | undefined {
   for (let index = 0; index < Math.max(direct.length, proxied.length); index++) {
-    const [a, b] = [masked(direct[index] ?? []), masked(proxied[index] ?? [])];
-    if (JSON.stringify(a) !== JSON.stringify(b)) return { index, direct: a, proxied: b };
+    const [a, b] = [direct[index] ?? [], proxied[index] ?? []];
+    if (!isSame(a, b)) return { index, direct: a, proxied: b };
   }
   return undefined;
 }
@@ -90,18 +117,18 @@ async function both({ direct, proxied, reset }: Stage, programs: readonly (reado
 /** Leaves out what is not needed for the sides to part. */
 async function shrink(stage: Stage, program: readonly Exchange[], difference: Difference): Promise<[readonly Exchange[], Difference]> {
   let [smallest, found] = [program.slice(0, difference.index + 1), difference];
-  let steps = 0;
-  for (let at = smallest.length - 1; at >= 0 && steps < SHRINKING_STEPS; at--, steps++) {
+  const deadline = performance.now() + SHRINKING_MS;
+  for (let at = smallest.length - 2; at >= 0 && performance.now() < deadline; at--) {
     const fewer = smallest.filter((_, index) => index !== at);
     const [still] = await both(stage, [fewer]);
     if (still === undefined) continue;
     [smallest, found] = [fewer.slice(0, still.index + 1), still];
-    at = Math.min(at, smallest.length);
+    at = Math.min(at, smallest.length - 1);
   }
   return [smallest, found];
 }
 
-const few = (lines: readonly string[]): string => lines.slice(0, 40).map((line) => `      ${line.slice(0, 300)}`).join('\n');
+const few = (lines: readonly string[]): string => lines.slice(-40).map((line) => `      ${line.slice(0, 300)}`).join('\n');
 
 /** Words for a difference: the program up to it, and both sides. */
 function report(program: readonly Exchange[], { index, direct, proxied }: Difference): string {

@@ -103,7 +103,12 @@ interface Pipeline {
   readonly bytes: Buffer[];
   /** Answers that are not ReadyForQuery, if nothing fails. */
   answers: number;
+  /** Statements that were prepared or closed before the last Sync, which may have failed: whether they are there nobody knows. */
+  readonly unsure: Set<string>;
+  readonly touched: Set<string>;
 }
+
+const empty = (): Pipeline => ({ what: [], bytes: [], answers: 0, unsure: new Set(), touched: new Set() });
 
 /** Messages of the extended protocol that belong together. `nameOf`: a statement's own name; the unnamed one may stand for nothing else. */
 function extended(maker: Maker, into: Pipeline): void {
@@ -113,12 +118,14 @@ function extended(maker: Maker, into: Pipeline): void {
     into.bytes.push(bytes);
     into.answers += answers;
   };
-  const name = random.pick(['', '', 's0', 's1', 's2', 's3']);
+  const picked = random.pick(['', '', 's0', 's1', 's2', 's3']);
+  const name = into.unsure.has(picked) ? '' : picked;
   const portal = random.pick(['', '', 'p0', 'p1']);
   const { sql, values } = random.chance(0.6) ? named(maker) : { sql: statement(maker), values: [] };
   if (name === '' || random.chance(0.5)) {
+    if (name !== '') into.touched.add(name);
     // Mostly it makes room before; a name that is taken is an error.
-    if (name !== '' && random.chance(0.8)) add(`C S ${name}`, close('S', name));
+    if (name !== '' && random.chance(0.85)) add(`C S ${name}`, close('S', name));
     add(`P ${name} ${sql}`, prepare(name, sql));
   }
   if (random.chance(0.25)) add(`D S ${name}`, describe('S', name));
@@ -129,12 +136,15 @@ function extended(maker: Maker, into: Pipeline): void {
   add(`E ${portal} ${limit}`, execute(portal, limit));
   if (limit > 0 && random.chance(0.5)) add(`E ${portal} ${limit}`, execute(portal, random.pick([0, limit])));
   if (random.chance(0.15)) add(`C P ${portal}`, close('P', portal));
-  if (random.chance(0.08)) add(`C S ${name}`, close('S', name));
+  if (random.chance(0.08)) {
+    into.touched.add(name);
+    add(`C S ${name}`, close('S', name));
+  }
 }
 
 function pipeline(maker: Maker): Made {
   const { random } = maker;
-  const into: Pipeline = { what: [], bytes: [], answers: 0 };
+  const into = empty();
   let ready = 0;
   const parts = random.pick([1, 1, 2, 3, 6]);
   for (let part = 0; part < parts; part++) {
@@ -146,10 +156,12 @@ function pipeline(maker: Maker): Made {
     if (part === parts - 1 || random.chance(0.4)) {
       into.what.push('S');
       into.bytes.push(sync());
+      for (const name of into.touched) into.unsure.add(name);
       ready++;
     }
     if (random.chance(0.05)) {
       const { what, first } = random.chance(0.5) ? control(maker) : simple(maker);
+      if (/D\w+ ALL/.test(what)) continue;
       // Before a Sync an error takes the query along, and with it its ReadyForQuery.
       if (into.what.at(-1) !== 'S') continue;
       into.what.push(what);
@@ -166,7 +178,7 @@ function pipeline(maker: Maker): Made {
 
 /** Waits for its answers before it says Sync. */
 function flushed(maker: Maker): Made {
-  const into: Pipeline = { what: [], bytes: [], answers: 0 };
+  const into = empty();
   extended(maker, into);
   const { what, bytes, answers } = into;
   return { what: `${what.join(' | ')} | H … S`, first: Buffer.concat([...bytes, flush()]), pause: answers, second: sync(), ready: 1 };
@@ -195,6 +207,14 @@ function copyIn({ random, table }: Maker): Made {
   }
 }
 
+/** Prepares in one go and uses in the next, both sent at once, as a driver that pipelines does. */
+function pair({ random }: Maker): Made {
+  const sql = `SELECT $1::int + ${random.int(1, 1e9)}${random.chance(0.2) ? ' FROM' : ''}`;
+  const what = `C S s0 | P s0 ${sql} | S | B  s0 | D P | E | S`;
+  const first = [close('S', 's0'), prepare('s0', sql), sync(), bind('', 's0', ['7']), describe('P', ''), execute(''), sync()];
+  return { what, first: Buffer.concat(first), ready: 2 };
+}
+
 /** What ends everything that was prepared, or the transaction, or calls a function. */
 function control({ random, session }: Maker): Made {
   const sql = random.pick(['DISCARD ALL', 'DEALLOCATE ALL', 'COMMIT', 'ROLLBACK', 'BEGIN', ...(session ? ['RESET ALL'] : [])]);
@@ -211,7 +231,7 @@ function cutsOf(random: SeededRandom, bytes: Buffer): number[] {
 
 export function program(random: SeededRandom, { table, exchanges, session }: ProgramOptions): Exchange[] {
   const maker: Maker = { random, table, session };
-  const kinds = [simple, simple, pipeline, pipeline, pipeline, flushed, copyIn, control];
+  const kinds = [simple, simple, pipeline, pipeline, pipeline, flushed, copyIn, control, pair];
   return Array.from({ length: exchanges }, () => {
     const made = random.pick(kinds)(maker);
     return { ...made, cuts: cutsOf(random, made.first) };

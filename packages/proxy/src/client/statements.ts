@@ -50,6 +50,7 @@ function keyOf(sql: Buffer, types: Buffer): string {
 export class ClientStatements {
   readonly #names: StatementNames;
   readonly #own = new Map<string, Statement>();
+  #over = false;
 
   constructor(names: StatementNames) {
     this.#names = names;
@@ -61,6 +62,12 @@ export class ClientStatements {
 
   get(name: string): Statement | undefined {
     return this.#own.get(name);
+  }
+
+  /** Whether it is this that the client has under this name. */
+  is(name: string, { sql, types }: Statement): boolean {
+    const own = this.#own.get(name);
+    return own !== undefined && own.sql.equals(sql) && own.types.equals(types);
   }
 
   prepare(name: string, sql: Buffer, types: Buffer): Statement {
@@ -75,6 +82,17 @@ export class ClientStatements {
     if (statement === undefined) return;
     this.#own.delete(name);
     this.#names.leave(statement);
+  }
+
+  /** An error has taken along what took this statement's place, or closed it. */
+  restore(name: string, { sql, types }: Statement): void {
+    if (!this.#over) this.prepare(name, sql, types);
+  }
+
+  /** Forgets all, for good: the client has gone. */
+  end(): void {
+    this.#over = true;
+    this.clear();
   }
 
   /** Forgets all but those with these names at servers. */

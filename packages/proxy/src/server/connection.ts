@@ -4,11 +4,13 @@
 
 import type { Socket } from 'node:net';
 import { nextId } from '../ids.ts';
+import { feed } from '../wire/pg/feed.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import { query, terminate } from '../wire/pg/write.ts';
 import type { Address, LoggedIn } from './login.ts';
+import { PreparedHere } from './prepared.ts';
 import { Requests, type Request } from './requests.ts';
 
 /** Who uses a connection. */
@@ -19,6 +21,10 @@ export interface Link {
   mayContinue(status: number): boolean;
   /** The server has answered everything. */
   ready(status: number): void;
+  /** It has more to say, which depends on what the server answers. */
+  readonly stalled: boolean;
+  /** The server has answered something. */
+  goOn(): void;
   parameter(name: string, value: string): void;
   /** A statement has ended that changes the session; its tag. */
   completed(tag: string): void;
@@ -55,8 +61,7 @@ export class ServerConnection implements Sink {
   /** As the server last told them. */
   readonly parameters: Map<string, string>;
   readonly requests = new Requests();
-  /** Names of the statements that are prepared here, the one that was used least recently first. */
-  readonly statements = new Map<string, true>();
+  readonly statements = new PreparedHere();
   status: number = TRANSACTION.idle;
   link: Link | undefined = undefined;
   /** It must not be used again; why. */
@@ -79,6 +84,7 @@ export class ServerConnection implements Sink {
   bytesSent = 0;
   /** When a client last had it. */
   usedAt: number = performance.now();
+  #spelling: string | undefined = undefined;
   readonly #corked: Buffer[] = [];
   #corks = 0;
   readonly #splitter: Splitter;
@@ -90,11 +96,17 @@ export class ServerConnection implements Sink {
     this.parameters = parameters;
     this.cancelKey = cancelKey;
     this.#splitter = new Splitter(this, maxPacketSize);
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    feed(socket, (chunk) => this.#take(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('error', (error) => this.#lost(error.message));
     socket.on('close', () => this.#lost('server conn crashed?'));
     if (rest.length > 0) this.#take(rest);
+  }
+
+  /** All parameters as one text: as long as it is the same, nothing has to be compared again. */
+  get spelling(): string {
+    this.#spelling ??= JSON.stringify([...this.parameters]);
+    return this.#spelling;
   }
 
   /** Nothing is owed, nothing is half said, and no cancel is under way: it could go to somebody else. */
@@ -131,7 +143,8 @@ export class ServerConnection implements Sink {
 
   /** Sends bytes that begin a request, or are one. */
   request(bytes: Buffer, request: Request): boolean {
-    if (!this.requests.sent(request)) this.#ignored(request);
+    this.statements.sent(request, this.requests.segment);
+    if (!this.requests.sent(request)) this.#ended(request, true);
     return this.send(bytes);
   }
 
@@ -161,15 +174,15 @@ export class ServerConnection implements Sink {
   /** Gives the client an answer of our own, when everything before it has been answered. `done`: as of a {@link Request}. */
   answer(bytes: Buffer, done?: (failed: boolean) => void): void {
     const request: Request = { type: 0, own: false, answer: bytes, ...(done === undefined ? {} : { done }) };
-    if (!this.requests.sent(request)) this.#ignored(request);
+    if (!this.requests.sent(request)) this.#ended(request, true);
     // In the middle of a message it has to wait for the end of that.
     if (this.#splitter.isAtBoundary) this.#answer();
   }
 
-  /** An error has taken it along. */
-  #ignored({ statement, done }: Request): void {
-    if (statement !== undefined) this.statements.delete(statement);
-    done?.(true);
+  /** It has been answered, or an error has taken it along. */
+  #ended(request: Request, failed: boolean): void {
+    this.statements.ended(request, failed);
+    request.done?.(failed);
   }
 
   #onOwnError: ((message: string) => void) | undefined = undefined;
@@ -210,9 +223,9 @@ export class ServerConnection implements Sink {
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
-    // The last first: what each had changed is undone by going back.
-    for (let at = failed.length - 1; at >= 0; at--) this.#ignored(failed[at]!);
-    if (type !== errorResponse && request !== undefined && request !== this.requests.current) request.done?.(false);
+    // What was sent last is undone first.
+    for (let at = failed.length - 1; at >= 0; at--) this.#ended(failed[at]!, true);
+    if (type !== errorResponse && request !== undefined && request !== this.requests.current) this.#ended(request, false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
     return shown && !hidden && this.link !== undefined ? PASS : DROP;
@@ -234,12 +247,14 @@ export class ServerConnection implements Sink {
       return;
     }
     if (this.#splitter.isAtBoundary) this.#answer();
+    if (this.link?.stalled === true) this.link.goOn();
     this.settle();
   }
 
   #parameter(bytes: Buffer, own: boolean): void {
     const [name = '', value = ''] = bytes.toString('utf8', HEADER).split('\0');
     this.parameters.set(name, value);
+    this.#spelling = undefined;
     if (!own) this.link?.parameter(name, value);
   }
 
@@ -258,14 +273,8 @@ export class ServerConnection implements Sink {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
     if (!SESSION_TAGS.has(tag)) return;
-    if (tag.endsWith(' ALL')) this.#forgetStatements();
+    if (tag.endsWith(' ALL')) this.statements.discarded();
     this.link?.completed(tag);
-  }
-
-  /** All are gone, but for those that are to be prepared behind what did that. */
-  #forgetStatements(): void {
-    const pending = this.requests.pendingStatements();
-    for (const name of this.statements.keys()) if (!pending.has(name)) this.statements.delete(name);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {

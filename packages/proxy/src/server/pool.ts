@@ -255,7 +255,7 @@ export class ServerPool {
         this.#closed(server, server.broken ?? server.outdated ?? this.#evictedFor ?? REASONS[reason] ?? 'closed');
         server.close();
       },
-      isBroken: (server) => server.broken !== undefined,
+      isBroken: (server) => server.broken !== undefined || this.#isSpent(server),
       onLost: (server, lost) => {
         server.onLost = (reason) => lost(new Error(reason));
         return () => { server.onLost = undefined; };
@@ -275,6 +275,14 @@ export class ServerPool {
       },
       classify: (error) => (error instanceof ServerLoginError && error.code !== CANNOT_CONNECT_NOW ? 'permanent' : 'transient'),
     };
+  }
+
+  /** A lifetime of 0 is that of one use. */
+  #isSpent(server: ServerConnection): boolean {
+    const { values, database } = this.settings;
+    if (!server.used || (database.serverLifetimeMs ?? values.server_lifetime) !== 0) return false;
+    server.outdated = 'server lifetime over';
+    return true;
   }
 
   #closed(server: ServerConnection, reason: string): void {

@@ -39,6 +39,8 @@ export class Requests {
   copyingIn = false;
   /** Behind the last Sync or query stands something that a Sync has to end: the server is in a transaction that nobody has begun. */
   #open = false;
+  /** How many Syncs and queries have been sent: what stands between two of them fails together. */
+  segment = 0;
   /** An error came before the Sync that ends it was sent: until then the server ignores everything. */
   #skipping = false;
 
@@ -65,8 +67,10 @@ export class Requests {
     if ((type === copyDone || type === copyFail) && this.owed === 0) return false;
     this.#queue.push(request);
     if (type === sync) this.#skipping = false;
-    if (endsByReady(type)) this.#open = false;
-    else if (type !== copyDone && type !== copyFail) this.#open = true;
+    if (endsByReady(type)) {
+      this.#open = false;
+      this.segment++;
+    } else if (type !== copyDone && type !== copyFail) this.#open = true;
     return true;
   }
 
