@@ -1,11 +1,14 @@
 // Who gets in, and as whom: auth_query, hba, ident maps, the Unix socket's only user.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startup } from '../../packages/proxy/src/wire/pg/write.ts';
 import { startBouncer, startPostgres, type Bouncer, type PostgresServer } from './bouncer.ts';
+import { WireClient } from './support/wire-client.ts';
 
 let server: PostgresServer;
 let boss: pg.Client;
@@ -65,7 +68,10 @@ describe('auth_query', () => {
   it('tells nobody whether it is the user or the password that is wrong, or whether it has expired', async () => {
     await using bouncer = await asking();
     const said = await Promise.all([['alice', 'wrong'], ['nobody', 'any'], ['old', 'was good']].map(([user, password]) =>
-      whoIs(bouncer, { user: user!, password: password! }).catch(({ code, message }: pg.DatabaseError) => ({ code, message }))));
+      whoIs(bouncer, { user: user!, password: password! }).catch((error: unknown) => {
+        const { code, message } = error as pg.DatabaseError;
+        return { code, message };
+      })));
     expect(said).toEqual(Array.from({ length: 3 }, () => ({ code: '28P01', message: 'SASL authentication failed' })));
     expect(logOf(bouncer)).toContain('no such user: nobody');
   });
@@ -77,7 +83,8 @@ describe('auth_query', () => {
     writeFileSync(hba, `host all mdfive all md5\n${before}`);
     await boss.query('SELECT pg_reload_conf()');
     try {
-      await vi.waitFor(async () => expect(await whoIs(bouncer, { user: 'mdfive', password: 'hashed' })).toBe('mdfive'), { timeout: 20_000 });
+      const comes = async (): Promise<void> => expect(await whoIs(bouncer, { user: 'mdfive', password: 'hashed' })).toBe('mdfive');
+      await vi.waitFor(comes, { timeout: 20_000 });
       await expect(whoIs(bouncer, { user: 'mdfive', password: 'other' })).rejects.toThrow('password authentication failed');
     } finally {
       writeFileSync(hba, before);
@@ -156,7 +163,8 @@ describe('auth_type = hba', () => {
 
   it('does with each client what the first line says that covers it', async () => {
     const file = rules(
-      'host main fixed 127.0.0.0/8 trust', 'host main alice 127.0.0.1/32 reject', 'host all mdfive all magic', 'host main all all scram-sha-256',
+      'host main fixed 127.0.0.0/8 trust', 'host main alice 127.0.0.1/32 reject', 'host all mdfive all magic',
+      'host main all all scram-sha-256',
     );
     await using bouncer = await startBouncer(server, ['auth_type = hba', `auth_hba_file = ${file}`, `auth_user = ${server.user}`]);
     expect(logOf(bouncer)).toContain(`${file}:3: unknown method: magic; the line is left out`);
@@ -200,11 +208,36 @@ it('lets whoever runs it into the console over the Unix socket, as long as nobod
   await expect(distant.connect()).rejects.toThrow('not allowed');
 });
 
-it.each(['trust', 'plain', 'md5', 'scram-sha-256'])('lets in with auth_type = %s whoever is in auth_file, and nobody else', async (type) => {
+const TYPES = ['trust', 'plain', 'md5', 'scram-sha-256'];
+it.each(TYPES)('lets in with auth_type = %s whoever is in auth_file, and nobody else', async (type) => {
   await using bouncer = await startBouncer(server, [`auth_type = ${type}`]);
   expect(await whoIs(bouncer, {})).toBe(server.user);
-  await expect(whoIs(bouncer, { user: 'nobody' })).rejects.toThrow(type === 'trust' ? '"trust" authentication failed' : 'authentication failed');
+  const words = type === 'trust' ? '"trust" authentication failed' : 'authentication failed';
+  await expect(whoIs(bouncer, { user: 'nobody' })).rejects.toThrow(words);
   if (type !== 'trust') await expect(whoIs(bouncer, { password: 'wrong' })).rejects.toMatchObject({ code: '28P01' });
+});
+
+it('sees behind a load balancer that is named where a client comes from', async () => {
+  const file = join(files, 'balanced');
+  writeFileSync(file, 'host main all 203.0.113.0/24 trust\n');
+  const lines = ['auth_type = hba', `auth_hba_file = ${file}`, 'proxy_protocol = 1'];
+  await using bouncer = await startBouncer(server, lines);
+  const hello = startup(new Map([['user', server.user], ['database', 'main']]));
+  const come = async (header: string): Promise<WireClient> => {
+    const client = new WireClient(connect(bouncer.port, '127.0.0.1'));
+    client.socket.write(Buffer.concat([Buffer.from(header), hello]));
+    await client.until(() => client.count(0x5a) + client.count(0x45) > 0);
+    client.vanish();
+    return client;
+  };
+  expect((await come('PROXY TCP4 203.0.113.7 10.0.0.1 4711 5432\r\n')).lastError).toBeUndefined();
+  expect(logOf(bouncer)).toContain(`main/${server.user}@203.0.113.7:4711 login attempt`);
+  expect((await come('PROXY TCP4 198.51.100.7 10.0.0.1 4711 5432\r\n')).lastError?.get('M')).toBe('no authentication method is found');
+  expect((await come('')).lastError?.get('M')).toBe('a PROXY protocol header was expected');
+  // From somebody else it is no header but nonsense.
+  bouncer.rewrite([...lines, 'proxy_protocol_from = 10.0.0.0/8']);
+  expect((await come('PROXY TCP4 203.0.113.7 10.0.0.1 4711 5432\r\n')).lastError).toBeDefined();
+  expect((await come('')).lastError?.get('M')).toBe('no authentication method is found');
 });
 
 it('lets anybody in with auth_type = any, as the user that the database names, and into the console only whoever is named', async () => {

@@ -2,7 +2,7 @@
 // and that nobody else notices.
 
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTH, FROM_CLIENT, FROM_SERVER } from '../../packages/proxy/src/wire/pg/types.ts';
 import { authentication, authenticationSasl, message, text } from '../../packages/proxy/src/wire/pg/write.ts';
@@ -119,7 +119,7 @@ describe('a server', () => {
     const pretender = await pretend(answers);
     try {
       await using bouncer = await before(pretender);
-      const error = await bouncer.client().connect().then(() => undefined, (failure: pg.DatabaseError) => failure);
+      const error = await bouncer.client().connect().then(() => undefined, (failure: unknown) => failure as pg.DatabaseError);
       const real = bouncer.client({ database: 'real' });
       await real.connect();
       await real.end();

@@ -129,8 +129,10 @@ describe('towards clients', () => {
   });
 });
 
+const TRUSTING = ['auth_type = trust', 'server_login_retry = 1'];
+
 describe('towards servers', () => {
-  const to = (settings: string, host = 'localhost'): Promise<Bouncer> => startBouncer(server, ['auth_type = trust', 'server_login_retry = 1'], [
+  const to = (settings: string, host = 'localhost'): Promise<Bouncer> => startBouncer(server, TRUSTING, [
     `main = host=${host} port=${server.port} dbname=${server.database} user=${server.user} ${settings}`,
     `plain = host=127.0.0.1 port=${server.port} dbname=${server.database} user=plain server_tls_sslmode=allow`,
   ]);

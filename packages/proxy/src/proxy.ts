@@ -13,6 +13,7 @@ import { Client } from './client/client.ts';
 import { Gate, type Proof } from './client/gate.ts';
 import { open, type Startup } from './client/login.ts';
 import { onlyPeer, type Peer } from './client/peer.ts';
+import { isTrusted, takeProxyHeader } from './client/proxy-protocol.ts';
 import { Refused } from './client/refused.ts';
 import { wantsReplication } from './client/startup.ts';
 import { ClientTls } from './client/tls.ts';
@@ -279,7 +280,14 @@ export class Proxy {
 
   async #welcome(client: Client): Promise<void> {
     const { values } = this.config;
-    const opening = await open(client.socket, { values, tls: this.#tls, local: client.address === 'unix' });
+    const local = client.address === 'unix';
+    if (values.proxy_protocol && !local && isTrusted(client.address, values.proxy_protocol_from)) {
+      const source = await takeProxyHeader(client.socket);
+      if (source !== undefined) ({ address: client.address, port: client.port } = source);
+    }
+    const opened = open(client.socket, { values, tls: this.#tls, local });
+    client.socket.resume();
+    const opening = await opened;
     if (opening.kind === 'cancel') {
       await this.#cancel(opening.key);
       client.socket.end();

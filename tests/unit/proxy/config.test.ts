@@ -53,6 +53,8 @@ it.each([
   ['[databases]\nx = hots=1', 'unrecognized connection parameter: hots'],
   ['[databases]\nx = port=abc', 'invalid value "abc" for port of x'],
   ['[databases]\npgbouncer = host=1', 'database name "pgbouncer" is reserved for admin console'],
+  ['auth_dbname = pgbouncer', 'cannot use the reserved "pgbouncer" database as an auth_dbname'],
+  ['proxy_protocol_from = 10.0.0.1/8', 'has bits that its mask 8 leaves out'],
   ['[nowhere]\nx = 1', 'unknown section: nowhere'],
 ])('says what is wrong with %j, and where', (line, message) => {
   const { problems } = read(`[pgbouncer]\n${line}\n`);

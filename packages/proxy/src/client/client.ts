@@ -25,8 +25,9 @@ export class Client {
   readonly id: number = nextId();
   readonly socket: Socket;
   readonly key: Buffer;
-  readonly address: string;
-  readonly port: number;
+  /** Of the client, also when there is a load balancer in between. */
+  address: string;
+  port: number;
   readonly connectedAt: number = performance.now();
   /** What is said over it: with TLS not the same as the socket. */
   stream: Socket;

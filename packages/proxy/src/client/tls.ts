@@ -13,7 +13,8 @@ import { versionsOf } from '../server/tls.ts';
 export const ALPN = 'postgresql';
 
 const OF_TLS = [
-  'auth_type', 'client_tls_sslmode', 'client_tls_cert_file', 'client_tls_key_file', 'client_tls_ca_file', 'client_tls_ciphers', 'client_tls13_ciphers',
+  'auth_type', 'client_tls_sslmode', 'client_tls_cert_file', 'client_tls_key_file', 'client_tls_ca_file', 'client_tls_ciphers',
+  'client_tls13_ciphers',
   'client_tls_protocols', 'client_tls_ecdhcurve', 'client_tls_dheparams',
 ] as const satisfies readonly (keyof Values)[];
 

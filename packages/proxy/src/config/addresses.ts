@@ -61,6 +61,12 @@ export function rangeOf(address: string, mask: string): AddressRange | string {
   return { family: base.family, base: base.value, mask: bits };
 }
 
+/** A range as it is written in a list: an address alone, or with its number of bits. */
+export function addressesOf(text: string): AddressRange | string {
+  const [address = '', bits] = text.split('/');
+  return rangeOf(address, bits ?? (isIP(address) === 6 ? '128' : '32'));
+}
+
 export function isWithin(address: string, { family, base, mask }: AddressRange): boolean {
   const number = numberOf(plainAddress(address));
   return number?.family === family && (number.value & mask) === base;

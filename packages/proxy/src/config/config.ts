@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { addressesOf } from './addresses.ts';
 import { defaults, isSetting, parseValue, SETTINGS, type Kind, type Values } from './settings.ts';
 import { readIni, readPairs, type Entry, type Ini, type Problem } from './ini.ts';
 
@@ -192,6 +193,10 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
   }
   if (values['auth_dbname'] === 'pgbouncer' && base.auth_dbname !== 'pgbouncer') {
     problems.push({ ...placeOf(ini.entries, 'auth_dbname'), message: 'cannot use the reserved "pgbouncer" database as an auth_dbname' });
+  }
+  for (const balancer of values['proxy_protocol_from'] as readonly string[]) {
+    const range = addressesOf(balancer);
+    if (typeof range === 'string') problems.push({ ...placeOf(ini.entries, 'proxy_protocol_from'), message: range });
   }
   return { values: values as unknown as Values, databases, users, peers, problems, warnings };
 }

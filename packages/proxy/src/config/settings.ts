@@ -101,6 +101,14 @@ const table = {
     kind: { oneOf: ['session', 'transaction', 'statement'] }, default: 'session',
     doc: 'When a server connection goes back to its pool.',
   },
+  proxy_protocol: {
+    kind: 'flag', default: '0',
+    doc: 'Connections from proxy_protocol_from begin with a header of the PROXY protocol, which says where the client comes from.',
+  },
+  proxy_protocol_from: {
+    kind: 'list', default: '127.0.0.1, ::1',
+    doc: 'Addresses of load balancers, or ranges of them. From others a connection begins with the client, and counts as what it is.',
+  },
   query_timeout: {
     kind: 'seconds', default: '0',
     doc: 'Statements that take longer are given up, and their connections with them; 0: never.',

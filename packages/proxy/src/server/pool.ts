@@ -349,7 +349,9 @@ export class ServerPool {
       const reason = limit.aborted ? 'connect timeout' : dedicated && error instanceof ServerLoginError ? 'login failed' : reasonOf(error);
       const { log } = this.#init;
       if (error instanceof SecretError) log.error(`${name} ${error.detail}`);
-      else if (error instanceof ServerLoginError) log.warn(`${name} server login failed: ${error.fields.get('S') ?? 'FATAL'} ${error.message}`);
+      else if (error instanceof ServerLoginError) {
+        log.warn(`${name} server login failed: ${error.fields.get('S') ?? 'FATAL'} ${error.message}`);
+      }
       const age = Math.round((performance.now() - startedAt) / 1000);
       if (values.log_disconnections) log.info(`${name} closing because: ${reason} (age=${age}s)`);
       if (!given.aborted && !dedicated) {
