@@ -66,3 +66,17 @@ it('can be paused by what it gives', async () => {
   await vi.waitUntil(() => seen.length === 2, soon);
   expect(seen).toEqual(['one', 'two']);
 });
+
+it('puts what is read right after a pause behind what was kept', async () => {
+  const [near, far] = await pair();
+  let seen = '';
+  feed(near, (chunk) => { seen += chunk.toString(); });
+  near.pause();
+  far.write('one');
+  await vi.waitUntil(() => near.readableLength > 0, soon);
+  near.resume();
+  // As Node does when it has read something, before the stream has begun to flow.
+  near.push(Buffer.from('two'));
+  await vi.waitUntil(() => seen.length === 6, soon);
+  expect(seen).toBe('onetwo');
+});
