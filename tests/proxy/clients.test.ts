@@ -56,9 +56,11 @@ describe.runIf(isThere('psql')).each(MODES)('psql, pool_mode = %s', (mode) => {
     const script = [
       `CREATE TABLE ${table} (id int, said text);`, `\\copy ${table} FROM PROGRAM 'seq 1 500 | sed s/$/,x/' WITH (FORMAT csv)`,
       `SELECT count(*), max(id) FROM ${table};`, `\\copy (SELECT id FROM ${table} WHERE id <= 2 ORDER BY id) TO STDOUT`,
-      `SELECT format('SELECT %s * 2', n) FROM generate_series(1, 2) AS n \\gexec`, `\\d ${table}`, `DROP TABLE ${table};`,
-    ].flatMap((line) => ['-c', line]);
-    const { stdout } = await run('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...script], { env: environment(bouncer) });
+      "SELECT format('SELECT %s * 2', n) FROM generate_series(1, 2) AS n \\gexec", `\\d ${table}`, `DROP TABLE ${table};`,
+    ];
+    const psql = run('psql', ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1'], { env: environment(bouncer) });
+    psql.child.stdin!.end(`${script.join('\n')}\n`);
+    const { stdout } = await psql;
     const lines = stdout.trim().split('\n');
     expect(lines.slice(0, 7)).toEqual(['CREATE TABLE', 'COPY 500', '500|500', '1', '2', '2', '4']);
     expect(lines.at(-1)).toBe('DROP TABLE');
@@ -74,8 +76,8 @@ describe.runIf(isThere('pgbench')).each(MODES)('pgbench, pool_mode = %s', (mode)
     const what = mode === 'statement' ? ['-S'] : ['-b', 'tpcb-like', '-b', 'select-only'];
     // A client that waits for a server connection in session mode waits for another to end.
     const clients = mode === 'session' ? '3' : '8';
-    const { stdout } = await run('pgbench', ['-n', '-c', clients, '-t', '60', '-M', protocol, ...what], { env });
-    expect(stdout).toContain(`number of transactions actually processed: ${Number(clients) * 60}/${Number(clients) * 60}`);
+    const { stdout } = await run('pgbench', ['-n', '-c', clients, '-t', '30', '-M', protocol, ...what], { env });
+    expect(stdout).toContain(`number of transactions actually processed: ${Number(clients) * 30}/${Number(clients) * 30}`);
     expect(stdout).toContain('number of failed transactions: 0 (0.000%)');
   });
 });

@@ -1,11 +1,13 @@
 // Thousands of clients that come and go at random: afterwards none is left, the limit of server connections has held, and the proxy, which
 // is a process of its own here, has not grown. MILLPOND_SEED repeats a failure, MILLPOND_CLIENTS makes it longer.
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { seededRandom, type SeededRandom } from 'millpond/testing';
 import { expect, it } from 'vitest';
 import { startPostgres, type PostgresServer } from './bouncer.ts';
@@ -18,7 +20,13 @@ const AT_ONCE = 400;
 const POOL_SIZE = 5;
 /** How much the proxy may grow from the first samples of the second half to its last ones. */
 const MAX_GROWTH_MB = 40;
-const CLI = new URL('../../packages/proxy/src/cli.ts', import.meta.url).pathname;
+const PACKAGE = fileURLToPath(new URL('../../packages/proxy', import.meta.url));
+
+/** A process runs what is built. */
+function build(): void {
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  execFileSync(process.execPath, [tsc, '-b', PACKAGE], { encoding: 'utf8', stdio: 'pipe' });
+}
 
 /** The proxy in a process of its own, listening at a Unix socket. */
 async function startProcess(server: PostgresServer, folder: string): Promise<ChildProcess> {
@@ -27,9 +35,10 @@ async function startProcess(server: PostgresServer, folder: string): Promise<Chi
   writeFileSync(file, [
     '[databases]', `main = host=${server.host} port=${server.port} dbname=${server.database}`, '[pgbouncer]', 'listen_addr =',
     'listen_port = 6432', `unix_socket_dir = ${folder}`, 'auth_file = users.txt', 'auth_type = trust', `admin_users = ${server.user}`,
-    `default_pool_size = ${POOL_SIZE}`, 'max_client_conn = 2000', 'query_wait_notify = 0', 'log_connections = 0', 'log_disconnections = 0', '',
+    'pool_mode = transaction', `default_pool_size = ${POOL_SIZE}`, 'max_client_conn = 2000', 'listen_backlog = 1000',
+    'query_wait_notify = 0', 'log_connections = 0', 'log_disconnections = 0', '',
   ].join('\n'));
-  const child = spawn(process.execPath, ['--conditions=source', '--experimental-strip-types', '--no-warnings', CLI, '-q', file], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [join(PACKAGE, 'dist/cli.js'), '-q', file], { stdio: 'inherit' });
   const place = { host: join(folder, '.s.PGSQL.6432'), port: 0, user: server.user, database: 'main' };
   await expect.poll(async () => WireClient.connect(place).then((client) => client.vanish(), (error: unknown) => String(error)), {
     timeout: 20_000,
@@ -55,6 +64,7 @@ async function visit(random: SeededRandom, place: Place): Promise<void> {
 it.skipIf(process.platform !== 'linux')(`takes ${CLIENTS} clients that come and go, and keeps nothing of them (seed ${SEED})`, async () => {
   await using server = await startPostgres({ hba: ['local all all trust', 'host all all 127.0.0.1/32 trust'] });
   const folder = mkdtempSync(join(tmpdir(), 'millpond-crowd-'));
+  build();
   const child = await startProcess(server, folder);
   try {
     const place = { host: join(folder, '.s.PGSQL.6432'), port: 0, user: server.user, database: 'main' };
@@ -82,9 +92,11 @@ it.skipIf(process.platform !== 'linux')(`takes ${CLIENTS} clients that come and 
     expect(most).toBeLessThanOrEqual(POOL_SIZE * 2);
     await expect.poll(sessions, { timeout: 20_000 }).toBeLessThanOrEqual(POOL_SIZE);
     const boss = await WireClient.connect({ ...place, database: 'pgbouncer' });
-    await expect.poll(async () => (await boss.ask(query('SHOW CLIENTS'))).filter(({ type }) => type === 0x44).length, { timeout: 20_000 }).toBe(1);
+    const left = async (): Promise<number> => (await boss.ask(query('SHOW CLIENTS'))).filter(({ type }) => type === 0x44).length;
+    await expect.poll(left, { timeout: 20_000 }).toBe(1);
     const half = samples.slice(Math.floor(samples.length / 2));
-    expect(Math.min(...half.slice(-3)) - Math.min(...half.slice(0, 3)), `MB: ${samples.map(Math.round).join(' ')}`).toBeLessThan(MAX_GROWTH_MB);
+    const growth = Math.min(...half.slice(-3)) - Math.min(...half.slice(0, 3));
+    expect(growth, `MB: ${samples.map((each) => Math.round(each)).join(' ')}`).toBeLessThan(MAX_GROWTH_MB);
     boss.vanish();
     observer.vanish();
   } finally {
