@@ -76,7 +76,8 @@ describe.runIf(isThere('pgbench')).each(MODES)('pgbench, pool_mode = %s', (mode)
     const what = mode === 'statement' ? ['-S'] : ['-b', 'tpcb-like', '-b', 'select-only'];
     // A client that waits for a server connection in session mode waits for another to end.
     const clients = mode === 'session' ? '3' : '8';
-    const { stdout } = await run('pgbench', ['-n', '-c', clients, '-t', '30', '-M', protocol, ...what], { env });
+    // A thread for each: pgbench waits in PQprepare, and the only thread would wait for transactions that it has begun itself.
+    const { stdout } = await run('pgbench', ['-n', '-c', clients, '-j', clients, '-t', '30', '-M', protocol, ...what], { env });
     expect(stdout).toContain(`number of transactions actually processed: ${Number(clients) * 30}/${Number(clients) * 30}`);
     expect(stdout).toContain('number of failed transactions: 0 (0.000%)');
   });

@@ -1,5 +1,6 @@
 // The console of the proxy, as scripts and drivers use it.
 
+import { connect } from 'node:net';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBouncer, startPostgres, type Bouncer, type PostgresServer } from './bouncer.ts';
@@ -176,6 +177,7 @@ describe('commands', () => {
     (admin as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     expect(await pausing).toBe('gone');
     await expect.poll(async () => (await bouncer.admin('SHOW CLIENTS')).length, POLL).toBe(2);
+    expect((await bouncer.admin('SHOW STATE'))[1]).toEqual({ key: 'paused', value: 'yes' });
     await bouncer.admin('RESUME');
     await client.query('COMMIT');
     await end(client);
@@ -255,6 +257,20 @@ describe('commands', () => {
     await end(client);
   });
 
+  it.each([
+    'SHUTDOWN', 'SHUTDOWN WAIT_FOR_CLIENTS', 'SHUTDOWN wait_for_servers',
+  ])('%s ends the proxy, and does not wait for the console', async (command) => {
+    await using bouncer = await startBouncer(server);
+    const [client, admin] = [await connected(bouncer), await boss(bouncer)];
+    await client.query('SELECT 1');
+    const closed = new Promise<void>((resolve) => { bouncer.proxy.onClosed(resolve); });
+    // It may be gone before it has answered.
+    await admin.query(command).catch(() => undefined);
+    expect(bouncer.proxy.isClosing).toBe(true);
+    await client.end();
+    await closed;
+  });
+
   it('SET changes what can be changed, and says why it cannot change the rest', async () => {
     await using bouncer = await startBouncer(server);
     const admin = await boss(bouncer);
@@ -309,4 +325,29 @@ describe('the extended protocol', () => {
     expect((await admin.query('SHOW VERSION')).rows).toHaveLength(1);
     await end(admin);
   });
+});
+
+describe('limits', () => {
+  it('hold for those who only look, and never for an admin', async () => {
+    await using bouncer = await startBouncer(server, [`stats_users = ${server.user}`, 'max_user_client_connections = 1']);
+    const client = await watcher(bouncer);
+    await expect(watcher(bouncer)).rejects.toThrow('client connections exceeded (max_user_client_connections)');
+    await end(client, ...await Promise.all([boss(bouncer), boss(bouncer)]));
+  });
+});
+
+it('ends a wait when the client cancels it, and everything goes on', async () => {
+  await using bouncer = await startBouncer(server);
+  const [client, admin] = [await connected(bouncer), await boss(bouncer)];
+  await client.query('BEGIN');
+  const pausing = admin.query('PAUSE').catch((error: unknown) => error);
+  await expect.poll(async () => (await bouncer.admin('SHOW STATE'))[1], POLL).toEqual({ key: 'paused', value: 'yes' });
+  const key = admin as unknown as { processID: number; secretKey: number };
+  const request = Buffer.alloc(16);
+  for (const [index, value] of [16, 80877102, key.processID, key.secretKey].entries()) request.writeInt32BE(value, index * 4);
+  connect(bouncer.port, '127.0.0.1').end(request);
+  expect(await pausing).toMatchObject({ code: '57014' });
+  expect((await admin.query('SHOW STATE')).rows[0]).toEqual({ key: 'active', value: 'yes' });
+  await client.query('COMMIT');
+  await end(client, admin);
 });

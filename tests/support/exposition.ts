@@ -45,7 +45,7 @@ export function parseExposition(text: string): Map<string, ExposedFamily> {
 }
 
 function readSample(line: string, { name, family }: { name: string; family: ExposedFamily }, fail: (what: string) => never): void {
-  const [, full = '', body = '', value = ''] = /^([^{ ]+)\{(.*)\} (\S+)$/.exec(line) ?? fail('not a sample with labels');
+  const [, full = '', body = '', value = ''] = /^([^{ ]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? fail('not a sample');
   const suffix = full.slice(name.length);
   const known = family.type === 'histogram' ? ['_bucket', '_sum', '_count'] : [''];
   if (!full.startsWith(name) || !known.includes(suffix)) fail(`does not belong to ${name}`);

@@ -15,12 +15,24 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** A key for a client; with a `peerId` it says whose client that is, as PgBouncer's peers write it. */
 export function newKey(peerId: number): Buffer {
-  const key = randomBytes(KEY_LENGTH);
+  const key = randomKey();
   if (peerId === 0) return key;
   // Process numbers are positive.
   key[0] = key[0]! & 0x7f;
   key.writeUInt16LE(peerId, 1);
   key[KEY_LENGTH - 1] = key[KEY_LENGTH - 1]! | HOPS;
+  return key;
+}
+
+/** Random bytes are cheap, asking for them is not: they are fetched for many keys at once, and each is given away once. */
+const BATCH = 512 * KEY_LENGTH;
+let batch: Buffer = Buffer.alloc(0);
+
+function randomKey(): Buffer {
+  if (batch.length === 0) batch = randomBytes(BATCH);
+  // A copy: the rest of the batch must not stay for as long as a key does.
+  const key = Buffer.from(batch.subarray(0, KEY_LENGTH));
+  batch = batch.subarray(KEY_LENGTH);
   return key;
 }
 

@@ -3,6 +3,7 @@
 //   2026-01-31 12:00:00.123 UTC [4711] LOG C-1a2b: shop/alice@127.0.0.1:51234 login attempt: db=shop user=alice tls=no
 
 import { appendFileSync } from 'node:fs';
+import type { Values } from './config/settings.ts';
 
 /** A moment of `performance.now()` as a date, to the second. */
 export function timeOf(at: number): string {
@@ -23,6 +24,23 @@ export interface LogOptions {
   readonly quiet: boolean;
   /** 0 to 3: from 1 on with DEBUG. */
   readonly verbose: number;
+  /** An object of JSON per line, for those who collect logs. */
+  readonly json?: boolean;
+}
+
+/** The words that collectors of logs know. */
+const SEVERITIES: Readonly<Record<Level, string>> = { DEBUG: 'debug', LOG: 'info', WARNING: 'warning', ERROR: 'error', FATAL: 'fatal' };
+
+function lineOf(level: Level, text: string, json: boolean): string {
+  const at = performance.now();
+  if (!json) return `${stamp(at)} [${process.pid}] ${level} ${text.replaceAll('\n', ' ')}\n`;
+  const time = new Date(performance.timeOrigin + at).toISOString();
+  return `${JSON.stringify({ time, level: SEVERITIES[level], pid: process.pid, message: text })}\n`;
+}
+
+/** What the settings say of it. */
+export function logOptions(values: Values, quiet: boolean): LogOptions {
+  return { file: values.logfile, quiet, verbose: values.verbose, json: values.log_format === 'json' };
 }
 
 export class Log {
@@ -40,10 +58,9 @@ export class Log {
   }
 
   write(level: Level, text: string): void {
-    const { file, quiet, verbose } = this.#options;
+    const { file, quiet, verbose, json = false } = this.#options;
     if (level === 'DEBUG' && verbose === 0) return;
-    const time = stamp(performance.now());
-    const line = `${time} [${process.pid}] ${level} ${text.replaceAll('\n', ' ')}\n`;
+    const line = lineOf(level, text, json);
     if (!quiet) process.stderr.write(line);
     if (file === '' || this.#deaf) return;
     try {
@@ -52,7 +69,7 @@ export class Log {
       // Once: a disk that is full must not fill the terminal as well.
       this.#deaf = true;
       const why = error instanceof Error ? error.message : String(error);
-      process.stderr.write(`${time} [${process.pid}] WARNING cannot write to ${file}: ${why}\n`);
+      process.stderr.write(lineOf('WARNING', `cannot write to ${file}: ${why}`, json));
     }
   }
 

@@ -18,7 +18,8 @@ import { wantsReplication } from './client/startup.ts';
 import { ClientTls } from './client/tls.ts';
 import { plainAddress } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
-import { Log } from './log.ts';
+import { listenHttp, type HttpServer } from './http/server.ts';
+import { Log, logOptions } from './log.ts';
 import { Router } from './routing/router.ts';
 import { dial } from './server/login.ts';
 import { causeOf } from './stats/causes.ts';
@@ -59,6 +60,8 @@ export class Proxy {
   readonly #admission: Admission;
   #period: NodeJS.Timeout | undefined = undefined;
   #periodMs: number | undefined = undefined;
+  #http: HttpServer | undefined = undefined;
+  #listening = false;
   #closing: Promise<void> | undefined = undefined;
   #waitsFor: ShutdownWait | undefined = undefined;
   /** Looks whether what a shutdown waits for has gone. */
@@ -67,7 +70,7 @@ export class Proxy {
   constructor(options: ProxyOptions) {
     const { values } = options.config;
     this.#options = options;
-    this.log = new Log({ file: values.logfile, quiet: options.quiet ?? false, verbose: values.verbose });
+    this.log = new Log(logOptions(values, options.quiet ?? false));
     this.router = new Router(options.config, this.log);
     this.#tls = new ClientTls(this.log);
     this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
@@ -102,8 +105,23 @@ export class Proxy {
       rmSync(path, { force: true });
       await this.#listenLocally(path);
     }
+    if (values.http_port > 0) await this.listenHttp();
     this.#gate.reload();
+    this.#listening = true;
     return port;
+  }
+
+  /** Where machines ask how it is, whether the configuration has a port for that or not. Returns the port. */
+  async listenHttp(): Promise<number> {
+    const { http_addr: host, http_port: port } = this.config.values;
+    this.#http = await listenHttp(this, host, port);
+    this.log.info(`listening on http://${host}:${this.#http.port}`);
+    return this.#http.port;
+  }
+
+  /** Clients can connect. */
+  get isListening(): boolean {
+    return this.#listening && !this.isClosing;
   }
 
   async #listenLocally(path: string): Promise<void> {
@@ -162,7 +180,7 @@ export class Proxy {
     for (const { session, database } of this.clients.values()) {
       if (database?.removed === true) session?.fail({ severity: 'FATAL', code: '08P01', message: 'database removed' }, 'database removed');
     }
-    this.log.configure({ file: config.values.logfile, quiet: this.#options.quiet ?? false, verbose: config.values.verbose });
+    this.log.configure(logOptions(config.values, this.#options.quiet ?? false));
     this.#gate.reload();
     return this.#tls.reload(config.values);
   }
@@ -218,6 +236,7 @@ export class Proxy {
       this.#onLess();
     });
     this.#dropClients();
+    this.#http?.close();
     await Promise.all([...this.router.pools.values()].map(({ pool }) => pool.close({ deadlineMs: 0 })));
   }
 
@@ -270,6 +289,7 @@ export class Proxy {
     // What is said from here on is said inside of TLS.
     client.stream = opening.socket.on('error', () => undefined);
     const { parameters } = opening;
+    client.replication = replicationOf(parameters.get('replication'));
     client.user = parameters.get('user') ?? '';
     const name = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
@@ -285,11 +305,11 @@ export class Proxy {
     client.user = proof.user;
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
-    this.#checkRoom(client);
+    this.checkRoom(client);
     await this.#admission.admit(client, opening, this.router.pool(database, proof.user, proof.secret, proof.clientKeys));
   }
 
-  #prove(client: Client, { socket, inbox, parameters }: Startup, databaseName: string): Promise<Proof> {
+  #prove(client: Client, { socket, inbox }: Startup, databaseName: string): Promise<Proof> {
     const { user, address, database, tls, name } = client;
     if (this.config.values.log_connections) {
       this.log.info(`${name} login attempt: db=${databaseName} user=${user} tls=${tls ? 'yes' : 'no'}`);
@@ -297,15 +317,16 @@ export class Proxy {
     return this.#gate.prove({
       socket, inbox, user, address, databaseName, database, client: name, console: databaseName === CONSOLE,
       // Of one database it is a client like others, for hba.
-      replication: wantsReplication(parameters.get('replication')) && parameters.get('replication') !== 'database',
+      replication: client.replication === 'physical',
     });
   }
 
-  /** Turns away who is one too many of a database or a user. */
-  #checkRoom({ database, user }: Client): void {
+  /** Turns away who is one too many of a database, the console being one, or of a user. */
+  checkRoom({ database, user }: Client): void {
     const { values, users } = this.config;
-    const count = (of: (client: Client) => boolean): number => [...this.clients.values()].filter((each) => each.pool !== undefined
-      && of(each)).length;
+    const isIn = ({ pool, console: visit }: Client): boolean => pool !== undefined || visit !== undefined;
+    const count = (of: (client: Client) => boolean): number =>
+      [...this.clients.values()].filter((each) => isIn(each) && of(each)).length;
     const perDatabase = database?.config.maxDbClientConnections ?? values.max_db_client_connections;
     if (perDatabase > 0 && count((each) => each.database === database) >= perDatabase) {
       throw new Refused('client connections exceeded (max_db_client_connections)', '53300');
@@ -353,6 +374,11 @@ export class Proxy {
     this.clients.delete(client.key.toString('hex'));
     this.#onLess?.();
   }
+}
+
+function replicationOf(asked: string | undefined): Client['replication'] {
+  if (!wantsReplication(asked)) return 'none';
+  return asked === 'database' ? 'logical' : 'physical';
 }
 
 function words(error: unknown): string {

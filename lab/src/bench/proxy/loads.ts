@@ -1,6 +1,5 @@
 // The loads of this chapter: pgbench and psql as they come with PostgreSQL, held against what the pooler used meanwhile. What is counted
-// begins with the first line of progress that pgbench writes and ends with its last, so that connecting is not in it, unless connecting is
-// what the load is about.
+// begins with the first line of progress that pgbench writes, so that connecting is not in it, unless connecting is what the load is about.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -30,8 +29,14 @@ export interface Measured {
   readonly cpuUs: number;
 }
 
+interface Moment {
+  readonly atMs: number;
+  readonly cpuMs: number;
+}
+
 const PLACES = ['/usr/lib/postgresql/15/bin', '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'];
-const PROGRESS = /^progress: [\d.]+ s, ([\d.]+) tps/;
+const PROGRESS = /^progress: ([\d.]+) s, ([\d.]+) tps/;
+const PROCESSED = /^number of transactions actually processed: (\d+)/;
 
 /** One of PostgreSQL's client programs; undefined: this machine does not have it. */
 export function clientProgram(name: 'pgbench' | 'psql'): string | undefined {
@@ -42,29 +47,28 @@ export function clientProgram(name: 'pgbench' | 'psql'): string | undefined {
 export function pgbench(target: Target, { clients, args, tls }: Load, seconds: number, signal: AbortSignal): Promise<Measured> {
   const child = spawn(clientProgram('pgbench')!, [
     '-n', '-c', String(clients), '-j', String(Math.min(2, clients)), '-T', String(seconds), '-P', '1', ...args, target.database,
-  ], { env: environment(target, tls), stdio: ['ignore', 'ignore', 'pipe'], signal });
+  ], { env: environment(target, tls), stdio: ['ignore', 'pipe', 'pipe'], signal });
   const words: string[] = [];
-  let from: { readonly atMs: number; readonly cpuMs: number } | undefined;
-  let last = { atMs: 0, cpuMs: 0 };
-  let transactions = 0;
+  const now = (): Moment => ({ atMs: performance.now(), cpuMs: target.pid === undefined ? NaN : cpuMsOf(target.pid) });
+  let from: (Moment & { readonly transactions: number }) | undefined;
+  let to: (Moment & { readonly transactions: number }) | undefined;
   createInterface({ input: child.stderr }).on('line', (line) => {
-    const tps = PROGRESS.exec(line)?.[1];
-    if (tps === undefined) {
-      words.push(line);
-      return;
-    }
-    const now = { atMs: performance.now(), cpuMs: target.pid === undefined ? NaN : cpuMsOf(target.pid) };
-    if (from === undefined) from = now;
-    else transactions += Number(tps) * (now.atMs - last.atMs) / 1000;
-    last = now;
+    const [, seconds, tps] = PROGRESS.exec(line) ?? [];
+    if (tps === undefined) words.push(line);
+    else from ??= { ...now(), transactions: Number(seconds) * Number(tps) };
+  });
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const all = PROCESSED.exec(line)?.[1];
+    if (all !== undefined) to = { ...now(), transactions: Number(all) };
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
       if (code !== 0) reject(new Error(`pgbench ended with ${code}: ${words.slice(-3).join(' | ')}`));
-      else if (from === undefined || transactions === 0) reject(new Error('pgbench wrote no progress: nothing could be measured'));
+      else if (from === undefined || to === undefined) reject(new Error('pgbench wrote no progress: nothing could be measured'));
       else {
-        resolve({ perSecond: transactions * 1000 / (last.atMs - from.atMs), cpuUs: (last.cpuMs - from.cpuMs) * 1000 / transactions });
+        const transactions = to.transactions - from.transactions;
+        resolve({ perSecond: transactions * 1000 / (to.atMs - from.atMs), cpuUs: (to.cpuMs - from.cpuMs) * 1000 / transactions });
       }
     });
   });

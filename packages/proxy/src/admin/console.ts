@@ -10,7 +10,7 @@ import { CONSOLE_DATABASE } from '../stats/statistics.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { authentication, backendKeyData, parameterStatus, readyForQuery } from '../wire/pg/write.ts';
-import type { Context } from './commands/control.ts';
+import { CANCELLED, resumeAll, type Context } from './commands/control.ts';
 import { setParameter, showParameter } from './commands/parameters.ts';
 import { set } from './commands/set.ts';
 import { VERSION } from './commands/show-version.ts';
@@ -43,6 +43,8 @@ export class Console {
     if (!admin && !watchers.includes(user)) throw new Refused('not allowed', '28000');
     if (owner) this.#proxy.log.info(`C-${client.id.toString(16)}: pgbouncer access from unix socket`);
     else if (authType !== 'any') await prove(user);
+    // Whoever looks after the proxy must get in when nobody else can.
+    if (!admin) this.#proxy.checkRoom(client);
     socket.write(Buffer.concat([
       authentication(0), ...PARAMETERS.map(([name, value]) => parameterStatus(name, value)), backendKeyData(client.key),
       readyForQuery(TRANSACTION.idle),
@@ -61,7 +63,7 @@ export class Console {
   async #serve(client: Client, socket: Socket, inbox: Inbox, admin: boolean): Promise<void> {
     let running = new AbortController();
     const gone = (): void => running.abort();
-    client.console = { cancel: gone };
+    client.console = { cancel: () => running.abort(CANCELLED) };
     socket.once('close', gone);
     const { counts } = this.#proxy.statistics.of(CONSOLE_DATABASE, CONSOLE_DATABASE);
     const dialogue = new Dialogue((text) => {
@@ -123,11 +125,9 @@ export class Console {
 
   /** Nobody else could know that everything stands still. */
   #resumeWithoutVisitors(): void {
-    const { router, suspension, clients, log } = this.#proxy;
+    const { router, clients, log } = this.#proxy;
     if (router.mode !== 'suspended' || [...clients.values()].some((client) => client.console !== undefined)) return;
     log.info('admin disappeared when suspended, doing RESUME');
-    suspension.end();
-    router.mode = 'active';
-    router.applyPauses();
+    resumeAll(this.#proxy);
   }
 }

@@ -48,7 +48,8 @@ export function clientRow(client: Client, state: string, { config }: Proxy): Cel
   const local = address === 'unix' ? ['unix', config.values.listen_port] : [socket.localAddress ?? '', socket.localPort ?? 0];
   const server = session?.server;
   return [
-    'C', user === '' ? '(nouser)' : user, visit === undefined ? database?.config.name ?? '(nodb)' : CONSOLE_DATABASE, 'none', state,
+    'C', user === '' ? '(nouser)' : user, visit === undefined ? database?.config.name ?? '(nodb)' : CONSOLE_DATABASE,
+    client.replication, state,
     address, port, ...local, timeOf(connectedAt), timeOf(Math.max(session?.meter.askedAt ?? 0, connectedAt)),
     ...secondsAndRest(stateOf(client) === 'waiting' ? waitedMs(client) : 0), 0,
     pointer(id), server === undefined ? '' : pointer(server.id), 0, tlsOf(stream),
@@ -65,7 +66,7 @@ export function serverRow(server: ServerConnection, state: string, pool: ServerP
   const local = address.host.startsWith('/') ? ['unix', address.port] : [socket.localAddress ?? '', socket.localPort ?? 0];
   const remote = address.host.startsWith('/') ? 'unix' : socket.remoteAddress ?? address.host;
   return [
-    'S', pool.credentials.user, pool.database.name, 'none', state, remote, address.port, ...local,
+    'S', pool.credentials.user, pool.database.name, client?.replication ?? 'none', state, remote, address.port, ...local,
     timeOf(connectedAt), timeOf(Math.max(client?.session?.meter.askedAt ?? 0, usedAt)), 0, 0,
     Number((server.outdated ?? server.broken) !== undefined),
     pointer(id), client === undefined ? '' : pointer(client.id), cancelKey.length >= 4 ? cancelKey.readInt32BE(0) : 0, tlsOf(socket),

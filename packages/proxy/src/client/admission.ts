@@ -183,7 +183,7 @@ function asRefused(error: unknown): Refused {
 
 /** What a client is told that gets no server connection. */
 export function refusalOf(error: unknown): Report {
-  const cause = error instanceof AcquireError ? error.cause : undefined;
+  const cause = error instanceof AcquireError ? error.cause : error;
   if (cause instanceof ServerLoginError) {
     return { severity: 'FATAL', code: cause.code === '' ? '08P01' : cause.code, message: cause.message };
   }

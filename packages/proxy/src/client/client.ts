@@ -35,6 +35,7 @@ export class Client {
   pool: ServerPool | undefined = undefined;
   session: ClientSession | undefined = undefined;
   tls = false;
+  replication: 'none' | 'logical' | 'physical' = 'none';
   console: Visit | undefined = undefined;
 
   constructor({ socket, key, address, port }: ClientInit) {

@@ -1,13 +1,13 @@
-// Who may come in. By auth_type or the line of auth_hba_file that covers the client it is known how it has to prove who it is; by auth_file or
-// auth_query, against what. Somebody who is not there is asked for a proof like everybody else, and fails as with a wrong one.
+// Who may come in. By auth_type or the line of auth_hba_file that covers the client it is known how it has to prove who it is; by auth_file
+// or auth_query, against what. Somebody who is not there is asked for a proof like everybody else, and fails as with a wrong one.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { dirname, resolve } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { findRule, mayBe, readHba, readIdent, type HbaMethod, type HbaRule, type IdentMaps } from '../config/hba.ts';
 import type { Problem } from '../config/ini.ts';
+import { fileNamed } from '../config/paths.ts';
 import type { Values } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import type { Database, Router } from '../routing/router.ts';
@@ -75,7 +75,7 @@ export class Gate {
     this.#read = filesOf(values);
     this.#rules = [];
     if (values.auth_type !== 'hba') return;
-    const read = (file: string): string => readFileSync(resolve(dirname(values.conffile), file), 'utf8');
+    const read = (file: string): string => readFileSync(fileNamed(file, values.conffile), 'utf8');
     const open = (file: string, kind: string): string | undefined => {
       if (file === '') return undefined;
       try {

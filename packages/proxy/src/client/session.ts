@@ -13,6 +13,7 @@ import { difference } from '../server/parameters.ts';
 import type { Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
+import { feed } from '../wire/pg/feed.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { close as closeMessage, errorResponse, noticeResponse, query as queryMessage, type Report } from '../wire/pg/write.ts';
@@ -70,6 +71,8 @@ const PLAIN: readonly (Request | undefined)[] = plainRequests();
 export class ClientSession implements Link, Sink {
   readonly statements: ClientStatements;
   state: SessionState = 'idle';
+  /** What it has sent last depends on what the server has not answered yet. */
+  stalled = false;
   /** When it began to wait, or its transaction to run; of a clock that only counts. */
   since = 0;
   readonly #init: SessionInit;
@@ -82,6 +85,8 @@ export class ClientSession implements Link, Sink {
   #pinned = false;
   /** The server has told a new value of a tracked parameter since it was last ready. */
   #tracksChange = false;
+  /** The parameters of a server that has the client's, as it spells them. */
+  #agreed: string | undefined = undefined;
   /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
   #batch: Buffer | undefined = undefined;
   #again: Buffer | undefined = undefined;
@@ -102,11 +107,11 @@ export class ClientSession implements Link, Sink {
     this.#leftovers = new Leftovers(init.maxPacketSize, (why) => this.#badPacket(why));
     this.#renaming = new Renaming({
       statements: this.statements, counts: init.meter.counts, live: init.live,
-      flush: () => this.#splitter.flush(), malformed: () => this.#malformed(),
+      flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', malformed: () => this.#malformed(),
     });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
-    init.socket.on('data', (chunk: Buffer) => this.take(chunk));
+    feed(init.socket, (chunk) => this.take(chunk));
     init.socket.on('drain', () => this.server?.socket.resume());
     init.socket.on('error', (error) => this.#end(error.message));
     init.socket.on('close', () => this.#end('client unexpected eof'));
@@ -135,13 +140,13 @@ export class ClientSession implements Link, Sink {
   take(chunk: Buffer): void {
     if (this.state === 'closed') return;
     this.#meter.counts.received += chunk.length;
-    if (this.state === 'linked') {
+    if (this.state === 'linked' && !this.stalled) {
       this.#deadlines.now('running');
       this.#push(chunk);
       this.#settle();
       return;
     }
-    if (this.state === 'waiting') {
+    if (this.state !== 'idle') {
       this.#held.push(chunk);
       this.#socket.pause();
       return;
@@ -193,7 +198,7 @@ export class ClientSession implements Link, Sink {
     server.used = true;
     server.onDrain = () => this.#socket.resume();
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
-    const settings = settles ? difference(this.#init.parameters, server.parameters) : undefined;
+    const settings = settles ? this.#differences(server) : undefined;
     if (settings !== undefined) {
       // In one write with what the client wants.
       server.cork();
@@ -204,16 +209,37 @@ export class ClientSession implements Link, Sink {
     // Before anything is sent: that may pause it again.
     if (this.#socket.isPaused()) this.#socket.resume();
     if (this.#held.length > 0) {
-      const held = this.#held;
-      this.#held = [];
-      for (const chunk of held) this.#push(chunk);
+      this.#pushHeld();
       this.#settle();
     }
     if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
 
+  #pushHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const chunk of held) {
+      if (this.stalled) this.#held.push(chunk);
+      else this.#push(chunk);
+    }
+  }
+
+  goOn(): void {
+    this.stalled = false;
+    this.#pushHeld();
+    if (!this.stalled && this.#socket.isPaused()) this.#socket.resume();
+  }
+
   get #mode(): PoolMode {
     return this.#init.target.pool?.mode ?? 'session';
+  }
+
+  /** What a server has to be told to have the client's parameters. */
+  #differences(server: ServerConnection): string | undefined {
+    if (this.#agreed === server.spelling) return undefined;
+    const settings = difference(this.#init.parameters, server.parameters);
+    if (settings === undefined) this.#agreed = server.spelling;
+    return settings;
   }
 
   /** Gives a server the client's parameters before anything of the client's reaches it. */
@@ -229,6 +255,7 @@ export class ClientSession implements Link, Sink {
           if (told === undefined || told === value) continue;
           this.#init.debug(`varcache_set_canonical: setting ${name} to its canonical version ${value} -> ${told}`);
           this.#init.parameters.set(name, told);
+          this.#agreed = undefined;
         }
       },
     });
@@ -243,7 +270,11 @@ export class ClientSession implements Link, Sink {
     this.#renaming.firstBind = undefined;
     server.cork();
     try {
-      this.#splitter.push(chunk);
+      const rest = this.#splitter.push(chunk);
+      if (rest !== undefined) {
+        this.stalled = true;
+        this.#held.push(rest);
+      }
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
       this.#badPacket(error.message);
@@ -303,6 +334,7 @@ export class ClientSession implements Link, Sink {
   parameter(name: string, value: string): void {
     if (!this.#init.tracked.has(name.toLowerCase())) return;
     this.#tracksChange = true;
+    this.#agreed = undefined;
     this.#init.parameters.set(name, value);
   }
 
@@ -415,7 +447,9 @@ export class ClientSession implements Link, Sink {
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease !== undefined) this.#leaveBehind(lease);
-    this.#socket.destroySoon();
+    // Who goes by itself reads no more: there is nothing to wait for but what could not be sent yet.
+    if (told === undefined && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.destroySoon();
     this.#init.closed(reason, told);
   }
 

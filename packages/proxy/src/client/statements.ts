@@ -64,6 +64,12 @@ export class ClientStatements {
     return this.#own.get(name);
   }
 
+  /** Whether it is this that the client has under this name. */
+  is(name: string, { sql, types }: Statement): boolean {
+    const own = this.#own.get(name);
+    return own !== undefined && own.sql.equals(sql) && own.types.equals(types);
+  }
+
   prepare(name: string, sql: Buffer, types: Buffer): Statement {
     const statement = this.#names.enter(sql, types);
     this.forget(name);

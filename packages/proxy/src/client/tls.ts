@@ -1,9 +1,10 @@
-// TLS towards clients: the context that the settings describe, and the handshake. Settings may change at any time, by RELOAD or one by one by
-// SET, and files may not fit each other in between: the last ones that did are kept until others do.
+// TLS towards clients: the context that the settings describe, and the handshake. Settings may change at any time, by RELOAD or one by one
+// by SET, and files may not fit each other in between: the last ones that did are kept until others do.
 
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import { fileNamed } from '../config/paths.ts';
 import type { Values } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import { versionsOf } from '../server/tls.ts';
@@ -12,7 +13,7 @@ import { versionsOf } from '../server/tls.ts';
 export const ALPN = 'postgresql';
 
 const OF_TLS = [
-  'client_tls_sslmode', 'client_tls_cert_file', 'client_tls_key_file', 'client_tls_ca_file', 'client_tls_ciphers', 'client_tls13_ciphers',
+  'auth_type', 'client_tls_sslmode', 'client_tls_cert_file', 'client_tls_key_file', 'client_tls_ca_file', 'client_tls_ciphers', 'client_tls13_ciphers',
   'client_tls_protocols', 'client_tls_ecdhcurve', 'client_tls_dheparams',
 ] as const satisfies readonly (keyof Values)[];
 
@@ -35,13 +36,16 @@ export class ClientTls {
   /** Reads the files. Throws what is wrong with them. */
   load(values: Values): void {
     this.#made = keyOf(values);
+    if (values.auth_type === 'cert' && values.client_tls_sslmode !== 'verify-full') {
+      throw new Error('auth_type=cert requires client_tls_sslmode=verify-full');
+    }
     const server = values.client_tls_sslmode === 'disable' ? undefined : createServer(optionsOf(values));
     server?.on('secureConnection', (socket) => this.#waiting.get(pairOf(socket))?.resolve(socket));
     server?.on('tlsClientError', (error, socket) => this.#waiting.get(pairOf(socket))?.reject(error));
     this.#server = server;
   }
 
-  /** Reads the files again; if something is wrong with them, what there was goes on to be used, and false is returned. */
+  /** Reads the files again. False: something is wrong with them, and what there was goes on to be used. */
   reload(values: Values): boolean {
     try {
       this.load(values);
@@ -88,14 +92,15 @@ function optionsOf(values: Values): TlsOptions {
   if (values.client_tls_key_file === '' || values.client_tls_cert_file === '') {
     throw new Error('To allow TLS connections from clients, client_tls_key_file and client_tls_cert_file must be set.');
   }
-  if (verified && values.client_tls_ca_file === '') throw new Error(`client_tls_sslmode ${values.client_tls_sslmode} needs client_tls_ca_file`);
+  if (verified && values.client_tls_ca_file === '') throw new Error('client_tls_sslmode requires client_tls_ca_file');
   const ciphers = [
     values.client_tls13_ciphers, values.client_tls_ciphers === 'default' ? '' : values.client_tls_ciphers,
   ].filter((list) => list !== '').join(':');
   const ca = values.client_tls_ca_file;
+  const read = (file: string): Buffer => readFileSync(fileNamed(file, values.conffile));
   return {
-    cert: readFileSync(values.client_tls_cert_file), key: readFileSync(values.client_tls_key_file),
-    ...(ca === '' ? {} : { ca: readFileSync(ca) }),
+    cert: read(values.client_tls_cert_file), key: read(values.client_tls_key_file),
+    ...(ca === '' ? {} : { ca: read(ca) }),
     // Whoever is known to us may show it in any mode, and only in these two has to.
     requestCert: ca !== '', rejectUnauthorized: verified,
     ...(ciphers === '' ? {} : { ciphers }),

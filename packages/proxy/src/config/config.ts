@@ -31,6 +31,12 @@ export interface DatabaseConfig {
   readonly serverLifetimeMs?: number;
   readonly connectQuery?: string;
   readonly loadBalanceHosts: 'round-robin' | 'disable';
+  readonly tlsSslMode?: Values['server_tls_sslmode'];
+  readonly tlsCaFile?: string;
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
+  readonly tlsProtocols?: string;
+  readonly tlsCiphers?: string;
   /** Parameters that every server connection begins with. */
   readonly parameters: ReadonlyMap<string, string>;
 }
@@ -96,6 +102,12 @@ const OF_DATABASES: Readonly<Record<string, Known>> = {
   max_db_client_connections: { field: 'maxDbClientConnections', kind: 'int' },
   server_lifetime: { field: 'serverLifetimeMs', kind: 'seconds' },
   connect_query: { field: 'connectQuery', kind: 'text' },
+  server_tls_sslmode: { field: 'tlsSslMode', kind: SETTINGS.server_tls_sslmode.kind },
+  server_tls_ca_file: { field: 'tlsCaFile', kind: 'text' },
+  server_tls_cert_file: { field: 'tlsCertFile', kind: 'text' },
+  server_tls_key_file: { field: 'tlsKeyFile', kind: 'text' },
+  server_tls_protocols: { field: 'tlsProtocols', kind: 'text' },
+  server_tls_ciphers: { field: 'tlsCiphers', kind: 'text' },
   load_balance_hosts: { field: 'loadBalanceHosts', kind: { oneOf: ['round-robin', 'disable'] } },
 };
 
@@ -177,6 +189,9 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
   }
   if (databases.has('pgbouncer')) {
     problems.push({ ...placeOf(ini.entries, 'pgbouncer'), message: 'database name "pgbouncer" is reserved for admin console' });
+  }
+  if (values['auth_dbname'] === 'pgbouncer' && base.auth_dbname !== 'pgbouncer') {
+    problems.push({ ...placeOf(ini.entries, 'auth_dbname'), message: 'cannot use the reserved "pgbouncer" database as an auth_dbname' });
   }
   return { values: values as unknown as Values, databases, users, peers, problems, warnings };
 }

@@ -9,6 +9,8 @@ export interface Setting {
   readonly default: string;
   /** False: only read at start. */
   readonly reload?: false;
+  /** Not PgBouncer's. */
+  readonly own?: true;
   readonly doc: string;
 }
 
@@ -59,6 +61,11 @@ const table = {
   dns_max_ttl: { kind: 'seconds', default: '15', doc: 'How long a host\'s addresses are kept.' },
   dns_nxdomain_ttl: { kind: 'seconds', default: '15', doc: 'How long it is kept that a host has none.' },
   dns_zone_check_period: { kind: 'seconds', default: '0', doc: 'Not supported.' },
+  http_addr: {
+    kind: 'text', default: '127.0.0.1', reload: false, own: true,
+    doc: 'Address of /metrics, /healthz and /readyz. They tell names of databases and users to whoever asks.',
+  },
+  http_port: { kind: 'int', default: '0', reload: false, own: true, doc: 'Port of /metrics, /healthz and /readyz; 0: none.' },
   idle_transaction_timeout: {
     kind: 'seconds', default: '0',
     doc: 'Clients that are idle inside of a transaction for longer are disconnected; 0: never.',
@@ -70,6 +77,9 @@ const table = {
   listen_port: { kind: 'int', default: '6432', reload: false, doc: 'Port to listen at, and part of the Unix socket\'s name.' },
   log_connections: { kind: 'flag', default: '1', doc: 'Logs clients that come.' },
   log_disconnections: { kind: 'flag', default: '1', doc: 'Logs clients that go, and why.' },
+  log_format: {
+    kind: { oneOf: ['text', 'json'] }, default: 'text', own: true, doc: 'Lines as PgBouncer writes them, or an object of JSON each.',
+  },
   log_pooler_errors: { kind: 'flag', default: '1', doc: 'Logs errors that are sent to clients.' },
   log_stats: { kind: 'flag', default: '1', doc: 'Logs figures every stats_period.' },
   logfile: { kind: 'text', default: '', doc: 'File to log to, besides the terminal.' },
@@ -132,7 +142,7 @@ const table = {
     doc: 'Whether servers may or must use TLS, and how they are checked.',
   },
   session_features: {
-    kind: { oneOf: ['warn', 'pin'] }, default: 'warn',
+    kind: { oneOf: ['warn', 'pin'] }, default: 'warn', own: true,
     doc: 'A client that does what lasts longer than its transaction (LISTEN, PREPARE, SET of what is not tracked) in transaction or statement mode: '
       + 'the log says so, or it keeps its server connection until it goes.',
   },

@@ -2,10 +2,10 @@
 // client.
 
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { readAuthFile } from '../config/auth-file.ts';
 import type { Budget } from 'millpond';
 import type { Config, DatabaseConfig } from '../config/config.ts';
+import { fileNamed } from '../config/paths.ts';
 import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
 import { ServerPool, type Credentials, type PoolSettings } from '../server/pool.ts';
@@ -92,7 +92,7 @@ export class Router {
     this.#secrets = new Map();
     if (file === '') return;
     try {
-      const { secrets, broken } = readAuthFile(readFileSync(resolve(dirname(conffile), file), 'utf8'));
+      const { secrets, broken } = readAuthFile(readFileSync(fileNamed(file, conffile), 'utf8'));
       for (const line of broken) this.#log.error(`broken auth file (${file}:${line})`);
       this.#secrets = secrets;
     } catch (error) {

@@ -42,6 +42,7 @@ export function ask(server: ServerConnection, sql: string, value: string, timeou
 }
 
 class Question implements Link {
+  readonly stalled = false;
   readonly #server: ServerConnection;
   readonly #answered: (answer: readonly Row[] | Error) => void;
   readonly #parts: Buffer[] = [];
@@ -71,6 +72,8 @@ class Question implements Link {
       this.#answered(error instanceof Error ? error : new Error(String(error)));
     }
   }
+
+  goOn(): void { /* has no more to say */ }
 
   parameter(): void { /* is the server connection's business */ }
 

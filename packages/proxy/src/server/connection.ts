@@ -4,6 +4,7 @@
 
 import type { Socket } from 'node:net';
 import { nextId } from '../ids.ts';
+import { feed } from '../wire/pg/feed.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -20,6 +21,10 @@ export interface Link {
   mayContinue(status: number): boolean;
   /** The server has answered everything. */
   ready(status: number): void;
+  /** It has more to say, which depends on what the server answers. */
+  readonly stalled: boolean;
+  /** The server has answered something. */
+  goOn(): void;
   parameter(name: string, value: string): void;
   /** A statement has ended that changes the session; its tag. */
   completed(tag: string): void;
@@ -79,6 +84,7 @@ export class ServerConnection implements Sink {
   bytesSent = 0;
   /** When a client last had it. */
   usedAt: number = performance.now();
+  #spelling: string | undefined = undefined;
   readonly #corked: Buffer[] = [];
   #corks = 0;
   readonly #splitter: Splitter;
@@ -90,11 +96,17 @@ export class ServerConnection implements Sink {
     this.parameters = parameters;
     this.cancelKey = cancelKey;
     this.#splitter = new Splitter(this, maxPacketSize);
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    feed(socket, (chunk) => this.#take(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('error', (error) => this.#lost(error.message));
     socket.on('close', () => this.#lost('server conn crashed?'));
     if (rest.length > 0) this.#take(rest);
+  }
+
+  /** All parameters as one text: as long as it is the same, nothing has to be compared again. */
+  get spelling(): string {
+    this.#spelling ??= JSON.stringify([...this.parameters]);
+    return this.#spelling;
   }
 
   /** Nothing is owed, nothing is half said, and no cancel is under way: it could go to somebody else. */
@@ -212,7 +224,7 @@ export class ServerConnection implements Sink {
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
     // What was sent last is undone first.
-    for (const each of [...failed].reverse()) this.#ended(each, true);
+    for (let at = failed.length - 1; at >= 0; at--) this.#ended(failed[at]!, true);
     if (type !== errorResponse && request !== undefined && request !== this.requests.current) this.#ended(request, false);
     // A statement that is prepared once more for the client fails for the client.
     const shown = !own || (type === errorResponse && request?.type === FROM_CLIENT.parse);
@@ -235,12 +247,14 @@ export class ServerConnection implements Sink {
       return;
     }
     if (this.#splitter.isAtBoundary) this.#answer();
+    if (this.link?.stalled === true) this.link.goOn();
     this.settle();
   }
 
   #parameter(bytes: Buffer, own: boolean): void {
     const [name = '', value = ''] = bytes.toString('utf8', HEADER).split('\0');
     this.parameters.set(name, value);
+    this.#spelling = undefined;
     if (!own) this.link?.parameter(name, value);
   }
 

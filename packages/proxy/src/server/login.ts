@@ -8,7 +8,7 @@ import { reportFields } from '../wire/pg/read.ts';
 import { keysFromPassword, MECHANISM, parseSecret, ScramClient, type ClientKeys } from '../wire/pg/scram.ts';
 import { AUTH, FROM_SERVER } from '../wire/pg/types.ts';
 import { password as passwordMessage, saslInitial, saslResponse, sslRequest, startup } from '../wire/pg/write.ts';
-import { secure, takesPlain, triesTls, type SslMode, type TlsFiles } from './tls.ts';
+import { secure, takesPlain, triesTls, type ServerTls } from './tls.ts';
 
 export interface Address {
   /** A name, an address, or the folder of a Unix socket. */
@@ -18,8 +18,7 @@ export interface Address {
 
 export interface LoginOptions {
   readonly address: Address;
-  readonly sslMode: SslMode;
-  readonly tls: TlsFiles;
+  readonly tls: ServerTls;
   readonly user: string;
   readonly database: string;
   readonly parameters: ReadonlyMap<string, string>;
@@ -60,8 +59,33 @@ export class ServerLoginError extends Error {
   }
 }
 
+/** What is known of the password is not what the server asks for. Nothing that is tried again would change that. */
+export class SecretError extends ServerLoginError {
+  /** For the log. */
+  readonly detail: string;
+
+  constructor(method: string, known: boolean) {
+    super(new Map([['S', 'FATAL'], ['C', '08P01'], ['M', `server login failed: ${known ? 'wrong password type' : 'no password known'}`]]));
+    this.detail = `cannot do ${method} authentication: ${known ? 'wrong password type' : 'no password known'}`;
+  }
+}
+
+/** No line of the server's pg_hba.conf, or the other way to connect than that. */
+const NOT_ADMITTED = '28000';
+
 /** Connects and logs in. Rejects with {@link ServerLoginError}, or with what broke on the way. */
 export async function logIn(options: LoginOptions): Promise<LoggedIn> {
+  if (options.tls.mode !== 'allow' || isFolder(options.address.host)) return logInOnce(options);
+  try {
+    return await logInOnce(options);
+  } catch (error) {
+    // Without TLS if the server takes that, with it if not.
+    if (!(error instanceof ServerLoginError) || error.code !== NOT_ADMITTED) throw error;
+    return logInOnce({ ...options, tls: { ...options.tls, mode: 'require' } }).catch(() => { throw error; });
+  }
+}
+
+async function logInOnce(options: LoginOptions): Promise<LoggedIn> {
   const { signal } = options;
   let socket = await dial(options.address, signal);
   const abort = (): void => void socket.destroy();
@@ -103,16 +127,16 @@ function isFolder(host: string): boolean {
   return host.startsWith('/') || host.startsWith('@');
 }
 
-async function negotiateTls(socket: Socket, { address, sslMode, tls }: LoginOptions): Promise<Socket> {
-  if (!triesTls(sslMode) || isFolder(address.host)) return socket;
+async function negotiateTls(socket: Socket, { address, tls }: LoginOptions): Promise<Socket> {
+  if (!triesTls(tls.mode) || isFolder(address.host)) return socket;
   const inbox = new Inbox(socket);
   socket.write(sslRequest());
   const answer = await inbox.nextByte();
   const behind = inbox.release();
   // Bytes behind the answer were not encrypted: somebody in between put them there (CVE-2021-23222).
   if (behind.length > 0) throw new Error('the server sent something unencrypted behind its answer to the TLS request');
-  if (answer === 0x53) return secure(socket, address.host, sslMode, tls);
-  if (!takesPlain(sslMode)) throw new Error('the server has no TLS, and server_tls_sslmode asks for it');
+  if (answer === 0x53) return secure(socket, address.host, tls);
+  if (!takesPlain(tls.mode)) throw new Error('the server has no TLS, and server_tls_sslmode asks for it');
   return socket;
 }
 
@@ -141,10 +165,10 @@ async function authenticate(socket: Socket, inbox: Inbox, { body }: Received, op
   switch (code) {
     case AUTH.ok: return;
     case AUTH.cleartext:
-      socket.write(passwordMessage(plainOf(secret)));
+      socket.write(passwordMessage(plainOf(secret, 'password')));
       return;
     case AUTH.md5: {
-      const known = secret !== undefined && isMd5Secret(secret) ? secret : md5Secret(user, plainOf(secret));
+      const known = secret !== undefined && isMd5Secret(secret) ? secret : md5Secret(user, plainOf(secret, 'MD5'));
       socket.write(passwordMessage(md5Answer(known, body.bytes(4))));
       return;
     }
@@ -153,11 +177,8 @@ async function authenticate(socket: Socket, inbox: Inbox, { body }: Received, op
   }
 }
 
-function plainOf(secret: string | undefined): string {
-  if (secret === undefined) throw new Error('the server asks for a password, and none is known');
-  if (isMd5Secret(secret) || parseSecret(secret) !== undefined) {
-    throw new Error('the server asks for the password itself, and only a hash of it is known');
-  }
+function plainOf(secret: string | undefined, method: string): string {
+  if (secret === undefined || isMd5Secret(secret) || parseSecret(secret) !== undefined) throw new SecretError(method, secret !== undefined);
   return secret;
 }
 
@@ -173,7 +194,7 @@ async function authenticateScram(socket: Socket, inbox: Inbox, mechanisms: reado
 
 function keysFor({ clientKeys, secret, derived, user }: LoginOptions, salt: Buffer, iterations: number): Promise<ClientKeys> {
   if (clientKeys !== undefined) return Promise.resolve(clientKeys);
-  const plain = plainOf(secret);
+  const plain = plainOf(secret, 'SCRAM');
   const key = `${user}\0${salt.toString('base64')}\0${iterations}\0${plain}`;
   const known = derived.get(key) ?? keysFromPassword(plain, salt, iterations);
   derived.set(key, known);

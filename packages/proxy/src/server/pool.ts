@@ -7,7 +7,8 @@ import type { Values } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import { parseSecret, type ClientKeys } from '../wire/pg/scram.ts';
 import { ServerConnection } from './connection.ts';
-import { logIn, ServerLoginError, type Address } from './login.ts';
+import { logIn, SecretError, ServerLoginError, type Address } from './login.ts';
+import { serverTls } from './tls.ts';
 
 export interface Credentials {
   readonly user: string;
@@ -39,7 +40,7 @@ export interface ServerPoolInit {
   readonly derived: Map<string, Promise<ClientKeys>>;
   /** Of its database and its user, if they are limited. */
   readonly budget: Budget | undefined;
-  readonly log: Pick<Log, 'info' | 'warn'>;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
 /** Somebody who is in line. */
@@ -254,7 +255,7 @@ export class ServerPool {
         this.#closed(server, server.broken ?? server.outdated ?? this.#evictedFor ?? REASONS[reason] ?? 'closed');
         server.close();
       },
-      isBroken: (server) => server.broken !== undefined,
+      isBroken: (server) => server.broken !== undefined || this.#isSpent(server),
       onLost: (server, lost) => {
         server.onLost = (reason) => lost(new Error(reason));
         return () => { server.onLost = undefined; };
@@ -274,6 +275,14 @@ export class ServerPool {
       },
       classify: (error) => (error instanceof ServerLoginError && error.code !== CANNOT_CONNECT_NOW ? 'permanent' : 'transient'),
     };
+  }
+
+  /** A lifetime of 0 is that of one use. */
+  #isSpent(server: ServerConnection): boolean {
+    const { values, database } = this.settings;
+    if (!server.used || (database.serverLifetimeMs ?? values.server_lifetime) !== 0) return false;
+    server.outdated = 'server lifetime over';
+    return true;
   }
 
   #closed(server: ServerConnection, reason: string): void {
@@ -317,11 +326,13 @@ export class ServerPool {
       // What a replication connection may not do says nothing of the others.
       const reason = limit.aborted ? 'connect timeout' : dedicated && error instanceof ServerLoginError ? 'login failed' : reasonOf(error);
       const { log } = this.#init;
-      if (error instanceof ServerLoginError) log.warn(`${name} server login failed: ${error.fields.get('S') ?? 'FATAL'} ${error.message}`);
+      if (error instanceof SecretError) log.error(`${name} ${error.detail}`);
+      else if (error instanceof ServerLoginError) log.warn(`${name} server login failed: ${error.fields.get('S') ?? 'FATAL'} ${error.message}`);
       const age = Math.round((performance.now() - startedAt) / 1000);
       if (values.log_disconnections) log.info(`${name} closing because: ${reason} (age=${age}s)`);
       if (!given.aborted && !dedicated) {
         this.#failing = { since: this.#failing?.since ?? performance.now(), message: reason };
+        this.#refuseAll(error);
         // The host that is not to be shared among is left when it fails, and come back to when all others have failed as well.
         if (this.#nextHost === index) this.#nextHost = index + 1;
       }
@@ -329,6 +340,13 @@ export class ServerPool {
     } finally {
       this.logins--;
     }
+  }
+
+  /** What the server says to one it would say to all, unless there are connections that they can have. */
+  #refuseAll(error: unknown): void {
+    if (!(error instanceof ServerLoginError) || error.code === CANNOT_CONNECT_NOW) return;
+    if ([...this.servers].some(({ outdated }) => outdated === undefined)) return;
+    for (const waiter of [...this.#waiting]) waiter.leave(error);
   }
 
   #nextIndex(): number {
@@ -346,14 +364,7 @@ export class ServerPool {
     if (derived.size > MAX_DERIVED) derived.clear();
     const loggedIn = await logIn({
       address, signal, derived,
-      sslMode: values.server_tls_sslmode,
-      tls: {
-        protocols: values.server_tls_protocols,
-        ...filled('ca', values.server_tls_ca_file),
-        ...filled('cert', values.server_tls_cert_file),
-        ...filled('key', values.server_tls_key_file),
-        ...(values.server_tls_ciphers === 'default' ? {} : { ciphers: values.server_tls_ciphers }),
-      },
+      tls: serverTls(database, values),
       user: database.user ?? credentials.user,
       database: dbname,
       parameters: new Map([...database.parameters, ...parameters]),
@@ -420,7 +431,7 @@ function times({ values, database }: PoolSettings): { readonly idleTimeoutMs: nu
 /** Where connections lead and as whom: what must be the same for one to go on being used. */
 function destination({ database, dbname, values }: PoolSettings): string {
   const { hosts, port, user, password, connectQuery, parameters } = database;
-  return JSON.stringify([hosts, port, dbname, user, password, connectQuery, [...parameters], values.server_tls_sslmode]);
+  return JSON.stringify([hosts, port, dbname, user, password, connectQuery, [...parameters], serverTls(database, values)]);
 }
 
 /** Why a connection did not come to be, in the words of the log. */
@@ -436,8 +447,4 @@ function reasonOf(error: unknown): string {
 
 function isScram(secret: string | undefined): boolean {
   return secret !== undefined && parseSecret(secret) !== undefined;
-}
-
-function filled<K extends string>(key: K, value: string): { readonly [key in K]?: string } {
-  return (value === '' ? {} : { [key]: value }) as { readonly [key in K]?: string };
 }

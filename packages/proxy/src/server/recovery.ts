@@ -48,6 +48,8 @@ function nobody(over: () => void, lost: (error: Error) => void): Link {
     fromServer: () => true,
     mayContinue: () => true,
     ready: over,
+    stalled: false,
+    goOn: () => undefined,
     parameter: () => undefined,
     completed: () => undefined,
     failed: () => false,

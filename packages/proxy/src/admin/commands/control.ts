@@ -20,6 +20,9 @@ export interface Context {
 
 const LOOK_EVERY_MS = 20;
 
+/** Why a signal aborts when the client sends a cancel; without a reason it has gone. */
+export const CANCELLED = 'canceled';
+
 /** Looks until it is so. Rejects when whoever asked has gone or has cancelled. */
 export async function until(signal: AbortSignal, isSo: () => boolean): Promise<void> {
   while (!isSo()) {
@@ -56,9 +59,22 @@ export async function pause(context: Context): Promise<Answer> {
   router.applyPauses();
   for (const { pool } of poolsOf(proxy, database)) pool.evict();
   const held = (): boolean => (database === undefined ? router.mode === 'paused' : router.database(database.config.name)?.paused === true);
-  await until(signal, () => !held() || poolsOf(proxy, database).every(({ pool }) => pool.stats().size === 0));
+  try {
+    await until(signal, () => !held() || poolsOf(proxy, database).every(({ pool }) => pool.stats().size === 0));
+  } catch (error) {
+    // Whoever cancels does not want the pause; whoever loses the connection may come back for it.
+    if (database === undefined && signal.reason === CANCELLED) resumeAll(proxy);
+    throw error;
+  }
   if (!held()) throw new CommandError('PAUSE was ended by RESUME');
   return { tag: 'PAUSE' };
+}
+
+/** Everything goes on, but for databases that are held one by one. */
+export function resumeAll({ suspension, router }: Proxy): void {
+  suspension.end();
+  router.mode = 'active';
+  router.applyPauses();
 }
 
 export function resume(context: Context): Answer {
@@ -67,15 +83,14 @@ export function resume(context: Context): Answer {
   if (argument === undefined) {
     if (proxy.isClosing) throw new CommandError('pooler is shutting down');
     if (router.mode === 'active') throw new CommandError('pooler is not paused/suspended');
-    proxy.suspension.end();
-    router.mode = 'active';
+    resumeAll(proxy);
   } else {
     const database = router.databases.get(argument);
     if (database === undefined) throw new CommandError(`no such database: ${argument}`);
     if (!database.paused) throw new CommandError(`database ${argument} is not paused`);
     database.paused = false;
+    router.applyPauses();
   }
-  router.applyPauses();
   return { tag: 'RESUME' };
 }
 

@@ -4,7 +4,7 @@
 import type { Proxy } from '../../proxy.ts';
 
 import { CommandError, type Answer } from '../table.ts';
-import { until, type Context } from './control.ts';
+import { CANCELLED, resumeAll, until, type Context } from './control.ts';
 
 /** What a proxy is held by; new connections wait for its end. */
 export class Suspension {
@@ -61,12 +61,16 @@ export async function suspend({ proxy, signal }: Context): Promise<Answer> {
   router.applyPauses();
   suspension.begin();
   const endsAt = performance.now() + proxy.config.values.suspend_timeout;
-  await until(signal, () => {
+  const flushed = until(signal, () => {
     if (router.mode !== 'suspended') return true;
     suspension.hold();
     const left = suspension.unflushed();
     if (left.length > 0 && performance.now() > endsAt) for (const socket of left) socket.destroy();
     return left.length === 0;
+  });
+  await flushed.catch((error: unknown) => {
+    if (signal.reason === CANCELLED) resumeAll(proxy);
+    throw error;
   });
   if (router.mode !== 'suspended') throw new CommandError('SUSPEND was ended by RESUME');
   return { tag: 'SUSPEND' };

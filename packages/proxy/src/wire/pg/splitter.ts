@@ -20,7 +20,9 @@ const BLANK: Buffer = Buffer.alloc(HEADER);
 export const DROP = 0;
 export const PASS = 1;
 export const REST = 2;
-export type Fate = typeof DROP | typeof PASS | typeof REST;
+/** It cannot be told yet: it and all that is behind it is given back, to be pushed again later. */
+export const HOLD = 3;
+export type Fate = typeof DROP | typeof PASS | typeof REST | typeof HOLD;
 
 /** What stands behind a splitter. */
 export interface Sink {
@@ -74,9 +76,14 @@ export class Splitter {
     this.#sink.forward(whole ? this.#chunk : this.#chunk.subarray(from, to));
   }
 
-  /** Takes the next chunk of the stream. Throws {@link BrokenStreamError}. */
-  push(chunk: Buffer): void {
-    let at = this.#kept === undefined ? 0 : this.#complete(this.#kept, chunk);
+  /** Takes the next chunk of the stream. Returns what was held back of it. Throws {@link BrokenStreamError}. */
+  push(chunk: Buffer): Buffer | undefined {
+    let at = 0;
+    if (this.#kept !== undefined) {
+      const { kept, taken } = this.#complete(this.#kept, chunk);
+      if (kept !== undefined) return Buffer.concat([kept, chunk.subarray(taken)]);
+      at = taken;
+    }
     this.#chunk = chunk;
     this.#from = at;
     this.#to = at;
@@ -96,6 +103,7 @@ export class Splitter {
         break;
       }
       const fate = this.#tell(chunk, at, needed);
+      if (fate === HOLD) return this.#heldBack(chunk, at);
       at += needed;
       if (fate === PASS) continue;
       this.flush();
@@ -104,10 +112,17 @@ export class Splitter {
     if (this.#kept === undefined) this.#to = at;
     this.flush();
     this.#chunk = EMPTY;
+    return undefined;
   }
 
-  /** Adds to what was kept until it is as much as is wanted. Returns how much of the chunk that took. */
-  #complete(kept: Buffer, chunk: Buffer): number {
+  #heldBack(chunk: Buffer, at: number): Buffer {
+    this.flush();
+    this.#chunk = EMPTY;
+    return chunk.subarray(at);
+  }
+
+  /** Adds to what was kept until it is as much as is wanted. Returns how much of the chunk that took, and what is held back of it. */
+  #complete(kept: Buffer, chunk: Buffer): { readonly taken: number; readonly kept?: Buffer } {
     let at = 0;
     let bytes = kept;
     for (;;) {
@@ -115,7 +130,7 @@ export class Splitter {
       if (take > 0) bytes = Buffer.concat([bytes, chunk.subarray(at, at + take)]);
       at += take;
       this.#kept = bytes;
-      if (bytes.length < this.#needed) return at;
+      if (bytes.length < this.#needed) return { taken: at };
       // The header is there; now it can be asked how much more is wanted.
       const needed = this.#neededOf(bytes, 0);
       if (needed <= bytes.length) break;
@@ -124,14 +139,17 @@ export class Splitter {
     this.#kept = undefined;
     this.#from = 0;
     this.#to = 0;
-    if (this.#tell(bytes, 0, bytes.length) === PASS) this.#sink.forward(bytes);
-    return at;
+    const fate = this.#tell(bytes, 0, bytes.length);
+    if (fate === HOLD) return { taken: at, kept: bytes };
+    if (fate === PASS) this.#sink.forward(bytes);
+    return { taken: at };
   }
 
   #tell(bytes: Buffer, at: number, needed: number): Fate {
     const length = bodyLengthOf(bytes, at);
     this.#left = length - (needed - HEADER);
     const fate = this.#sink.message(bytes[at]!, length, needed === HEADER ? BLANK : bytes.subarray(at, at + needed));
+    if (fate === HOLD) this.#left = 0;
     this.#passing = fate !== DROP;
     return fate;
   }
