@@ -39,7 +39,9 @@ describe.each([
   ['transaction', 1], ['transaction', 3], ['session', 1], ['session', 3],
 ] as const)('pool_mode = %s, %d server connections', (mode, size) => {
   it(`answers as PostgreSQL does (seed ${SEED}, ${ROUNDS} rounds)`, async () => {
-    const settings = [`pool_mode = ${mode}`, `default_pool_size = ${size}`, 'auth_type = trust', 'max_prepared_statements = 4', 'query_wait_notify = 0'];
+    const settings = [
+      `pool_mode = ${mode}`, `default_pool_size = ${size}`, 'auth_type = trust', 'max_prepared_statements = 4', 'query_wait_notify = 0',
+    ];
     await using bouncer = await startBouncer(server, settings);
     const stage = { direct, proxied: { ...direct, port: bouncer.port, database: 'main' }, reset };
     for (let round = 0; round < ROUNDS; round++) {

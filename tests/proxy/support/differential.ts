@@ -71,7 +71,9 @@ interface Difference {
  * What may differ in an error: the name by which the server knows a statement, and the place in the server's source, since what a statement
  * is missing is found out when it is prepared once more.
  */
-const masked = (line: string): string => line.replace(/prepared statement "[^"]*"/, 'prepared statement "…"').replace(/ F=\S+ L=\d+ R=\w+$/, '');
+const masked = (line: string): string => line
+  .replace(/prepared statement "[^"]*"/, 'prepared statement "…"')
+  .replace(/ F=\S+ L=\d+ R=\w+$/, '');
 
 /** Up to each ReadyForQuery. */
 function segments(lines: readonly string[]): string[][] {
@@ -83,7 +85,7 @@ function segments(lines: readonly string[]): string[][] {
   return found;
 }
 
-/** In a transaction that has failed nothing can be prepared once more, not even to be described: an error there, and nothing else, is all right. */
+/** In a transaction that has failed nothing can be prepared once more, not even to be described. */
 const failsInFailed = (proxied: readonly string[]): boolean => proxied.at(-1) === 'Z "E"'
   && /^E .* C=25P02 .* R=exec_parse_message$/.test(proxied.at(-2) ?? '');
 

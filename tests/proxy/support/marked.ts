@@ -22,7 +22,8 @@ function statement(random: SeededRandom, marker: string, session: boolean): stri
     'BEGIN; DECLARE c CURSOR FOR SELECT 1', 'BEGIN; SELECT pg_advisory_xact_lock(hashtext(\'' + marker + `')) IS NULL, '${marker}'`,
     "SET TimeZone TO 'Asia/Tokyo'", "BEGIN; SET LOCAL work_mem TO '64kB'", `SELECT 1 / 0, '${marker}'`,
     ...(session ? [
-      `CREATE TEMP TABLE kept AS SELECT '${marker}' AS m`, "SET work_mem TO '64kB'", `PREPARE own AS SELECT '${marker}'`, 'SET statement_timeout TO 30000',
+      `CREATE TEMP TABLE kept AS SELECT '${marker}' AS m`, "SET work_mem TO '64kB'", `PREPARE own AS SELECT '${marker}'`,
+      'SET statement_timeout TO 30000',
       `SELECT pg_advisory_lock(hashtext('${marker}')) IS NULL, '${marker}'`, 'DECLARE h CURSOR WITH HOLD FOR SELECT 1', 'LISTEN something',
     ] : []),
   ]);

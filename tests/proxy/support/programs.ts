@@ -1,5 +1,5 @@
-// Programs of a client, at random: what people send and what hardly anybody does. A program is a list of exchanges, each of which leaves the
-// client with nothing to wait for, so that any of them can be left out.
+// Programs of a client, at random: what people send and what hardly anybody does. A program is a list of exchanges, each of which leaves
+// the client with nothing to wait for, so that any of them can be left out.
 
 import type { SeededRandom } from 'millpond/testing';
 import {
@@ -68,8 +68,10 @@ function statement({ random, table, session }: Maker): string {
     () => random.pick(SETTINGS),
     () => random.pick(['BEGIN', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SAVEPOINT a', 'ROLLBACK TO a', 'RELEASE a', 'COMMIT AND CHAIN']),
     ...(session ? [() => random.pick([
-      'CREATE TEMP TABLE IF NOT EXISTS mine (id int)', 'SELECT count(*) FROM mine', 'SET search_path TO elsewhere, public', 'SHOW search_path',
-      'SET work_mem TO 4096', 'SHOW work_mem', 'PREPARE p AS SELECT 4711', 'EXECUTE p', 'DEALLOCATE p', `SELECT pg_advisory_lock(hashtext('${table}')) IS NULL`,
+      'CREATE TEMP TABLE IF NOT EXISTS mine (id int)', 'SELECT count(*) FROM mine', 'SET search_path TO elsewhere, public',
+      'SHOW search_path',
+      'SET work_mem TO 4096', 'SHOW work_mem', 'PREPARE p AS SELECT 4711', 'EXECUTE p', 'DEALLOCATE p',
+      `SELECT pg_advisory_lock(hashtext('${table}')) IS NULL`,
       'DECLARE c CURSOR WITH HOLD FOR SELECT generate_series(1, 9)', 'FETCH 2 FROM c', 'CLOSE c', 'SELECT lastval()',
     ])] : []),
   ])();
@@ -185,7 +187,8 @@ function flushed(maker: Maker): Made {
 }
 
 function copyIn({ random, table }: Maker): Made {
-  const rows = Array.from({ length: random.pick([0, 1, 20, 2_000]) }, (_, n) => copyData(`copied ${n} ${'y'.repeat(random.int(0, 100))}\n`));
+  const row = (n: number): Buffer => copyData(`copied ${n} ${'y'.repeat(random.int(0, 100))}\n`);
+  const rows = Array.from({ length: random.pick([0, 1, 20, 2_000]) }, (_, n) => row(n));
   if (random.chance(0.3)) rows.splice(random.int(0, rows.length), 0, copyData('too\tmany\tcolumns\n'));
   const [end, how] = random.chance(0.75) ? [copyDone(), 'done'] : [copyFail('the client has had enough'), 'fail'];
   const feed = Buffer.concat([...rows, end]);

@@ -29,7 +29,8 @@ export class SilenceError extends Error {
 
 const PATIENCE_MS = 20_000;
 const { backendKeyData, errorResponse, readyForQuery } = FROM_SERVER;
-const { bindComplete, closeComplete, commandComplete, emptyQueryResponse, noData, parseComplete, portalSuspended, rowDescription } = FROM_SERVER;
+const { bindComplete, closeComplete, commandComplete, emptyQueryResponse } = FROM_SERVER;
+const { noData, parseComplete, portalSuspended, rowDescription } = FROM_SERVER;
 const ANSWERS = new Set<number>([
   bindComplete, closeComplete, commandComplete, emptyQueryResponse, noData, parseComplete, portalSuspended, rowDescription,
 ]);
@@ -115,7 +116,7 @@ export class WireClient {
     }, patienceMs);
     try {
       while (!holds()) {
-        if (this.closed) throw new SilenceError(`the connection was closed (${this.failure?.message ?? 'without an error'}); ${this.#last()}`);
+        if (this.closed) throw new SilenceError(`closed (${this.failure?.message ?? 'without an error'}); ${this.#last()}`);
         if (late) throw new SilenceError(`no answer for ${patienceMs} ms; ${this.#last()}`);
         await new Promise<void>((resolve) => { this.#wake = resolve; });
       }

@@ -1,5 +1,5 @@
-// Which statements are prepared at a server connection. What has been sent is not yet so: an error takes along whatever stands between it and
-// its Sync. So there are two views: what is there if nothing that is under way fails, and what the server has said. Pure.
+// Which statements are prepared at a server connection. What has been sent is not yet so: an error takes along whatever stands between
+// it and its Sync. So there are two views: what is there if nothing that is under way fails, and what the server has said. Pure.
 
 import { FROM_CLIENT } from '../wire/pg/types.ts';
 import type { Request } from './requests.ts';
