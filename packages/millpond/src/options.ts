@@ -400,3 +400,13 @@ function distance(a: string, b: string): number {
   }
   return row[b.length]!;
 }
+
+let unnamed = 0;
+
+/** The name of a pool; those that were given none are numbered. */
+export function nameOf(options: { readonly name?: string }): string {
+  const name = (options as { readonly name?: unknown } | null | undefined)?.name;
+  if (name === undefined) return `pool-${++unnamed}`;
+  if (typeof name !== 'string' || name === '') throw new Checker('pool').bad('name', name, 'a string that is not empty');
+  return name;
+}

@@ -12,7 +12,7 @@ import {
 import type { PoolEvents } from './events.ts';
 import type { ResourceInfo } from './factory.ts';
 import type { Holder, Lease } from './lease.ts';
-import { Checker, resolveOptions, resolveSize, type AcquireOptions, type PoolOptions } from './options.ts';
+import { nameOf, Checker, resolveOptions, resolveSize, type AcquireOptions, type PoolOptions } from './options.ts';
 import { systemClock } from './runtime/clock.ts';
 import { currentFrame, enclosing, firstFrame, place, withHolding } from './runtime/context.ts';
 import { Driver } from './runtime/driver.ts';
@@ -57,8 +57,6 @@ const DEFAULT_CLOSE_DEADLINE_MS = 10_000;
 const DEFAULT_QUIESCE_DEADLINE_MS = 1_000;
 const NO_META: LeaseMeta | undefined = undefined;
 const traced = acquiring.start;
-
-let unnamed = 0;
 
 /** A pool of resources made by a {@link Factory}. Throws {@link InvalidOptionError} for options that are wrong. */
 export class Pool<T> implements AsyncDisposable {
@@ -497,11 +495,4 @@ function run<T, R>(lease: LiveLease<T>, fn: (resource: T, lease: Lease<T>) => R)
       throw error;
     },
   );
-}
-
-function nameOf(options: { readonly name?: string }): string {
-  const name = (options as { readonly name?: unknown } | null | undefined)?.name;
-  if (name === undefined) return `pool-${++unnamed}`;
-  if (typeof name !== 'string' || name === '') throw new Checker('pool').bad('name', name, 'a string that is not empty');
-  return name;
 }

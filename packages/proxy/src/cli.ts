@@ -67,11 +67,13 @@ async function main(): Promise<void> {
     process.exit(config.problems.length > 0 ? 1 : 0);
   }
   if (values.reboot === true) {
-    process.stderr.write('millpond-proxy: --reboot is not possible: Node cannot take over the sockets of another process. Start a second one beside it, '
+    process.stderr.write('millpond-proxy: --reboot is not possible: Node cannot take over the sockets of another process. '
+      + 'Start a second one beside it, '
       + 'with so_reuseport = 1 and peers, and send SIGTERM to the first\n');
     process.exit(1);
   }
-  const given = { ...config.values, verbose: Math.max(config.values.verbose, values.verbose?.length ?? 0), user: values.user ?? config.values.user };
+  const verbose = Math.max(config.values.verbose, values.verbose?.length ?? 0);
+  const given = { ...config.values, verbose, user: values.user ?? config.values.user };
   if (values.daemon === true) goToBackground(given.logfile);
   else await serve(file, { ...config, values: given }, values.quiet === true);
 }

@@ -243,7 +243,8 @@ export class Proxy {
 
   #isAwaited(): boolean {
     for (const { session } of this.clients.values()) {
-      if (session !== undefined && (this.#waitsFor === 'clients' || (this.#waitsFor === 'servers' && session.server !== undefined))) return true;
+      if (session === undefined) continue;
+      if (this.#waitsFor === 'clients' || (this.#waitsFor === 'servers' && session.server !== undefined)) return true;
     }
     return false;
   }

@@ -100,7 +100,9 @@ export class Admission {
       recover: (server) => recover(server, {
         timeoutMs: RECOVERY_MS, cancel: (target) => cancelAt(target, { timeoutMs: RECOVERY_MS, log }),
       }),
-      detected: (feature) => log.warn(`${client.name} ${feature} lasts longer than its transaction, and so does not work in this pool mode`),
+      detected: (feature) => {
+        log.warn(`${client.name} ${feature} lasts longer than its transaction, and so does not work in this pool mode`);
+      },
       debug: (words) => log.debug(`${client.name} ${words}`),
       closed: (reason, told) => {
         client.pool?.leave();

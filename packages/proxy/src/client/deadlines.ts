@@ -30,8 +30,8 @@ export class Deadlines {
   #dueAt = Infinity;
   #what: Overdue = 'wait';
   /**
-   * What a client does changes thousands of times a second, and hardly anything is ever overdue: so the timer is not set anew each time, but
-   * looks when it goes off whether there is something by then.
+   * What a client does changes thousands of times a second, and hardly anything is ever overdue: so the timer is not set anew each
+   * time, but looks when it goes off whether there is something by then.
    */
   #timer: NodeJS.Timeout | undefined = undefined;
   #goesOffAt = Infinity;

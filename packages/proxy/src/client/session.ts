@@ -252,7 +252,9 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#init.debug(`varcache_apply: ${sql}`);
     server.request(queryMessage(sql), {
       type: query, own: true,
-      refused: (why) => this.fail({ severity: 'FATAL', code: '08P01', message: `invalid server parameter: ${why}` }, 'invalid server parameter'),
+      refused: (why) => {
+        this.fail({ severity: 'FATAL', code: '08P01', message: `invalid server parameter: ${why}` }, 'invalid server parameter');
+      },
       done: () => {
         // The server's spelling is what it will report: with any other one it would be told again and again.
         for (const [name, value] of this.#init.parameters) {

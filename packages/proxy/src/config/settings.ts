@@ -151,7 +151,8 @@ const table = {
   },
   session_features: {
     kind: { oneOf: ['warn', 'pin'] }, default: 'warn', own: true,
-    doc: 'A client that does what lasts longer than its transaction (LISTEN, PREPARE, SET of what is not tracked) in transaction or statement mode: '
+    doc: 'A client that does what lasts longer than its transaction (LISTEN, PREPARE, SET of what is not tracked) in transaction or '
+      + 'statement mode: '
       + 'the log says so, or it keeps its server connection until it goes.',
   },
   so_reuseport: { kind: 'flag', default: '0', reload: false, doc: 'Lets several processes listen at one port.' },

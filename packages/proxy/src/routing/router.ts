@@ -63,7 +63,8 @@ export class Router {
     for (const database of this.databases.values()) {
       // Those whose user is fixed may have connections before they have clients.
       const { config: entry } = database;
-      if (entry.user !== undefined && (entry.minPoolSize ?? config.values.min_pool_size) > 0) this.pool(database, entry.user, undefined, undefined);
+      const kept = entry.minPoolSize ?? config.values.min_pool_size;
+      if (entry.user !== undefined && kept > 0) this.pool(database, entry.user, undefined, undefined);
     }
   }
 
@@ -78,7 +79,8 @@ export class Router {
   #reconfigure(key: string, pool: ServerPool): void {
     const database = this.databases.get(pool.database.name);
     const settings = database === undefined ? undefined : this.#settingsFor(database, pool.credentials.user);
-    if (settings !== undefined && database!.config.user === pool.fixedUser && this.#budgetFor(settings, pool.credentials.user) === pool.budget) {
+    const budget = settings === undefined ? undefined : this.#budgetFor(settings, pool.credentials.user);
+    if (settings !== undefined && database!.config.user === pool.fixedUser && budget === pool.budget) {
       pool.configure(settings);
       return;
     }

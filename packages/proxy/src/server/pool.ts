@@ -72,7 +72,8 @@ const CANNOT_CONNECT_NOW = '57P03';
 /** What a connection is closed for, in the words of the log. */
 const REASONS: Readonly<Partial<Record<DestroyReason, string>>> = {
   idleTimeout: 'server idle timeout', maxLifetime: 'server lifetime over', invalid: 'test query failed', resetFailed: 'reset query failed',
-  overSize: 'too many servers in the pool', recalled: 'too many servers in the pool', poolClosed: 'database removed', stale: 'idle server got dirty',
+  overSize: 'too many servers in the pool', recalled: 'too many servers in the pool', poolClosed: 'database removed',
+  stale: 'idle server got dirty',
 };
 
 export class ServerPool {
@@ -223,8 +224,8 @@ export class ServerPool {
   }
 
   /**
-   * Takes a connection back: cleaned first, if what its client has left there is not to be found by the next one. Not by a hook of the engine's,
-   * which is asked at every release: in transaction mode there is nothing to do, thousands of times a second.
+   * Takes a connection back: cleaned first, if what its client has left there is not to be found by the next one. Not by a hook of the
+   * engine's, which is asked at every release: in transaction mode there is nothing to do, thousands of times a second.
    */
   giveBack(loan: Loan): void {
     const server = loan.resource;
@@ -457,7 +458,8 @@ function retryMs(values: Values): number {
 }
 
 function times({ values, database }: PoolSettings): { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number } {
-  return { idleTimeoutMs: orNever(values.server_idle_timeout), maxLifetimeMs: orNever(database.serverLifetimeMs ?? values.server_lifetime) };
+  const maxLifetimeMs = orNever(database.serverLifetimeMs ?? values.server_lifetime);
+  return { idleTimeoutMs: orNever(values.server_idle_timeout), maxLifetimeMs };
 }
 
 /** Where connections lead and as whom: what must be the same for one to go on being used. */
