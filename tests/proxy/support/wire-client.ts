@@ -23,7 +23,7 @@ export interface Message {
 }
 
 /** What was awaited did not come. */
-export class SilenceError extends Error {
+class SilenceError extends Error {
   override readonly name = 'SilenceError';
 }
 
