@@ -90,7 +90,8 @@ export class ClientSession implements Link, Sink, Borrower {
   #batch: Buffer | undefined = undefined;
   #again: Buffer | undefined = undefined;
   /** What has come and waits for a server connection. */
-  #held: Buffer[] = [];
+  #held: Buffer | undefined = undefined;
+  #heldMore: Buffer[] | undefined = undefined;
   readonly #leftovers: Leftovers;
   readonly #renaming: Renaming;
   #lease: Loan | undefined = undefined;
@@ -130,7 +131,7 @@ export class ClientSession implements Link, Sink, Borrower {
 
   /** Bytes that have come and wait for a server connection. */
   get held(): number {
-    return this.#held.reduce((sum, { length }) => sum + length, 0);
+    return (this.#heldMore ?? []).reduce((sum, { length }) => sum + length, this.#held?.length ?? 0);
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -149,7 +150,7 @@ export class ClientSession implements Link, Sink, Borrower {
       return;
     }
     if (this.state !== 'idle') {
-      this.#held.push(chunk);
+      this.#hold(chunk);
       this.#socket.pause();
       return;
     }
@@ -160,7 +161,7 @@ export class ClientSession implements Link, Sink, Borrower {
       this.#end('client close request');
       return;
     }
-    this.#held.push(rest);
+    this.#hold(rest);
     this.#ask();
   }
 
@@ -210,18 +211,26 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#deadlines.now(settles ? 'running' : 'idle');
     // Before anything is sent: that may pause it again.
     if (this.#socket.isPaused()) this.#socket.resume();
-    if (this.#held.length > 0) {
+    if (this.#held !== undefined) {
       this.#pushHeld();
       this.#settle();
     }
     if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
 
+  #hold(chunk: Buffer): void {
+    if (this.#held === undefined) this.#held = chunk;
+    else (this.#heldMore ??= []).push(chunk);
+  }
+
   #pushHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const chunk of held) {
-      if (this.stalled) this.#held.push(chunk);
+    const [first, more] = [this.#held, this.#heldMore];
+    if (first === undefined) return;
+    this.#held = undefined;
+    this.#heldMore = undefined;
+    this.#push(first);
+    for (const chunk of more ?? []) {
+      if (this.stalled) this.#hold(chunk);
       else this.#push(chunk);
     }
   }
@@ -252,7 +261,7 @@ export class ClientSession implements Link, Sink, Borrower {
       const rest = this.#splitter.push(chunk);
       if (rest !== undefined) {
         this.stalled = true;
-        this.#held.push(rest);
+        this.#hold(rest);
       }
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
@@ -426,7 +435,8 @@ export class ClientSession implements Link, Sink, Borrower {
     const waited = this.state === 'waiting';
     this.state = 'closed';
     this.#deadlines.stop();
-    this.#held = [];
+    this.#held = undefined;
+    this.#heldMore = undefined;
     if (waited) this.#init.target.pool?.leaveLine(this);
     this.statements.end();
     const lease = this.#lease;
