@@ -239,6 +239,7 @@ export class Proxy {
     for (const server of this.#servers) server.close();
     // Whoever is in line may still have its turn, for a moment: what is under way comes to its end now.
     if (this.#waitsFor === 'servers') setTimeout(() => this.#refuseWaiting(), LAST_TURN_MS).unref();
+    for (const { pool } of this.router.pools.values()) pool.on('release', () => this.#onLess?.());
     await new Promise<void>((resolve) => {
       this.#onLess = () => {
         if (!this.#isAwaited()) resolve();
