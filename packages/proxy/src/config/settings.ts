@@ -61,6 +61,10 @@ const table = {
   dns_max_ttl: { kind: 'seconds', default: '15', doc: 'How long a host\'s addresses are kept.' },
   dns_nxdomain_ttl: { kind: 'seconds', default: '15', doc: 'How long it is kept that a host has none.' },
   dns_zone_check_period: { kind: 'seconds', default: '0', doc: 'Not supported.' },
+  hooks: {
+    kind: 'text', default: '', reload: false, own: true,
+    doc: 'A JavaScript module that exports authenticate, route or observe, and so decides who gets in and where, or looks on.',
+  },
   http_addr: {
     kind: 'text', default: '127.0.0.1', reload: false, own: true,
     doc: 'Address of /metrics, /healthz and /readyz. They tell names of databases and users to whoever asks.',
