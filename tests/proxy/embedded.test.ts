@@ -41,8 +41,9 @@ it('is made of an object, tells its figures, takes other settings, and is gone w
   const proxy = await start({ settings: { auth_type: 'any', pool_mode: 'transaction', query_timeout: 5, admin_users: ['alice', 'boss'] } });
   expect(await answerOf(proxy)).toBe(1);
   expect(proxy.socketPath).toBeUndefined();
-  expect(proxy.stats().pools).toContainEqual(expect.objectContaining({ database: 'main', user: server.user, pool_mode: 'transaction', sv_idle: 1 }));
-  expect(proxy.stats().databases).toContainEqual(expect.objectContaining({ database: 'main', total_query_count: 1 }));
+  const { pools, databases } = proxy.stats();
+  expect(pools).toContainEqual(expect.objectContaining({ database: 'main', user: server.user, pool_mode: 'transaction', sv_idle: 1 }));
+  expect(databases).toContainEqual(expect.objectContaining({ database: 'main', total_query_count: 1 }));
   expect(proxy.proxy.config.values).toMatchObject({ query_timeout: 5_000, admin_users: ['alice', 'boss'] });
   proxy.reload({ settings: { pool_mode: 'statement' } });
   expect(proxy.proxy.config.values).toMatchObject({ pool_mode: 'statement', query_timeout: 5_000 });
@@ -73,8 +74,10 @@ it('is made of a text or a file, with an object over it; what is wrong is said w
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  await expect(start({ config: '[pgbouncer]\npool_mode = none' })).rejects.toThrow(/^config:2: invalid value "none" for parameter pool_mode/);
-  await expect(createProxy({ databases: { main: { hots: 'x' } } })).rejects.toThrow('databases.main:1: unrecognized connection parameter: hots');
+  const wrong = '[pgbouncer]\npool_mode = none';
+  await expect(start({ config: wrong })).rejects.toThrow(/^config:2: invalid value "none" for parameter pool_mode/);
+  await expect(createProxy({ databases: { main: { hots: 'x' } } }))
+    .rejects.toThrow('databases.main:1: unrecognized connection parameter: hots');
   await expect(start({ config: text, file })).rejects.toThrow('either config or file');
 });
 
@@ -111,7 +114,8 @@ it('gives a client the database that route names', async () => {
     return database === 'shop' ? applicationName : undefined;
   };
   await using proxy = await start({
-    databases: { main: main(), other: { ...main(), dbname: 'template1' } }, settings: { auth_type: 'any', admin_users: 'boss' }, hooks: { route },
+    databases: { main: main(), other: { ...main(), dbname: 'template1' } },
+    settings: { auth_type: 'any', admin_users: 'boss' }, hooks: { route },
   });
   const sql = 'SELECT current_database() AS answer';
   expect(await answerOf(proxy, { database: 'shop', application_name: 'other' }, sql)).toBe('template1');

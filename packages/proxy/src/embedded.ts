@@ -1,5 +1,5 @@
-// A proxy inside of somebody's process: for tests, for a development server, or with hooks that need the rest of a program. It is configured
-// by an object, by the text or the name of a pgbouncer.ini, or by both, where the object counts.
+// A proxy inside of somebody's process: for tests, for a development server, or with hooks that need the rest of a program. It is
+// configured by an object, by the text or the name of a pgbouncer.ini, or by both, where the object counts.
 
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
@@ -29,8 +29,8 @@ export interface CreateProxyOptions {
   /** Entries of `[users]`. */
   readonly users?: Readonly<Record<string, Keys>>;
   /**
-   * Settings of `[pgbouncer]`. Without `config` and `file` the proxy listens at a free port of 127.0.0.1, and at no Unix socket. How clients
-   * prove who they are has no other default than in the file: without `auth_type`, a file of secrets or a hook nobody gets in.
+   * Settings of `[pgbouncer]`. Without `config` and `file` the proxy listens at a free port of 127.0.0.1, and at no Unix socket. How
+   * clients prove who they are has no other default than in the file: without `auth_type`, a file of secrets or a hook nobody gets in.
    */
   readonly settings?: Readonly<Partial<Record<SettingName, SettingValue>>>;
   readonly hooks?: Hooks;

@@ -1,5 +1,5 @@
-// What somebody can decide in code: who gets in, which database a client gets, and what to make of what happens. Hooks are others' code: what
-// they throw is logged and told to nobody else, and one that does not answer holds up the client that it was asked about, until
+// What somebody can decide in code: who gets in, which database a client gets, and what to make of what happens. Hooks are others' code:
+// what they throw is logged and told to nobody else, and one that does not answer holds up the client that it was asked about, until
 // client_login_timeout ends that.
 
 import type { Socket } from 'node:net';
@@ -194,7 +194,9 @@ export class HookRunner {
   /** What is to be told how long queries and transactions take, of a pool; undefined: nobody. */
   timings({ database, credentials }: ServerPool): ((type: 'query' | 'transaction', durationMs: number) => void) | undefined {
     const { observe } = this;
-    return observe === undefined ? undefined : (type, durationMs) => observe({ type, user: credentials.user, database: database.name, durationMs });
+    if (observe === undefined) return undefined;
+    const of = { user: credentials.user, database: database.name };
+    return (type, durationMs) => observe({ type, ...of, durationMs });
   }
 
   /** Has the server connections of a pool observed. */
