@@ -12,7 +12,7 @@ import {
 import type { PoolEvents } from './events.ts';
 import type { ResourceInfo } from './factory.ts';
 import type { Holder, Lease } from './lease.ts';
-import { nameOf, Checker, resolveOptions, resolveSize, type AcquireOptions, type PoolOptions } from './options.ts';
+import { Checker, nameOf, resolveOptions, resolveSize, type AcquireOptions, type PoolOptions } from './options.ts';
 import { systemClock } from './runtime/clock.ts';
 import { currentFrame, enclosing, firstFrame, place, withHolding } from './runtime/context.ts';
 import { Driver } from './runtime/driver.ts';

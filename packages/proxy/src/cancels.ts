@@ -8,7 +8,7 @@ import type { ServerConnection } from './server/connection.ts';
 import { dial, type Address } from './server/login.ts';
 import { cancelRequest } from './wire/pg/write.ts';
 
-export const KEY_LENGTH = 8;
+const KEY_LENGTH = 8;
 /** How often a request may be handed on, in the last bits of a key: two proxies that disagree must not play ball with it. */
 const HOPS = 0x03;
 const DEFAULT_TIMEOUT_MS = 10_000;

@@ -9,15 +9,15 @@
 import type { Socket } from 'node:net';
 import type { PoolMode } from '../config/config.ts';
 import type { ServerConnection, Link } from '../server/connection.ts';
-import { difference } from '../server/parameters.ts';
 import type { Borrower, Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
 import { feed } from '../wire/pg/feed.ts';
 import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
-import { close as closeMessage, errorResponse, noticeResponse, query as queryMessage, type Report } from '../wire/pg/write.ts';
+import { close as closeMessage, errorResponse, noticeResponse, type Report } from '../wire/pg/write.ts';
 import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
+import { Following } from './following.ts';
 import { Leftovers } from './leftovers.ts';
 import { Renaming } from './renaming.ts';
 import { ClientStatements, type StatementNames } from './statements.ts';
@@ -66,7 +66,7 @@ export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
 
 const INVALID_STATEMENT_NAME = '26000';
 const FEATURE_NOT_SUPPORTED = '0A000';
-const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
+const { bind, close, copyData, describe, flush, parse, terminate } = FROM_CLIENT;
 /** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
 const PLAIN: readonly (Request | undefined)[] = plainRequests();
 
@@ -85,15 +85,13 @@ export class ClientSession implements Link, Sink, Borrower {
   #renames = false;
   /** It keeps its server connection until it goes. */
   #pinned = false;
-  /** The server has told a new value of a tracked parameter since it was last ready. */
-  #tracksChange = false;
-  /** The parameters of a server that has the client's, as it spells them. */
-  #agreed: string | undefined = undefined;
+  readonly #following: Following;
   /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
   #batch: Buffer | undefined = undefined;
   #again: Buffer | undefined = undefined;
   /** What has come and waits for a server connection. */
-  #held: Buffer[] = [];
+  #held: Buffer | undefined = undefined;
+  #heldMore: Buffer[] | undefined = undefined;
   readonly #leftovers: Leftovers;
   readonly #renaming: Renaming;
   #lease: Loan | undefined = undefined;
@@ -109,6 +107,10 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#renaming = new Renaming({
       statements: this.statements, counts: init.meter.counts, live: init.live,
       flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', malformed: () => this.#malformed(),
+    });
+    this.#following = new Following({
+      values: init.parameters, tracked: init.tracked, debug: init.debug,
+      refused: (why) => this.fail({ severity: 'FATAL', code: '08P01', message: `invalid server parameter: ${why}` }, why),
     });
     this.#deadlines = new Deadlines(init.limits, (what) => this.#overdue(what));
     this.#deadlines.now('idle');
@@ -129,7 +131,7 @@ export class ClientSession implements Link, Sink, Borrower {
 
   /** Bytes that have come and wait for a server connection. */
   get held(): number {
-    return this.#held.reduce((sum, { length }) => sum + length, 0);
+    return (this.#heldMore ?? []).reduce((sum, { length }) => sum + length, this.#held?.length ?? 0);
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -148,7 +150,7 @@ export class ClientSession implements Link, Sink, Borrower {
       return;
     }
     if (this.state !== 'idle') {
-      this.#held.push(chunk);
+      this.#hold(chunk);
       this.#socket.pause();
       return;
     }
@@ -159,7 +161,7 @@ export class ClientSession implements Link, Sink, Borrower {
       this.#end('client close request');
       return;
     }
-    this.#held.push(rest);
+    this.#hold(rest);
     this.#ask();
   }
 
@@ -199,28 +201,36 @@ export class ClientSession implements Link, Sink, Borrower {
     server.link = this;
     server.used = true;
     this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
-    const settings = settles ? this.#differences(server) : undefined;
+    const settings = settles ? this.#following.missingAt(server) : undefined;
     if (settings !== undefined) {
       // In one write with what the client wants.
       server.cork();
-      this.#adjust(server, settings);
+      this.#following.adjust(server, settings);
     }
     if (settles) this.#meter.served(performance.now() - this.since);
     this.#deadlines.now(settles ? 'running' : 'idle');
     // Before anything is sent: that may pause it again.
     if (this.#socket.isPaused()) this.#socket.resume();
-    if (this.#held.length > 0) {
+    if (this.#held !== undefined) {
       this.#pushHeld();
       this.#settle();
     }
     if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
 
+  #hold(chunk: Buffer): void {
+    if (this.#held === undefined) this.#held = chunk;
+    else (this.#heldMore ??= []).push(chunk);
+  }
+
   #pushHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const chunk of held) {
-      if (this.stalled) this.#held.push(chunk);
+    const [first, more] = [this.#held, this.#heldMore];
+    if (first === undefined) return;
+    this.#held = undefined;
+    this.#heldMore = undefined;
+    this.#push(first);
+    for (const chunk of more ?? []) {
+      if (this.stalled) this.#hold(chunk);
       else this.#push(chunk);
     }
   }
@@ -239,35 +249,6 @@ export class ClientSession implements Link, Sink, Borrower {
     return this.#init.target.pool?.mode ?? 'session';
   }
 
-  /** What a server has to be told to have the client's parameters. */
-  #differences(server: ServerConnection): string | undefined {
-    if (this.#agreed === server.spelling) return undefined;
-    const settings = difference(this.#init.parameters, server.parameters);
-    if (settings === undefined) this.#agreed = server.spelling;
-    return settings;
-  }
-
-  /** Gives a server the client's parameters before anything of the client's reaches it. */
-  #adjust(server: ServerConnection, sql: string): void {
-    this.#init.debug(`varcache_apply: ${sql}`);
-    server.request(queryMessage(sql), {
-      type: query, own: true,
-      refused: (why) => {
-        this.fail({ severity: 'FATAL', code: '08P01', message: `invalid server parameter: ${why}` }, 'invalid server parameter');
-      },
-      done: () => {
-        // The server's spelling is what it will report: with any other one it would be told again and again.
-        for (const [name, value] of this.#init.parameters) {
-          const told = server.parameters.get(name);
-          if (told === undefined || told === value) continue;
-          this.#init.debug(`varcache_set_canonical: setting ${name} to its canonical version ${value} -> ${told}`);
-          this.#init.parameters.set(name, told);
-          this.#agreed = undefined;
-        }
-      },
-    });
-  }
-
   #push(chunk: Buffer): void {
     const { server } = this;
     // What came before in the same breath has ended it.
@@ -280,7 +261,7 @@ export class ClientSession implements Link, Sink, Borrower {
       const rest = this.#splitter.push(chunk);
       if (rest !== undefined) {
         this.stalled = true;
-        this.#held.push(rest);
+        this.#hold(rest);
       }
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
@@ -339,10 +320,7 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   parameter(name: string, value: string): void {
-    if (!this.#init.tracked.has(name.toLowerCase())) return;
-    this.#tracksChange = true;
-    this.#agreed = undefined;
-    this.#init.parameters.set(name, value);
+    this.#following.told(name, value);
   }
 
   completed(tag: string): void {
@@ -353,7 +331,7 @@ export class ClientSession implements Link, Sink, Borrower {
 
   #outlives(feature: SessionFeature): void {
     // Inside of a transaction it may have been SET LOCAL; and what is tracked follows the client.
-    if (feature === 'SET' && (this.server!.status !== TRANSACTION.idle || this.#tracksChange)) return;
+    if (feature === 'SET' && (this.server!.status !== TRANSACTION.idle || this.#following.changed)) return;
     this.#init.detected(feature);
     if (this.#init.live.pins) this.#pinned = true;
   }
@@ -376,7 +354,7 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   mayContinue(status: number): boolean {
-    this.#tracksChange = false;
+    this.#following.changed = false;
     if (this.#again !== undefined) return false;
     if (status === TRANSACTION.idle || this.#mode !== 'statement') return true;
     const words = 'transaction blocks not allowed in statement pooling mode';
@@ -457,7 +435,8 @@ export class ClientSession implements Link, Sink, Borrower {
     const waited = this.state === 'waiting';
     this.state = 'closed';
     this.#deadlines.stop();
-    this.#held = [];
+    this.#held = undefined;
+    this.#heldMore = undefined;
     if (waited) this.#init.target.pool?.leaveLine(this);
     this.statements.end();
     const lease = this.#lease;

@@ -4,6 +4,9 @@
 /** What every PostgreSQL reports and a client may set. */
 const ALWAYS = ['client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', 'application_name'];
 
+/** Lists of names, which are quoted one by one: SET would take such a list in quotes for a single name. */
+const LISTS: ReadonlySet<string> = new Set(['search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries']);
+
 /** Names that follow the client, by their lower case; the values are how servers spell them. */
 export function trackedParameters(extra: readonly string[]): ReadonlyMap<string, string> {
   return new Map([...ALWAYS, ...extra].map((name) => [name.toLowerCase(), name]));
@@ -16,7 +19,8 @@ export function difference(wanted: ReadonlyMap<string, string>, actual: Readonly
     const has = actual.get(name);
     // What a server does not report it may not have.
     if (has === undefined || has === value || equals(name, has, value)) continue;
-    steps.push(`SET ${identifier(name)}=${literal(value)}`);
+    steps.push(LISTS.has(name.toLowerCase())
+      ? `SELECT pg_catalog.set_config(${literal(name)},${literal(value)},false)` : `SET ${identifier(name)}=${literal(value)}`);
   }
   return steps.length === 0 ? undefined : steps.join(';');
 }

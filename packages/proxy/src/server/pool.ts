@@ -7,6 +7,7 @@ import type { Values } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import { parseSecret, type ClientKeys } from '../wire/pg/scram.ts';
 import { ServerConnection } from './connection.ts';
+import { Line, type Queued } from './line.ts';
 import { logIn, SecretError, ServerLoginError, type Address } from './login.ts';
 import { serverTls } from './tls.ts';
 
@@ -44,7 +45,7 @@ export interface ServerPoolInit {
 }
 
 /** Somebody who wants a connection: one of the two is called, perhaps at once. */
-export interface Borrower {
+export interface Borrower extends Queued {
   served(loan: Loan): void;
   refused(error: unknown): void;
 }
@@ -89,8 +90,7 @@ export class ServerPool {
   /** Connections that are being made. */
   logins = 0;
   readonly #init: ServerPoolInit;
-  /** Who is in line, and how to leave it. */
-  readonly #waiting = new Map<Borrower, (reason: unknown) => void>();
+  readonly #waiting = new Line();
   #clients = 0;
   #nextHost = 0;
   /** The login that is tried while nobody knows whether logins work. */
@@ -195,32 +195,30 @@ export class ServerPool {
       borrower.refused(new PoolRefusal(`server login has been failing, cached error: ${this.#failing.message} (server_login_retry)`));
       return;
     }
-    this.#waiting.set(borrower, nothing);
-    const leave = Pool.queue(this.pool, (got) => {
+    const place = this.#waiting.join(borrower);
+    place.leave = Pool.queue(this.pool, (got) => {
       this.#left(borrower);
       borrower.served(got);
     }, (error) => {
       this.#left(borrower);
       borrower.refused(error instanceof AcquireTimeoutError ? new PoolRefusal('query_wait_timeout') : error);
     }, Math.ceil(orNever(this.settings.values.query_wait_timeout)));
-    // It may have been its turn in the same breath.
-    if (this.#waiting.has(borrower)) this.#waiting.set(borrower, leave);
     this.#watchReserve();
   }
 
   #left(borrower: Borrower): void {
-    this.#waiting.delete(borrower);
+    this.#waiting.left(borrower);
     this.#watchReserve();
   }
 
   /** Somebody wants none any more. */
   leaveLine(borrower: Borrower): void {
-    this.#waiting.get(borrower)?.(new PoolRefusal('the client has gone'));
+    borrower.place?.leave(new PoolRefusal('the client has gone'));
   }
 
   /** Sends away everybody who is in line. */
   refuseWaiting(reason: string): void {
-    for (const leave of [...this.#waiting.values()]) leave(new PoolRefusal(reason));
+    this.#waiting.disperse(new PoolRefusal(reason));
   }
 
   /**
@@ -371,7 +369,7 @@ export class ServerPool {
   #refuseAll(error: unknown): void {
     if (!(error instanceof ServerLoginError) || error.code === CANNOT_CONNECT_NOW) return;
     if ([...this.servers].some(({ outdated }) => outdated === undefined)) return;
-    for (const leave of [...this.#waiting.values()]) leave(error);
+    this.#waiting.disperse(error);
   }
 
   #nextIndex(): number {
@@ -450,7 +448,6 @@ export class ServerPool {
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
-const nothing = (): void => undefined;
 let nextId = 1;
 
 function retryMs(values: Values): number {
