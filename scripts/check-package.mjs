@@ -3,8 +3,9 @@
 // network, in a folder of its own and used by import, by require() and by the TypeScript compiler. Then, of the repository as a whole: its
 // sizes (size-limit), and what nobody uses (knip).
 //
-// What users write stands in tests/packaging: `consumer` for the library, `proxy` for the proxy, whose program is run as well; `drop-ins/<name>` for a drop-in, which is installed under the
-// name of what it stands in for (or the `name` in a package.json there), with the packages that need that one beside it.
+// What users write stands in tests/packaging: `consumer` for the library; `proxy` for the proxy, whose program is run as well;
+// `drop-ins/<name>` for a drop-in, which is installed under the name of what it stands in for (or the `name` in a package.json there), with
+// the packages that need that one beside it.
 //
 // With `--pack <folder>` it also leaves the tarballs there: those files, and no others, are what a release publishes.
 
