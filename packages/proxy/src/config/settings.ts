@@ -106,11 +106,11 @@ const table = {
     doc: 'When a server connection goes back to its pool.',
   },
   proxy_protocol: {
-    kind: 'flag', default: '0',
+    kind: 'flag', default: '0', own: true,
     doc: 'Connections from proxy_protocol_from begin with a header of the PROXY protocol, which says where the client comes from.',
   },
   proxy_protocol_from: {
-    kind: 'list', default: '127.0.0.1, ::1',
+    kind: 'list', default: '127.0.0.1, ::1', own: true,
     doc: 'Addresses of load balancers, or ranges of them. From others a connection begins with the client, and counts as what it is.',
   },
   query_timeout: {
