@@ -148,6 +148,7 @@ const NOT_DONE: Readonly<Record<string, string>> = {
   auth_ldap_options: 'LDAP is not supported: use auth_type scram-sha-256, or auth_query',
   dns_zone_check_period: 'zones are not watched: dns_max_ttl says how soon another address is used',
   resolv_conf: 'names are resolved as the system is told to',
+  unix_socket_group: 'the socket has the group that the process has',
   syslog: 'there is no syslog in Node: log to the terminal and let the service manager keep it',
 };
 
