@@ -58,6 +58,7 @@ export interface SessionInit {
   readonly recover: (server: ServerConnection) => Promise<void>;
   readonly detected: (feature: SessionFeature) => void;
   readonly debug: (words: string) => void;
+  readonly warn: (words: string) => void;
   /** Called once, when it is over; with what the client was told, if it was. */
   readonly closed: (reason: string, told?: Report) => void;
 }
@@ -106,7 +107,7 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#leftovers = new Leftovers(init.maxPacketSize, (why) => this.#badPacket(why));
     this.#renaming = new Renaming({
       statements: this.statements, counts: init.meter.counts, live: init.live,
-      flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', malformed: () => this.#malformed(),
+      flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', warn: init.warn, malformed: () => this.#malformed(),
     });
     this.#following = new Following({
       values: init.parameters, tracked: init.tracked, debug: init.debug,
@@ -277,7 +278,7 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   wants(type: number): number {
-    return this.#renames ? Renaming.wants(type) : 0;
+    return this.#renames ? this.#renaming.wants(type) : 0;
   }
 
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
@@ -338,7 +339,12 @@ export class ClientSession implements Link, Sink, Borrower {
 
   failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
     const code = fields.get('C');
-    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) this.#init.debug('prepared statement did not exist');
+    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) {
+      const message = 'prepared statement did not exist';
+      this.#init.warn(message);
+      this.fromServer(errorResponse({ code, message, detail: fields.get('M') ?? '' }));
+      return true;
+    }
     // The table is another one since the statement was prepared. The client does not know that servers know its statement for longer.
     if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#renaming.firstBind) return false;
     if (fields.get('R') !== 'RevalidateCachedQuery') return false;
