@@ -34,8 +34,8 @@ What may stand in the file that \`millpond-proxy\` reads, \`pgbouncer.ini\`. Nam
 "own" are not there in PgBouncer. What is changed "at any time" is changed by RELOAD, by SIGHUP and, until the next RELOAD or start, by
 \`SET\` in the [console](proxy-console.md). This page is made of the tables that the loader reads.
 
-The syntax: sections in brackets; \`key = value\` up to the end of the line; comments begin a line with \`;\` or \`#\`; \`%include file\`. The
-last value of a name counts. Times are in seconds, with a fraction if need be. What is not known is an error, with its file and line;
+The syntax: sections in brackets; \`key = value\` up to the end of the line; comments begin a line with \`;\` or \`#\`; \`%include file\`.
+The last value of a name counts. Times are in seconds, with a fraction if need be. What is not known is an error, with its file and line;
 \`millpond-proxy --check pgbouncer.ini\` says all of them.
 
 ## \`[pgbouncer]\`
