@@ -1,12 +1,16 @@
 // A proxy inside of a program: made of an object, decided over by hooks, looked at by them.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { makeCertificate } from '@millpond/lab/certificate';
 import { ConfigError, createProxy, type CreateProxyOptions, type EmbeddedProxy, type Hooks, type ProxyEvent } from '@millpond/proxy';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { startPostgres, type PostgresServer } from './bouncer.ts';
+import { WireClient } from './support/wire-client.ts';
 
 let server: PostgresServer;
 beforeAll(async () => { server = await startPostgres(); });
@@ -163,4 +167,79 @@ it('tells observe what happens, and is not hurt by what it throws', async () => 
   expect(types.filter((type) => type === 'transaction')).toHaveLength(1);
   expect(events.find(({ type }) => type === 'transaction')).toMatchObject({ database: 'main', user: server.user });
   expect(events).toContainEqual(expect.objectContaining({ type: 'error', message: 'no such database: nowhere', code: '3D000' }));
+});
+
+/** What has to be sent to cancel. */
+function keyOf(client: pg.Client): Buffer {
+  const { processID, secretKey } = client as unknown as { readonly processID: number; readonly secretKey: number };
+  const key = Buffer.alloc(8);
+  key.writeInt32BE(processID, 0);
+  key.writeInt32BE(secretKey, 4);
+  return key;
+}
+
+it('reaches a database by a stream that somebody else opens, be it a socket or not; also its cancels', async () => {
+  /** All that a stream has to be. */
+  const bridged = (): Duplex => {
+    const socket = connect(server.port, server.host);
+    const bridge = new Duplex({
+      read: () => void socket.resume(),
+      write: (chunk: Buffer, _encoding, done) => void socket.write(chunk, done),
+      final: (done) => void socket.end(done),
+      destroy: (error, done) => {
+        socket.destroy();
+        done(error);
+      },
+    });
+    socket.on('data', (chunk: Buffer) => { if (!bridge.push(chunk)) socket.pause(); });
+    socket.on('error', (error) => bridge.destroy(error)).on('end', () => bridge.push(null));
+    return bridge;
+  };
+  const { host: _host, port: _port, ...keys } = main();
+  for (const open of [bridged, () => Promise.resolve(connect(server.port, server.host))]) {
+    let opened = 0;
+    const counted = (): Duplex | Promise<Duplex> => {
+      opened++;
+      return open();
+    };
+    await using proxy = await createProxy({
+      databases: { main: { ...keys, connect: counted }, broken: { ...keys, connect: () => Promise.reject(new Error('it is not there')) } },
+      settings: { auth_type: 'any', pool_mode: 'transaction', default_pool_size: 1, query_wait_timeout: 1 },
+    });
+    const all = await Promise.all(Array.from({ length: 20 }, () => answerOf(proxy, {}, "SELECT repeat('x', 100000) AS answer")));
+    expect(new Set(all)).toEqual(new Set(['x'.repeat(100_000)]));
+    expect(opened).toBe(1);
+    const client = await connected(proxy);
+    let error: unknown;
+    client.query('SELECT pg_sleep(60)').catch((reason: unknown) => { error = reason; });
+    // Again and again: what comes before the query is about nothing.
+    await vi.waitFor(async () => {
+      await WireClient.cancel({ host: '127.0.0.1', port: proxy.port!, user: 'alice', database: 'main' }, keyOf(client));
+      expect(error).toMatchObject({ code: '57014' });
+    }, WAIT);
+    expect(opened).toBeGreaterThan(1);
+    await client.end();
+    await expect(answerOf(proxy, { database: 'broken' })).rejects.toThrow();
+  }
+});
+
+it('tells route which host a client with TLS means', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millpond-embedded-'));
+  const { cert, key } = makeCertificate('tenant.example');
+  writeFileSync(join(folder, 'server.crt'), cert);
+  writeFileSync(join(folder, 'server.key'), key);
+  try {
+    await using proxy = await start({
+      settings: {
+        auth_type: 'any', client_tls_sslmode: 'require', client_tls_cert_file: join(folder, 'server.crt'),
+        client_tls_key_file: join(folder, 'server.key'),
+      },
+      hooks: { route: ({ serverName, tls }) => (tls && serverName === 'tenant.example' ? 'main' : undefined) },
+    });
+    const ssl = { ca: cert, servername: 'tenant.example' };
+    expect(await answerOf(proxy, { database: 'shop', ssl })).toBe(1);
+    await expect(answerOf(proxy, { database: 'shop', ssl: { rejectUnauthorized: false } })).rejects.toMatchObject({ code: '3D000' });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -11,6 +11,7 @@ import { readIni, type Entry, type Ini } from './config/ini.ts';
 import { defaults, type SettingName } from './config/settings.ts';
 import type { Hooks } from './hooks.ts';
 import { Proxy, type ShutdownWait } from './proxy.ts';
+import type { Connect } from './server/streams.ts';
 import type { Cell } from './wire/pg/write.ts';
 
 /** As it would be written in the file; numbers of times are seconds, flags may be true and false, lists may be arrays. */
@@ -19,13 +20,16 @@ export type SettingValue = string | number | boolean | readonly string[];
 /** Keys of a database or a user, such as `{ host: '10.0.0.5', port: 5432, pool_size: 5 }`, or the line itself. */
 export type Keys = string | Readonly<Record<string, string | number>>;
 
+/** A database that is reached by a stream of somebody's making, which speaks PostgreSQL's protocol: one in this process, a tunnel. */
+export type DatabaseKeys = string | Readonly<Record<string, string | number | Connect>> & { readonly connect?: Connect };
+
 export interface CreateProxyOptions {
   /** The text of a pgbouncer.ini. Files that it names are looked for from the working directory. */
   readonly config?: string;
   /** The name of a pgbouncer.ini; not together with `config`. */
   readonly file?: string;
   /** Entries of `[databases]`; `*` stands for all names that are not there. */
-  readonly databases?: Readonly<Record<string, Keys>>;
+  readonly databases?: Readonly<Record<string, DatabaseKeys>>;
   /** Entries of `[users]`. */
   readonly users?: Readonly<Record<string, Keys>>;
   /**
@@ -113,7 +117,19 @@ function read(options: CreateProxyOptions): Config {
   for (const [name, keys] of Object.entries(databases)) entries.push(entryOf('databases', name, lineOf(keys)));
   for (const [name, keys] of Object.entries(users)) entries.push(entryOf('users', name, lineOf(keys)));
   for (const [name, value] of Object.entries(settings)) entries.push(entryOf('pgbouncer', name, textOf(value)));
-  return interpret({ entries, problems: ini.problems }, { ...defaults(), conffile: file ?? '' });
+  return connecting(interpret({ entries, problems: ini.problems }, { ...defaults(), conffile: file ?? '' }), databases);
+}
+
+/** With what no file can say: how to get to a database. */
+function connecting(config: Config, given: Readonly<Record<string, DatabaseKeys>>): Config {
+  const databases = new Map(config.databases);
+  for (const [name, keys] of Object.entries(given)) {
+    const entry = databases.get(name);
+    if (typeof keys === 'string' || keys.connect === undefined || entry === undefined) continue;
+    // As a Unix socket: there is nothing that TLS would hide.
+    databases.set(name, { ...entry, hosts: ['/in-process'], connect: keys.connect });
+  }
+  return { ...config, databases };
 }
 
 function iniOf(config: string | undefined, file: string | undefined): Ini {
@@ -130,9 +146,10 @@ function entryOf(section: 'databases' | 'users' | 'pgbouncer', key: string, valu
   return { file: `${file}.${key}`, line: 1, section, key, value };
 }
 
-function lineOf(keys: Keys): string {
+function lineOf(keys: Keys | DatabaseKeys): string {
   if (typeof keys === 'string') return keys;
-  return Object.entries(keys).map(([key, value]) => `${key}='${String(value).replaceAll("'", "''")}'`).join(' ');
+  const said = Object.entries(keys).filter(([, value]) => typeof value !== 'function');
+  return said.map(([key, value]) => `${key}='${String(value as string | number).replaceAll("'", "''")}'`).join(' ');
 }
 
 function textOf(value: SettingValue): string {

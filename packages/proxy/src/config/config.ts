@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import type { Connect } from '../server/streams.ts';
 import { addressesOf } from './addresses.ts';
 import { defaults, isSetting, parseValue, SETTINGS, type Kind, type Values } from './settings.ts';
 import { readIni, readPairs, type Entry, type Ini, type Problem } from './ini.ts';
@@ -16,6 +17,8 @@ export interface DatabaseConfig {
   readonly dbname?: string;
   /** Names, addresses or folders of Unix sockets, at least one. */
   readonly hosts: readonly string[];
+  /** Opens a connection in the place of them all: to a database in this process. Not of a file. */
+  readonly connect?: Connect;
   readonly port: number;
   /** Whoever the client is, this is who logs in at the server. */
   readonly user?: string;
