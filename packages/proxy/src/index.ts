@@ -5,7 +5,8 @@ export { loadConfig, type Config, type DatabaseConfig, type PoolMode, type UserC
 export type { SettingName } from './config/settings.ts';
 export type { Client } from './client/client.ts';
 export {
-  ConfigError, createProxy, type CreateProxyOptions, type DatabaseKeys, type EmbeddedProxy, type Keys, type ReloadOptions, type Row, type SettingValue,
+  ConfigError, createProxy, type CreateProxyOptions, type DatabaseKeys,
+  type EmbeddedProxy, type Keys, type ReloadOptions, type Row, type SettingValue,
 } from './embedded.ts';
 export type { Arrival, Hooks, Newcomer, ObservedClient, ObservedServer, ProxyEvent, Verdict } from './hooks.ts';
 export type { Connect } from './server/streams.ts';

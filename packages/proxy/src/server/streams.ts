@@ -1,10 +1,13 @@
-// Connections that somebody else opens: to a database in this process, through a tunnel. They need not be sockets; what a socket has more is
-// put on.
+// Connections that somebody else opens: to a database in this process, through a tunnel. They need not be sockets; what a socket has more
+// is put on.
 
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Opens a connection: a stream of bytes that speaks PostgreSQL's protocol. Also called for each cancel. `signal`: nobody waits any more. */
+/**
+ * Opens a connection: a stream of bytes that speaks PostgreSQL's protocol. Also called for each cancel. The signal aborts when nobody waits
+ * for it any more.
+ */
 export type Connect = (signal: AbortSignal) => Duplex | Promise<Duplex>;
 
 /** Rejects as the function does, or when the signal aborts before. */
