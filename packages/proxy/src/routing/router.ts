@@ -35,10 +35,13 @@ export class Router {
   readonly #budgets = new Budgets();
   #secrets: ReadonlyMap<string, string> = new Map();
   readonly #log: Log;
+  readonly #made: (pool: ServerPool) => void;
 
-  constructor(config: Config, log: Log) {
+  /** `made`: is told of every new pool. */
+  constructor(config: Config, log: Log, made: (pool: ServerPool) => void = () => undefined) {
     this.config = config;
     this.#log = log;
+    this.#made = made;
     this.load(config);
   }
 
@@ -179,6 +182,7 @@ export class Router {
     });
     if (paused || this.mode !== 'active') pool.pool.pause();
     this.pools.set(key, pool);
+    this.#made(pool);
     return pool;
   }
 
