@@ -182,6 +182,10 @@ const table = {
   unix_socket_mode: { kind: 'octal', default: '0777', reload: false, doc: 'Permissions of the Unix socket.' },
   user: { kind: 'text', default: '', reload: false, doc: 'User to become after start, if started as root.' },
   verbose: { kind: 'int', default: '0', doc: 'How much to log: 0 to 3.' },
+  workers: {
+    kind: 'int', default: '1', reload: false, own: true,
+    doc: 'Processes that listen at one port and are one proxy: limits, statistics, the console and cancels are of all. More than 1 needs Node 22.12.',
+  },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof table;

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
 import { ServerPool, type Credentials, type PoolSettings } from '../server/pool.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
+import type { Team } from '../workers/team.ts';
 
 /** A database as it is used: an entry, or what the `*` entry stands for. */
 export interface Database {
@@ -31,12 +32,16 @@ export class Router {
   /** Held as a whole, besides databases that are held one by one. */
   mode: 'active' | 'paused' | 'suspended' = 'active';
   readonly derived = new Map<string, Promise<ClientKeys>>();
-  readonly #budgets = new Budgets();
+  readonly #budgets: Budgets;
+  readonly #team: Team | undefined;
   #secrets: ReadonlyMap<string, string> = new Map();
   readonly #log: Log;
 
-  constructor(config: Config, log: Log) {
+  /** `team`: of several workers that are one proxy. */
+  constructor(config: Config, log: Log, team?: Team) {
     this.config = config;
+    this.#team = team;
+    this.#budgets = new Budgets(team?.shares);
     this.#log = log;
     this.load(config);
   }
@@ -188,7 +193,7 @@ export class Router {
       database: config, dbname, values,
       mode: own?.poolMode ?? config.poolMode ?? values.pool_mode,
       size: Math.max(1, own?.poolSize ?? config.poolSize ?? values.default_pool_size),
-      minSize: config.minPoolSize ?? values.min_pool_size,
+      minSize: this.#team?.partOf(config.minPoolSize ?? values.min_pool_size) ?? config.minPoolSize ?? values.min_pool_size,
       reserve: own?.reservePoolSize ?? config.reservePoolSize ?? values.reserve_pool_size,
     };
   }
