@@ -85,13 +85,16 @@ describe.skipIf(node === undefined)('several workers', () => {
   });
 
   it('cancel for each other', async () => {
-    await using crew = await start(['verbose = 2']);
+    await using crew = await start();
     const both = await clientsOfBoth(crew, 1);
-    setTimeout(()=>console.log(crew.log()),15000);
-    for (const [client] of both) {
+    const observer = await observe(crew);
+    const isRunning = async (sql: string): Promise<boolean> =>
+      (await observer.query("SELECT FROM pg_stat_activity WHERE state = 'active' AND query = $1", [sql])).rows.length === 1;
+    for (const [which, [client]] of both.entries()) {
       for (let n = 0; n < 4; n++) {
-        const asked = expect(client!.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' });
-        await expect.poll(async () => (await rowOf(crew, 'SHOW POOLS', 'main'))!['sv_active'], POLL).toBe(1);
+        const sql = `SELECT pg_sleep(60) AS "${which} ${n}"`;
+        const asked = expect(client!.query(sql)).rejects.toMatchObject({ code: '57014' });
+        await expect.poll(() => isRunning(sql), POLL).toBe(true);
         // A connection of its own, which comes to any of them.
         const killer = crew.client() as pg.Client & { cancel(client: pg.Client, query: unknown): void };
         const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
@@ -101,7 +104,7 @@ describe.skipIf(node === undefined)('several workers', () => {
         await asked;
       }
     }
-    await end(...both.flat());
+    await end(...both.flat(), observer);
   });
 });
 

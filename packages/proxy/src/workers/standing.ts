@@ -23,6 +23,8 @@ export class Standing {
     const about = argument === undefined ? '' : ` ${argument}`;
     switch (name) {
       case 'pause': this.#told.set(`pause${about}`, question); break;
+      // The new worker has nobody to stop reading from: it is enough that it lets nobody begin.
+      case 'suspend': this.#told.set('pause', { ...question, name: 'pause' }); break;
       // In a worker that is new there is nobody to end, but whoever comes after a KILL is held.
       case 'kill': this.#told.set(`pause${about}`, question); break;
       case 'resume': this.#resumed(about, question); break;

@@ -49,7 +49,7 @@ function sumRows(what: string, { keys, sums }: Rule, tables: readonly Table[]): 
       continue;
     }
     const same = what === 'lists' && SAME.has(row[0]);
-    for (const name of sums) known[at(name)] = together(known[at(name)], row[at(name)], same);
+    for (const name of sums.filter((each) => names.includes(each))) known[at(name)] = together(known[at(name)], row[at(name)], same);
     if (what === 'pools' && waitUs(row, at) > waitUs(known, at)) for (const name of WAITS) known[at(name)] = row[at(name)];
   }
   const all = [...rows.values()];
@@ -99,7 +99,13 @@ export function sumFamilies(workers: readonly (readonly Family[])[]): Family[] {
       samples.set(key, { ...sample, value });
     }
   }
-  return [...families.values()].map(({ family, samples }) => ({ ...family, samples: [...samples.values()] }));
+  const pools = families.get('pgbouncer_pools_client_active_connections')?.samples.size;
+  return [...families.values()].map(({ family, samples }) => {
+    const all = [...samples.values()];
+    // Each may have pools that the others have not.
+    const counted = family.name === 'pgbouncer_pools' && pools !== undefined ? all.map((sample) => ({ ...sample, value: pools })) : all;
+    return { ...family, samples: counted };
+  });
 }
 
 /** Of a worker that has gone: what only grows must not become less with it. */
