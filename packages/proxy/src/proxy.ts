@@ -28,6 +28,7 @@ import { causeOf } from './stats/causes.ts';
 import { Statistics, statsLine, type Averages } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
 import { errorResponse, type Report } from './wire/pg/write.ts';
+import { NOBODY } from './workers/census.ts';
 import { statisticsOfAll } from './workers/gather.ts';
 import type { Team } from './workers/team.ts';
 
@@ -360,13 +361,14 @@ export class Proxy {
     const isIn = ({ pool, console: visit }: Client): boolean => pool !== undefined || visit !== undefined;
     const count = (of: (client: Client) => boolean): number =>
       [...this.clients.values()].filter((each) => isIn(each) && of(each)).length;
-    const elsewhere = this.team?.elsewhere;
+    const { elsewhere = NOBODY } = this.team ?? {};
+    const there = elsewhere.databases.get(database?.config.name ?? CONSOLE) ?? 0;
     const perDatabase = database?.config.maxDbClientConnections ?? values.max_db_client_connections;
-    if (perDatabase > 0 && count((each) => each.database === database) + (elsewhere?.databases.get(database?.config.name ?? CONSOLE) ?? 0) >= perDatabase) {
+    if (perDatabase > 0 && there + count((each) => each.database === database) >= perDatabase) {
       throw new Refused('client connections exceeded (max_db_client_connections)', '53300');
     }
     const perUser = users.get(user)?.maxUserClientConnections ?? values.max_user_client_connections;
-    if (perUser > 0 && count((each) => each.user === user) + (elsewhere?.users.get(user) ?? 0) >= perUser) {
+    if (perUser > 0 && count((each) => each.user === user) + (elsewhere.users.get(user) ?? 0) >= perUser) {
       throw new Refused('client connections exceeded (max_user_client_connections)', '53300');
     }
   }

@@ -140,7 +140,7 @@ describe('the ledger', () => {
         stage.claim(worker);
       }
     }
-    expect([...had].sort()).toEqual([0, 1, 2]);
+    expect(had).toEqual(new Set([0, 1, 2]));
   });
 
   it('gives back what a worker had that has gone', () => {
@@ -224,7 +224,10 @@ describe('what stands', () => {
 describe('workers and so_reuseport', () => {
   it.each([
     [{ workers: 2 }, '20.19.0', 'workers = 2 needs Node 22.12 or later, which can share a port between processes; this is Node 20.19.0'],
-    [{ so_reuseport: true }, '22.11.0', 'so_reuseport = 1 needs Node 22.12 or later, which can share a port between processes; this is Node 22.11.0'],
+    [
+      { so_reuseport: true }, '22.11.0',
+      'so_reuseport = 1 needs Node 22.12 or later, which can share a port between processes; this is Node 22.11.0',
+    ],
     [{ workers: 2, listen_port: 0 }, '22.12.0', 'workers need a listen_port that they all have, not 0'],
     [{ workers: 0 }, '22.12.0', 'workers must be from 1 to 64, not 0'],
     [{ workers: 2, so_reuseport: true }, '22.12.0', undefined], [{ workers: 2 }, '24.0.0', undefined], [{}, '20.19.0', undefined],

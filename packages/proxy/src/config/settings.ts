@@ -184,7 +184,8 @@ const table = {
   verbose: { kind: 'int', default: '0', doc: 'How much to log: 0 to 3.' },
   workers: {
     kind: 'int', default: '1', reload: false, own: true,
-    doc: 'Processes that listen at one port and are one proxy: limits, statistics, the console and cancels are of all. More than 1 needs Node 22.12.',
+    doc: 'Processes that listen at one port and are one proxy: limits, statistics, the console and cancels are of all of them. '
+      + 'More than 1 needs Node 22.12.',
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 

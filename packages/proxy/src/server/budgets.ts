@@ -1,6 +1,6 @@
 // Two limits over pools at once: of all pools of a database, whoever the user, and of all pools of a user, whatever the database. Each is a
-// budget of the engine; a pool that is in both may hold what both of them grant. Where several workers are one proxy, the limits hold over all
-// of them, and there is one more: of the pool itself.
+// budget of the engine; a pool that is in both may hold what both of them grant. Where several workers are one proxy, the limits hold over
+// all of them, and there is one more: of the pool itself.
 
 import { localBudget, type Budget, type BudgetedPool, type BudgetSeat } from 'millpond';
 import type { Shares } from '../workers/shares.ts';

@@ -11,8 +11,8 @@ interface Rule {
 }
 
 const POOL_SUMS = [
-  'cl_active', 'cl_waiting', 'cl_active_cancel_req', 'cl_waiting_cancel_req', 'sv_active', 'sv_active_cancel', 'sv_being_canceled', 'sv_idle',
-  'sv_used', 'sv_tested', 'sv_login',
+  'cl_active', 'cl_waiting', 'cl_active_cancel_req', 'cl_waiting_cancel_req', 'sv_active', 'sv_active_cancel', 'sv_being_canceled',
+  'sv_idle', 'sv_used', 'sv_tested', 'sv_login',
 ];
 
 /** Tables whose rows are about the same things in every worker. All others are put one below the other. */

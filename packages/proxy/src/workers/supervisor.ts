@@ -137,10 +137,13 @@ export class Supervisor {
     const { file, size, quiet, verbose, log } = this.#init;
     const program = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
     const args = [number, size, verbose].map(String);
-    const child = fork(program, [...args, file, ...quiet ? ['quiet'] : []], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(program, [...args, file, ...quiet ? ['quiet'] : []], {
+      serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     const worker: Worker = { number, process: child, startedAt: performance.now(), counts: NOBODY, ready: false };
     this.#workers.set(number, worker);
-    child.on('message', (message: Up) => this.#take(worker, message)).on('error', (error) => log.error(`worker ${number}: ${error.message}`))
+    child.on('message', (message: Up) => this.#take(worker, message))
+      .on('error', (error) => log.error(`worker ${number}: ${error.message}`))
       .once('exit', (code, signal) => this.#gone(worker, signal ?? `code ${code}`));
     void this.#prepare(worker);
   }

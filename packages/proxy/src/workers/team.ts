@@ -50,7 +50,8 @@ export class Team {
 
   /** Asks all workers, or all but this one. Those that die meanwhile do not answer. */
   async ask<Kind extends Question['kind']>(
-    question: Extract<Question, { kind: Kind }>, { others = false, signal }: { readonly others?: boolean; readonly signal?: AbortSignal } = {},
+    question: Extract<Question, { kind: Kind }>,
+    { others = false, signal }: { readonly others?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<Result<Answers[Kind]>[]> {
     const id = ++this.#lastId;
     const withdraw = (): void => this.send({ kind: 'withdraw', id, reason: signal?.reason === 'canceled' ? 'canceled' : undefined });
