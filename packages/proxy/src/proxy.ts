@@ -332,7 +332,9 @@ export class Proxy {
       return;
     }
     // Whoever looks after the proxy must get in when nobody else can.
-    if (this.clients.size + (this.team?.elsewhere.all ?? 0) > values.max_client_conn) throw new Refused('no more connections allowed (max_client_conn)', '53300');
+    if (this.clients.size + (this.team?.elsewhere.all ?? 0) > values.max_client_conn) {
+      throw new Refused('no more connections allowed (max_client_conn)', '53300');
+    }
     const database = this.router.database(name);
     client.database = database;
     const proof = await this.#prove(client, opening, name);
