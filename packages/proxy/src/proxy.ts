@@ -46,6 +46,8 @@ const CONSOLE = 'pgbouncer';
 /** A signal of the system waits for nobody who could go. */
 const NEVER = new AbortController().signal;
 
+const LAST_TURN_MS = 300;
+
 /** What a shutdown waits for, beyond what it is doing at the moment. */
 export type ShutdownWait = 'clients' | 'servers';
 
@@ -99,6 +101,7 @@ export class Proxy {
   async listen(): Promise<number | undefined> {
     const { values } = this.config;
     this.#tls.load(values);
+    this.#warn(this.config);
     this.#countPeriods();
     let port: number | undefined;
     for (const address of values.listen_addr) {
@@ -191,10 +194,15 @@ export class Proxy {
   /** Reads the configuration again. False: there is none, or it has faults, and everything stays as it is. */
   reload(): boolean {
     const config = this.#options.reload?.();
-    for (const problem of config?.problems ?? []) this.log.error(problem.message);
+    for (const { message } of config?.problems ?? []) this.log.error(message);
     if (config === undefined || config.problems.length > 0) return false;
+    this.#warn(config);
     this.apply(config);
     return true;
+  }
+
+  #warn({ warnings }: Config): void {
+    for (const { file, line, message } of warnings) this.log.warn(`${message} (${file}:${line})`);
   }
 
   /** Takes another configuration, as far as it can be taken while it runs. False: not its TLS. */
@@ -253,7 +261,8 @@ export class Proxy {
   async #close(): Promise<void> {
     clearInterval(this.#period);
     for (const server of this.#servers) server.close();
-    if (this.#waitsFor === 'servers') for (const pool of this.router.pools.values()) pool.refuseWaiting('server shutting down');
+    // Whoever is in line may still have its turn, for a moment: what is under way comes to its end now.
+    if (this.#waitsFor === 'servers') setTimeout(() => this.#refuseWaiting(), LAST_TURN_MS).unref();
     await new Promise<void>((resolve) => {
       this.#onLess = () => {
         if (!this.#isAwaited()) resolve();
@@ -263,6 +272,10 @@ export class Proxy {
     this.#dropClients();
     this.#http?.close();
     await Promise.all([...this.router.pools.values()].map(({ pool }) => pool.close({ deadlineMs: 0 })));
+  }
+
+  #refuseWaiting(): void {
+    for (const pool of this.router.pools.values()) pool.refuseWaiting('server shutting down');
   }
 
   #isAwaited(): boolean {

@@ -68,10 +68,11 @@ interface Difference {
 }
 
 /**
- * What may differ in an error: the name by which the server knows a statement, and the place in the server's source, since what a statement
- * is missing is found out when it is prepared once more.
+ * What may differ in an error: the name by which the server knows a statement, the words for one that is not there, and the place in the
+ * server's source, since what a statement is missing is found out when it is prepared once more.
  */
 const masked = (line: string): string => line
+  .replace(/^(E .* C=26000 ).*/, '$1')
   .replace(/prepared statement "[^"]*"/, 'prepared statement "…"')
   .replace(/ F=\S+ L=\d+ R=\w+$/, '');
 

@@ -66,7 +66,7 @@ export class Admission {
     });
     client.pool = pool;
     const loan = wishes.replication === undefined ? undefined : await this.#dedicated(client, pool, wishes.replication);
-    const told = loan?.resource.parameters ?? pool.welcome ?? await this.#firstWelcome(pool);
+    const told = loan?.resource.parameters ?? pool.welcome ?? await this.#firstWelcome(client, pool);
     const parameters = new Map([...told].filter(([name]) => this.#tracked.has(name.toLowerCase())));
     for (const [name, value] of wishes.parameters) parameters.set(name, value);
     if (client.socket.destroyed) {
@@ -104,6 +104,7 @@ export class Admission {
         log.warn(`${client.name} ${feature} lasts longer than its transaction, and so does not work in this pool mode`);
       },
       debug: (words) => log.debug(`${client.name} ${words}`),
+      warn: (words) => log.warn(`${client.name} ${words}`),
       closed: (reason, told) => {
         client.pool?.leave();
         closed(client, reason, told);
@@ -141,16 +142,23 @@ export class Admission {
   }
 
   /** The first client of a pool waits until a server has told its parameters. */
-  #firstWelcome(pool: ServerPool): Promise<ReadonlyMap<string, string>> {
+  #firstWelcome(client: Client, pool: ServerPool): Promise<ReadonlyMap<string, string>> {
+    const { queryMs } = this.#limitsOf(client.user);
     return new Promise((resolve, reject) => {
-      pool.borrow({
+      const timer = queryMs === 0 ? undefined : setTimeout(() => pool.leaveLine(borrower, new PoolRefusal('query_timeout')), queryMs);
+      const borrower: Borrower = {
         served: (loan) => {
+          clearTimeout(timer);
           const { parameters } = loan.resource;
           loan.release();
           resolve(pool.welcome ?? parameters);
         },
-        refused: (error) => reject(asRefused(error)),
-      });
+        refused: (error) => {
+          clearTimeout(timer);
+          reject(asRefused(error));
+        },
+      };
+      pool.borrow(borrower);
     });
   }
 

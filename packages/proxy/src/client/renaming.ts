@@ -17,6 +17,7 @@ export interface RenamingInit {
   readonly flush: () => void;
   /** The client has gone: what it had is forgotten. */
   readonly isOver: () => boolean;
+  readonly warn: (words: string) => void;
   /** The message makes no sense. */
   readonly malformed: () => void;
 }
@@ -40,6 +41,8 @@ export class Renaming {
    * next Sync does not fail with it, and cannot be said before it is known what became of it.
    */
   readonly #changes = new Map<string, number[]>();
+  /** Of the names that the client has given to statements. */
+  #longest = 0;
 
   constructor(init: RenamingInit) {
     this.#init = init;
@@ -61,10 +64,10 @@ export class Renaming {
   }
 
   /** How much of a message of this type has to be seen. */
-  static wants(type: number): number {
+  wants(type: number): number {
     switch (type) {
       case parse: case describe: case close: return WHOLE;
-      case bind: return NAMES;
+      case bind: return NAMES + this.#longest;
       default: return 0;
     }
   }
@@ -95,6 +98,7 @@ export class Renaming {
     const { statements, counts } = this.#init;
     const { segment } = server.requests;
     if (this.#isUnsure(name, segment)) return HOLD;
+    this.#longest = Math.max(this.#longest, nameEnd - HEADER);
     counts.clientParses++;
     const taken = this.#present(server, name);
     this.#init.flush();
@@ -112,6 +116,7 @@ export class Renaming {
 
   /** The client has a statement of this name already: the server says so, when it comes to that. */
   #refuseTaken(server: ServerConnection, name: string, taken: string, sql: Buffer, types: Buffer): Fate {
+    this.#init.warn(`prepared statement '${name}' was already prepared`);
     const [ownSql, ownTypes] = [Buffer.from(sql), Buffer.from(types)];
     const done = (lost: boolean): void => {
       if (lost || this.#init.isOver()) return;

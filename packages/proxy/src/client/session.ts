@@ -58,6 +58,7 @@ export interface SessionInit {
   readonly recover: (server: ServerConnection) => Promise<void>;
   readonly detected: (feature: SessionFeature) => void;
   readonly debug: (words: string) => void;
+  readonly warn: (words: string) => void;
   /** Called once, when it is over; with what the client was told, if it was. */
   readonly closed: (reason: string, told?: Report) => void;
 }
@@ -90,7 +91,8 @@ export class ClientSession implements Link, Sink, Borrower {
   #batch: Buffer | undefined = undefined;
   #again: Buffer | undefined = undefined;
   /** What has come and waits for a server connection. */
-  #held: Buffer[] = [];
+  #held: Buffer | undefined = undefined;
+  #heldMore: Buffer[] | undefined = undefined;
   readonly #leftovers: Leftovers;
   readonly #renaming: Renaming;
   #lease: Loan | undefined = undefined;
@@ -105,7 +107,7 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#leftovers = new Leftovers(init.maxPacketSize, (why) => this.#badPacket(why));
     this.#renaming = new Renaming({
       statements: this.statements, counts: init.meter.counts, live: init.live,
-      flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', malformed: () => this.#malformed(),
+      flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', warn: init.warn, malformed: () => this.#malformed(),
     });
     this.#following = new Following({
       values: init.parameters, tracked: init.tracked, debug: init.debug,
@@ -130,7 +132,7 @@ export class ClientSession implements Link, Sink, Borrower {
 
   /** Bytes that have come and wait for a server connection. */
   get held(): number {
-    return this.#held.reduce((sum, { length }) => sum + length, 0);
+    return (this.#heldMore ?? []).reduce((sum, { length }) => sum + length, this.#held?.length ?? 0);
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -149,7 +151,7 @@ export class ClientSession implements Link, Sink, Borrower {
       return;
     }
     if (this.state !== 'idle') {
-      this.#held.push(chunk);
+      this.#hold(chunk);
       this.#socket.pause();
       return;
     }
@@ -160,7 +162,7 @@ export class ClientSession implements Link, Sink, Borrower {
       this.#end('client close request');
       return;
     }
-    this.#held.push(rest);
+    this.#hold(rest);
     this.#ask();
   }
 
@@ -210,18 +212,26 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#deadlines.now(settles ? 'running' : 'idle');
     // Before anything is sent: that may pause it again.
     if (this.#socket.isPaused()) this.#socket.resume();
-    if (this.#held.length > 0) {
+    if (this.#held !== undefined) {
       this.#pushHeld();
       this.#settle();
     }
     if (settings !== undefined && !server.uncork() && this.server === server) this.#socket.pause();
   }
 
+  #hold(chunk: Buffer): void {
+    if (this.#held === undefined) this.#held = chunk;
+    else (this.#heldMore ??= []).push(chunk);
+  }
+
   #pushHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const chunk of held) {
-      if (this.stalled) this.#held.push(chunk);
+    const [first, more] = [this.#held, this.#heldMore];
+    if (first === undefined) return;
+    this.#held = undefined;
+    this.#heldMore = undefined;
+    this.#push(first);
+    for (const chunk of more ?? []) {
+      if (this.stalled) this.#hold(chunk);
       else this.#push(chunk);
     }
   }
@@ -252,7 +262,7 @@ export class ClientSession implements Link, Sink, Borrower {
       const rest = this.#splitter.push(chunk);
       if (rest !== undefined) {
         this.stalled = true;
-        this.#held.push(rest);
+        this.#hold(rest);
       }
     } catch (error) {
       if (!(error instanceof BrokenStreamError)) throw error;
@@ -268,7 +278,7 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   wants(type: number): number {
-    return this.#renames ? Renaming.wants(type) : 0;
+    return this.#renames ? this.#renaming.wants(type) : 0;
   }
 
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
@@ -329,7 +339,12 @@ export class ClientSession implements Link, Sink, Borrower {
 
   failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
     const code = fields.get('C');
-    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) this.#init.debug('prepared statement did not exist');
+    if (request?.unknown === true && code === INVALID_STATEMENT_NAME) {
+      const message = 'prepared statement did not exist';
+      this.#init.warn(message);
+      this.fromServer(errorResponse({ code, message, detail: fields.get('M') ?? '' }));
+      return true;
+    }
     // The table is another one since the statement was prepared. The client does not know that servers know its statement for longer.
     if (code !== FEATURE_NOT_SUPPORTED || request?.bound === undefined || request !== this.#renaming.firstBind) return false;
     if (fields.get('R') !== 'RevalidateCachedQuery') return false;
@@ -426,7 +441,8 @@ export class ClientSession implements Link, Sink, Borrower {
     const waited = this.state === 'waiting';
     this.state = 'closed';
     this.#deadlines.stop();
-    this.#held = [];
+    this.#held = undefined;
+    this.#heldMore = undefined;
     if (waited) this.#init.target.pool?.leaveLine(this);
     this.statements.end();
     const lease = this.#lease;

@@ -193,7 +193,8 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
     problems.push({ ...placeOf(ini.entries, 'pgbouncer'), message: 'database name "pgbouncer" is reserved for admin console' });
   }
   if (values['auth_dbname'] === 'pgbouncer' && base.auth_dbname !== 'pgbouncer') {
-    problems.push({ ...placeOf(ini.entries, 'auth_dbname'), message: 'cannot use the reserved "pgbouncer" database as an auth_dbname' });
+    // Whoever needs it is told when it comes to that; the rest is as good as before.
+    warnings.push({ ...placeOf(ini.entries, 'auth_dbname'), message: 'cannot use the reserved "pgbouncer" database as an auth_dbname' });
   }
   const sharing = sharingProblem(values as unknown as Values, process.versions.node);
   if (sharing !== undefined) problems.push({ ...placeOf(ini.entries, sharing.key), message: sharing.message });

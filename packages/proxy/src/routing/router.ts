@@ -8,7 +8,8 @@ import type { Config, DatabaseConfig } from '../config/config.ts';
 import { fileNamed } from '../config/paths.ts';
 import type { Log } from '../log.ts';
 import { Budgets } from '../server/budgets.ts';
-import { ServerPool, type Credentials, type PoolSettings } from '../server/pool.ts';
+import { ServerPool, type Credentials } from '../server/pool.ts';
+import type { PoolSettings } from '../server/pool-settings.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 import type { Team } from '../workers/team.ts';
 

@@ -89,7 +89,9 @@ export class ServerConnection implements Sink {
   /** When a client last had it. */
   usedAt: number = performance.now();
   #spelling: string | undefined = undefined;
-  readonly #corked: Buffer[] = [];
+  /** What is kept while corked: mostly one piece, and an array for each would be as much to make as the rest. */
+  #corked: Buffer | undefined = undefined;
+  #corkedMore: Buffer[] | undefined = undefined;
   #corks = 0;
   readonly #splitter: Splitter;
 
@@ -127,7 +129,8 @@ export class ServerConnection implements Sink {
   send(bytes: Buffer): boolean {
     this.bytesSent += bytes.length;
     if (this.#corks === 0) return this.socket.write(bytes);
-    this.#corked.push(bytes);
+    if (this.#corked === undefined) this.#corked = bytes;
+    else (this.#corkedMore ??= []).push(bytes);
     return true;
   }
 
@@ -138,10 +141,11 @@ export class ServerConnection implements Sink {
 
   /** False: as of {@link ServerConnection.send}. */
   uncork(): boolean {
-    const corked = this.#corked;
-    if (--this.#corks > 0 || corked.length === 0) return true;
-    const bytes = corked.length === 1 ? corked[0]! : Buffer.concat(corked);
-    corked.length = 0;
+    const [first, more] = [this.#corked, this.#corkedMore];
+    if (--this.#corks > 0 || first === undefined) return true;
+    this.#corked = undefined;
+    this.#corkedMore = undefined;
+    const bytes = more === undefined ? first : Buffer.concat([first, ...more]);
     return this.socket.writable ? this.socket.write(bytes) : true;
   }
 

@@ -1,13 +1,14 @@
 // The server connections of one user to one database: a millpond pool. What a connection is and how it is made, cleaned and checked is
 // told to the engine here; when it is lent, replaced and closed is the engine's business. The configuration may change while it runs.
 
-import { AcquireTimeoutError, Pool, type Budget, type DestroyReason, type Factory, type Lease } from 'millpond';
+import { AcquireTimeoutError, CreateError, Pool, type Budget, type DestroyReason, type Factory, type Lease } from 'millpond';
 import type { DatabaseConfig, PoolMode } from '../config/config.ts';
-import type { Values } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import { parseSecret, type ClientKeys } from '../wire/pg/scram.ts';
 import { ServerConnection } from './connection.ts';
+import { Line, type Queued } from './line.ts';
 import { logIn, SecretError, ServerLoginError, type Address } from './login.ts';
+import { destination, orNever, retryMs, times, type PoolSettings } from './pool-settings.ts';
 import { serverTls } from './tls.ts';
 
 export interface Credentials {
@@ -15,20 +16,6 @@ export interface Credentials {
   secret: string | undefined;
   /** Of a client that has shown that it knows the SCRAM secret. */
   clientKeys: ClientKeys | undefined;
-}
-
-/** What a reload may change. */
-export interface PoolSettings {
-  readonly database: DatabaseConfig;
-  /** At the server. */
-  readonly dbname: string;
-  readonly mode: PoolMode;
-  readonly values: Values;
-  readonly size: number;
-  /** Connections that are kept while somebody uses the pool. */
-  readonly minSize: number;
-  /** Further connections when somebody has waited for long. */
-  readonly reserve: number;
 }
 
 export interface ServerPoolInit {
@@ -44,7 +31,7 @@ export interface ServerPoolInit {
 }
 
 /** Somebody who wants a connection: one of the two is called, perhaps at once. */
-export interface Borrower {
+export interface Borrower extends Queued {
   served(loan: Loan): void;
   refused(error: unknown): void;
 }
@@ -57,9 +44,9 @@ export class PoolRefusal extends Error {
   override readonly name = 'PoolRefusal';
 }
 
-/** 0 in a configuration is no limit. */
-const orNever = (ms: number): number => (ms === 0 ? Infinity : ms);
 const MAX_DERIVED = 1_000;
+/** Between two connections of the reserve. */
+const RESERVE_STEP_MS = 100;
 /** How long cleaning may take. */
 const RESET_MS = 30_000;
 /** As long as a timer can be. */
@@ -67,6 +54,7 @@ const NEVER_MS = 2_147_483_647;
 /** While servers are failing over nobody is turned away; afterwards clients are told at once. */
 const BRIDGED_MS = 2_000;
 /** PostgreSQL is starting up, or shutting down: it will answer soon. */
+const NO_SUCH_DATABASE = '3D000';
 const CANNOT_CONNECT_NOW = '57P03';
 
 /** What a connection is closed for, in the words of the log. */
@@ -89,17 +77,18 @@ export class ServerPool {
   /** Connections that are being made. */
   logins = 0;
   readonly #init: ServerPoolInit;
-  /** Who is in line, and how to leave it. */
-  readonly #waiting = new Map<Borrower, (reason: unknown) => void>();
+  readonly #waiting = new Line();
   #clients = 0;
+  /** Dedicated connections that stand in nobody's place. */
+  #alone = 0;
   #nextHost = 0;
   /** The login that is tried while nobody knows whether logins work. */
   #probe: Promise<unknown> | undefined = undefined;
   /** Since when no login has worked, and what the last one said. */
   #failing: { readonly since: number; message: string } | undefined = undefined;
-  /** Set while somebody waits; and whether the reserve is open. */
+  /** Set while somebody waits; and how many connections of the reserve there may be. */
   #reserveTimer: NodeJS.Timeout | undefined = undefined;
-  #reserveOpen = false;
+  #reserved = 0;
   #evictedFor: string | undefined = undefined;
 
   constructor(init: ServerPoolInit) {
@@ -160,6 +149,8 @@ export class ServerPool {
   configure(settings: PoolSettings): void {
     const before = this.settings;
     this.settings = settings;
+    // What has been wrong may be right now.
+    this.#failing = undefined;
     Pool.retime(this.pool, times(settings));
     this.#resize();
     const { maxLifetimeMs } = times(settings);
@@ -171,6 +162,7 @@ export class ServerPool {
 
   /** Every server connection is replaced: idle ones now, the others when they come back. */
   reconnect(): void {
+    this.#failing = undefined;
     this.welcome = undefined;
     this.#evict('database configuration changed');
   }
@@ -195,32 +187,30 @@ export class ServerPool {
       borrower.refused(new PoolRefusal(`server login has been failing, cached error: ${this.#failing.message} (server_login_retry)`));
       return;
     }
-    this.#waiting.set(borrower, nothing);
-    const leave = Pool.queue(this.pool, (got) => {
+    const place = this.#waiting.join(borrower);
+    place.leave = Pool.queue(this.pool, (got) => {
       this.#left(borrower);
       borrower.served(got);
     }, (error) => {
       this.#left(borrower);
       borrower.refused(error instanceof AcquireTimeoutError ? new PoolRefusal('query_wait_timeout') : error);
     }, Math.ceil(orNever(this.settings.values.query_wait_timeout)));
-    // It may have been its turn in the same breath.
-    if (this.#waiting.has(borrower)) this.#waiting.set(borrower, leave);
     this.#watchReserve();
   }
 
   #left(borrower: Borrower): void {
-    this.#waiting.delete(borrower);
+    this.#waiting.left(borrower);
     this.#watchReserve();
   }
 
   /** Somebody wants none any more. */
-  leaveLine(borrower: Borrower): void {
-    this.#waiting.get(borrower)?.(new PoolRefusal('the client has gone'));
+  leaveLine(borrower: Borrower, why: Error = new PoolRefusal('the client has gone')): void {
+    borrower.place?.leave(why);
   }
 
   /** Sends away everybody who is in line. */
   refuseWaiting(reason: string): void {
-    for (const leave of [...this.#waiting.values()]) leave(new PoolRefusal(reason));
+    this.#waiting.disperse(new PoolRefusal(reason));
   }
 
   /**
@@ -243,32 +233,31 @@ export class ServerPool {
     }).finally(() => clearTimeout(timer));
   }
 
-  /** Somebody has waited for reserve_pool_timeout: a few more connections, until nobody waits. */
+  /** Somebody has waited for reserve_pool_timeout: one connection more, and another, as long as they go on waiting. */
   #watchReserve(): void {
     const { reserve, values } = this.settings;
     if (reserve === 0 || this.isOver) return;
     if (this.#waiting.size === 0) {
       clearTimeout(this.#reserveTimer);
       this.#reserveTimer = undefined;
-      if (!this.#reserveOpen) return;
-      this.#reserveOpen = false;
+      if (this.#reserved === 0) return;
+      this.#reserved = 0;
       this.#resize();
-    } else if (this.#reserveTimer === undefined && !this.#reserveOpen) {
+    } else if (this.#reserveTimer === undefined && this.#reserved < reserve) {
       this.#reserveTimer = setTimeout(() => {
         this.#reserveTimer = undefined;
         if (this.#waiting.size === 0) return;
         this.#init.log.warn(`${this.#name} taking connection from reserve_pool`);
-        this.#reserveOpen = true;
+        this.#reserved++;
         this.#resize();
-      }, values.reserve_pool_timeout);
+        this.#watchReserve();
+      }, this.#reserved === 0 ? values.reserve_pool_timeout : RESERVE_STEP_MS);
       this.#reserveTimer.unref();
     }
   }
 
   #resize(): void {
-    if (this.isOver) return;
-    const { size, reserve } = this.settings;
-    this.pool.resize({ min: this.#min(), max: size + (this.#reserveOpen ? reserve : 0) });
+    if (!this.isOver) this.pool.resize({ min: this.#min(), max: this.settings.size + this.#reserved });
   }
 
   /** A pool that nobody uses keeps nothing, but for those whose user is fixed: they are there before their first client. */
@@ -371,7 +360,7 @@ export class ServerPool {
   #refuseAll(error: unknown): void {
     if (!(error instanceof ServerLoginError) || error.code === CANNOT_CONNECT_NOW) return;
     if ([...this.servers].some(({ outdated }) => outdated === undefined)) return;
-    for (const leave of [...this.#waiting.values()]) leave(error);
+    this.#waiting.disperse(error);
   }
 
   #nextIndex(): number {
@@ -421,51 +410,56 @@ export class ServerPool {
     return new Promise((resolve, reject) => {
       const borrower: Borrower = {
         served: (loan) => void this.#dedicate(loan, parameters, signal).then(resolve, reject),
-        refused: reject,
+        refused: (error) => {
+          // Physical replication has no database, and clients ask for one that is not there: there is nothing in whose place it could come.
+          if (!isAbsent(error) || this.#alone >= this.settings.size) reject(error);
+          else void this.#dedicate(undefined, parameters, signal).then(resolve, reject);
+        },
       };
       this.borrow(borrower);
       signal.addEventListener('abort', () => this.leaveLine(borrower), { once: true });
     });
   }
 
-  async #dedicate(loan: Loan, parameters: ReadonlyMap<string, string>, signal: AbortSignal): Promise<Loan> {
-    const placeholder = loan.resource;
-    placeholder.onLost = undefined;
-    this.#closed(placeholder, 'evicted');
-    placeholder.close();
+  async #dedicate(loan: Loan | undefined, parameters: ReadonlyMap<string, string>, signal: AbortSignal): Promise<Loan> {
+    if (loan !== undefined) {
+      const placeholder = loan.resource;
+      placeholder.onLost = undefined;
+      this.#closed(placeholder, 'evicted');
+      placeholder.close();
+    }
+    this.#alone += Number(loan === undefined);
+    const over = (reason: unknown): void => {
+      loan?.destroy(reason);
+      this.#alone -= Number(loan === undefined);
+    };
     try {
       const resource = await this.#connect(signal, parameters);
       resource.dedicated = true;
+      let ended = false;
       const end = (): boolean => {
+        if (ended) return false;
+        ended = true;
         this.#closed(resource, resource.broken ?? 'replication client was closed');
         resource.close();
-        return loan.destroy(new Error('replication client was closed'));
+        over(new Error('replication client was closed'));
+        return true;
       };
       return { resource, release: end, destroy: end };
     } catch (error) {
-      loan.destroy(error);
+      over(error);
       throw error;
     }
   }
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
-const nothing = (): void => undefined;
 let nextId = 1;
 
-function retryMs(values: Values): number {
-  return Math.max(1, values.server_login_retry);
-}
-
-function times({ values, database }: PoolSettings): { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number } {
-  const maxLifetimeMs = orNever(database.serverLifetimeMs ?? values.server_lifetime);
-  return { idleTimeoutMs: orNever(values.server_idle_timeout), maxLifetimeMs };
-}
-
-/** Where connections lead and as whom: what must be the same for one to go on being used. */
-function destination({ database, dbname, values }: PoolSettings): string {
-  const { hosts, port, user, password, connectQuery, parameters } = database;
-  return JSON.stringify([hosts, port, dbname, user, password, connectQuery, [...parameters], serverTls(database, values)]);
+/** The server says that the database is not there. */
+function isAbsent(error: unknown): boolean {
+  const cause = error instanceof CreateError ? error.cause : error;
+  return cause instanceof ServerLoginError && cause.code === NO_SUCH_DATABASE;
 }
 
 /** Why a connection did not come to be, in the words of the log. */
