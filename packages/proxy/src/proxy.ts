@@ -386,6 +386,8 @@ export class Proxy {
     if (perUser > 0 && count((each) => each.user === user) + (elsewhere.users.get(user) ?? 0) >= perUser) {
       throw new Refused('client connections exceeded (max_user_client_connections)', '53300');
     }
+    // The others are told in a moment, when it has a pool or is in the console.
+    this.team?.count(this.clients);
   }
 
   #cancel(key: Buffer): Promise<void> {
