@@ -7,7 +7,9 @@ import type { Claim, Grant } from './ledger.ts';
 interface Seat {
   readonly key: string;
   readonly pool: BudgetedPool;
-  readonly total: (pool: BudgetedPool) => number;
+  /** The limit as the configuration says. Looked at from time to time: it changes seldom, and asking costs. */
+  readonly totalOf: (pool: BudgetedPool) => number;
+  total: number;
   readonly listeners: Set<() => void>;
   limit: number;
   seen: number;
@@ -31,7 +33,7 @@ export class Shares {
 
   /** One limit over all workers, for all pools with this key; `total`: the limit, as it is now. */
   budget(key: string, total: (pool: BudgetedPool) => number): Budget {
-    return { join: (pool) => this.#join({ key, pool, total, listeners: new Set(), limit: 0, seen: 0, told: '' }) };
+    return { join: (pool) => this.#join({ key, pool, totalOf: total, total: 0, listeners: new Set(), limit: 0, seen: 0, told: '' }) };
   }
 
   take(grants: readonly Grant[]): void {
@@ -51,7 +53,7 @@ export class Shares {
   #join(seat: Seat): BudgetSeat {
     const id = ++this.#last;
     this.#seats.set(id, seat);
-    this.#timer ??= setInterval(() => this.#report(), TELL_EVERY_MS).unref();
+    this.#timer ??= setInterval(() => this.#lookAgain(), TELL_EVERY_MS).unref();
     return {
       get limit() {
         return seat.limit;
@@ -72,6 +74,11 @@ export class Shares {
     };
   }
 
+  #lookAgain(): void {
+    for (const seat of this.#seats.values()) seat.total = seat.totalOf(seat.pool);
+    this.#report();
+  }
+
   /** Once for all that happens in one turn. */
   #reportSoon(): void {
     if (this.#soon) return;
@@ -85,6 +92,7 @@ export class Shares {
   #report(): void {
     const claims: Claim[] = [];
     for (const [id, seat] of this.#seats) {
+      if (seat.total === 0) seat.total = seat.totalOf(seat.pool);
       const claim = claimOf(id, seat);
       const words = `${claim.total} ${claim.held} ${claim.demand} ${claim.seen}`;
       if (words === seat.told) continue;
@@ -96,5 +104,5 @@ export class Shares {
 }
 
 function claimOf(id: number, { key, pool, total, seen }: Seat): Claim {
-  return { seat: id, key, total: total(pool), held: pool.held(), demand: pool.demand(), seen };
+  return { seat: id, key, total, held: pool.held(), demand: pool.demand(), seen };
 }
