@@ -34,6 +34,14 @@ async function observe(crew: Crew): Promise<pg.Client> {
   return observer;
 }
 
+async function enter(crew: Crew, clients: pg.Client[]): Promise<string> {
+  const client = crew.client();
+  return client.connect().then(() => {
+    clients.push(client);
+    return 'in';
+  }, (error: unknown) => String(error));
+}
+
 describe.skipIf(node === undefined)('several workers', () => {
   it.each([
     ['default_pool_size = 4'], ['max_db_connections = 4'], ['max_user_connections = 4'],
@@ -74,9 +82,8 @@ describe.skipIf(node === undefined)('several workers', () => {
     await using crew = await start([line]);
     const clients: pg.Client[] = [];
     for (let n = 0; n < 5; n++) {
-      const client = crew.client();
-      await client.connect();
-      clients.push(client);
+      // Whoever asked last has gone, which the other worker hears of in a moment.
+      await expect.poll(() => enter(crew, clients), POLL).toBe('in');
       await expect.poll(async () => (await rowOf(crew, 'SHOW DATABASES', 'main'))!['current_client_connections'], POLL).toBe(n + 1);
     }
     // Whichever worker they come to.
@@ -225,8 +232,10 @@ describe.skipIf(node === undefined)('a worker', () => {
     for (let n = 0; n < 6; n++) {
       expect((await crew.admin('SHOW CONFIG')).find(({ key }) => key === 'query_wait_notify')).toMatchObject({ value: '9' });
     }
-    await Promise.all(both[0].slice(0, 2).map((client) => client.query('COMMIT')));
+    // Its clients need no server connection to log in: the other worker has all of them.
     const again = await clientsOfBoth(crew, 1);
+    await Promise.all(both[0].slice(0, 2).map((client) => client.query('COMMIT')));
+    await again[1][0]!.query('SELECT 1');
     await end(...again.flat(), ...both[0]);
   });
 

@@ -29,7 +29,7 @@ import { Statistics, statsLine, type Averages } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
 import { errorResponse, type Report } from './wire/pg/write.ts';
 import { NOBODY } from './workers/census.ts';
-import { statisticsOfAll } from './workers/gather.ts';
+import { statisticsOfAll, welcomeOf } from './workers/gather.ts';
 import type { Team } from './workers/team.ts';
 
 export interface ProxyOptions {
@@ -88,6 +88,7 @@ export class Proxy {
     this.#admission = new Admission({
       router: this.router, log: this.log, statistics: this.statistics, clients: this.clients,
       leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
+      welcomeElsewhere: this.team === undefined ? undefined : (pool) => welcomeOf(this.team!, pool),
       closed: (client, reason, told) => this.#closed(client, reason, told),
     });
     this.#console = new Console(this);

@@ -48,10 +48,15 @@ export class Answering {
       case 'set': return set(proxy, question.key, question.value);
       case 'show': return SHOWS.get(question.what)!(proxy);
       case 'cancel': return proxy.cancelHere(Buffer.from(question.key, 'hex'));
+      case 'welcome': return welcomeHere(proxy, question.database, question.user);
       case 'visitors': return [...proxy.clients.values()].filter((client) => client.console !== undefined).length;
       case 'records': return snapshotOf(proxy.statistics, performance.now());
       case 'metrics': return familiesOf(proxy);
       case 'obstacle': return obstacleOf(proxy);
     }
   }
+}
+
+function welcomeHere({ router }: Proxy, database: string, user: string): ReadonlyMap<string, string> | undefined {
+  return [...router.pools.values()].find((pool) => pool.database.name === database && pool.credentials.user === user)?.welcome;
 }

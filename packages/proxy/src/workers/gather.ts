@@ -3,6 +3,7 @@
 import { showStats, showStatsAverages, showStatsTotals, showTotals } from '../admin/commands/show-stats.ts';
 import { CommandError, type Answer } from '../admin/table.ts';
 import type { Proxy } from '../proxy.ts';
+import type { ServerPool } from '../server/pool.ts';
 import type { Statistics } from '../stats/statistics.ts';
 import type { Result } from './messages.ts';
 import { statisticsOf } from './records.ts';
@@ -56,6 +57,12 @@ export async function resumeIfDeserted(team: Team): Promise<boolean> {
   if (visitors > 0) return false;
   await team.ask({ kind: 'command', name: 'resume', argument: undefined });
   return true;
+}
+
+/** What the others tell clients of a pool, if one of them knows. */
+export async function welcomeOf(team: Team, { database, credentials }: ServerPool): Promise<ReadonlyMap<string, string> | undefined> {
+  const results = await team.ask({ kind: 'welcome', database: database.name, user: credentials.user }, { others: true });
+  return valuesOf(results).find((welcome) => welcome !== undefined);
 }
 
 function anyOf<Value>(results: readonly Result<Value>[]): Value | undefined {

@@ -13,6 +13,7 @@ export type Question =
   | { readonly kind: 'set'; readonly key: string; readonly value: string }
   | { readonly kind: 'show'; readonly what: string }
   | { readonly kind: 'cancel'; readonly key: string }
+  | { readonly kind: 'welcome'; readonly database: string; readonly user: string }
   | { readonly kind: 'visitors' } | { readonly kind: 'records' } | { readonly kind: 'metrics' } | { readonly kind: 'obstacle' };
 
 /** And what one of them answers. */
@@ -22,6 +23,8 @@ export interface Answers {
   readonly set: Answer;
   readonly show: Answer;
   readonly cancel: undefined;
+  /** What clients of a pool are told when they log in; undefined: not known here. */
+  readonly welcome: ReadonlyMap<string, string> | undefined;
   /** How many are in the console. */
   readonly visitors: number;
   readonly records: Snapshot;
