@@ -102,18 +102,21 @@ describe.skipIf(node === undefined)('several workers', () => {
         const sql = `SELECT pg_sleep(60) AS "${which} ${n}"`;
         const asked = client!.query(sql).then(() => 'answered', (error: unknown) => (error as { code: string }).code);
         await expect.poll(() => isRunning(sql), POLL).toBe(true);
-        // A connection of its own, which comes to any of them.
-        const killer = crew.client() as pg.Client & { cancel(client: pg.Client, query: unknown): void };
-        const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-        const { connection } = killer as unknown as { connection: CancelConnection };
-        connection.once('connect', () => connection.cancel(processID, secretKey));
-        connection.connect(crew.port, '127.0.0.1');
+        sendCancel(crew, client!);
         expect(await asked).toBe('57014');
       }
     }
     await end(...both.flat(), observer);
   });
 });
+
+/** Over a connection of its own, which comes to any of them. */
+function sendCancel(crew: Crew, client: pg.Client): void {
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+  const { connection } = crew.client() as unknown as { connection: CancelConnection };
+  connection.once('connect', () => connection.cancel(processID, secretKey));
+  connection.connect(crew.port, '127.0.0.1');
+}
 
 interface CancelConnection {
   once(event: 'connect', listener: () => void): void;
@@ -173,7 +176,7 @@ describe.skipIf(node === undefined)('the console of several workers', () => {
     await expect(crew.admin('SHUTDOWN sometime')).rejects.toThrow('invalid command');
   });
 
-  it('waits with PAUSE for what runs in another worker, and gives it up with who asked', async () => {
+  it('waits with PAUSE for what runs in any worker, and gives it up in all by a cancel', async () => {
     await using crew = await start();
     const clients = (await clientsOfBoth(crew, 1)).flat();
     for (const client of clients) await client.query('BEGIN');
@@ -186,6 +189,14 @@ describe.skipIf(node === undefined)('the console of several workers', () => {
     }
     await paused;
     await boss.query('RESUME');
+    for (const client of clients) await client.query('BEGIN');
+    const given = boss.query('PAUSE').then(() => 'paused', (error: unknown) => (error as Error).message);
+    const held = async (): Promise<unknown> => (await crew.admin('SHOW STATE')).find(({ value }) => value === 'yes')?.['key'];
+    await expect.poll(held, POLL).toBe('paused');
+    sendCancel(crew, boss);
+    expect(await given).toBe('canceled by user request');
+    for (const client of clients) await client.query('COMMIT');
+    for (const client of clients) await client.query('SELECT 1');
     await end(boss, ...clients);
   });
 
@@ -271,6 +282,27 @@ describe.skipIf(node === undefined)('a worker', () => {
     await using crew = await start();
     await crew.admin('SHUTDOWN').catch(() => undefined);
     expect(await crew.ended).toBe(0);
+  });
+});
+
+describe.skipIf(node === undefined)('a port', () => {
+  it('is shared by separate proxies with so_reuseport', async () => {
+    await using first = await start(['workers = 1', 'so_reuseport = 1']);
+    await using second = await start(['workers = 1', 'so_reuseport = 1', `listen_port = ${first.port}`]);
+    const came = (crew: Crew): boolean => crew.log().includes('login attempt');
+    await expect.poll(async () => {
+      const client = first.client();
+      await client.connect();
+      await client.end();
+      return came(first) && came(second);
+    }, POLL).toBe(true);
+  });
+
+  it('is not shared by chance', async () => {
+    await using first = await start();
+    await using second = await startCrew(server, node!, [`listen_port = ${first.port}`], 'FATAL');
+    expect(second.log()).toContain(`FATAL listen EADDRINUSE: address already in use 127.0.0.1:${first.port}`);
+    expect(await second.ended).toBe(1);
   });
 });
 

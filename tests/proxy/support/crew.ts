@@ -62,14 +62,17 @@ export interface Crew extends AsyncDisposable {
   rewrite(lines: readonly string[]): void;
 }
 
-export async function startCrew(server: PostgresServer, node: string, lines: readonly string[] = [], workers = 2): Promise<Crew> {
+/** `awaited`: what the log says when it is up. */
+export async function startCrew(
+  server: PostgresServer, node: string, lines: readonly string[] = [], awaited = 'process up',
+): Promise<Crew> {
   const folder = mkdtempSync(join(tmpdir(), 'millpond-crew-'));
   const [port, httpPort] = [await freePort(), await freePort()];
   const file = join(folder, 'pgbouncer.ini');
   const write = (settings: readonly string[]): void => {
     writeFileSync(join(folder, 'users.txt'), `"${server.user}" "${server.password}"\n"boss" "secret of boss"\n`);
     writeFileSync(file, [
-      '[databases]', `main = host=${server.host} port=${server.port} dbname=${server.database}`, '[pgbouncer]', `workers = ${workers}`,
+      '[databases]', `main = host=${server.host} port=${server.port} dbname=${server.database}`, '[pgbouncer]', 'workers = 2',
       'listen_addr = 127.0.0.1', `listen_port = ${port}`, `unix_socket_dir = ${folder}`, 'auth_file = users.txt', `http_port = ${httpPort}`,
       'auth_type = plain', 'admin_users = boss', 'pool_mode = transaction', `logfile = ${join(folder, 'log')}`, ...settings, '',
     ].join('\n'));
@@ -111,7 +114,7 @@ export async function startCrew(server: PostgresServer, node: string, lines: rea
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  await expect.poll(log, PATIENCE).toContain('process up');
+  await expect.poll(log, PATIENCE).toContain(awaited);
   return crew;
 }
 

@@ -155,7 +155,9 @@ const table = {
       + 'statement mode: '
       + 'the log says so, or it keeps its server connection until it goes.',
   },
-  so_reuseport: { kind: 'flag', default: '0', reload: false, doc: 'Lets several processes listen at one port.' },
+  so_reuseport: {
+    kind: 'flag', default: '0', reload: false, doc: 'Lets several proxies listen at one port. Needs Node 22.12.',
+  },
   stats_period: { kind: 'seconds', default: '60', doc: 'How often averages are taken and logged.' },
   stats_users: { kind: 'list', default: '', doc: 'Who may look at the console and change nothing.' },
   suspend_timeout: { kind: 'seconds', default: '10', doc: 'How long SUSPEND waits for buffers to be empty.' },
