@@ -121,15 +121,15 @@ it('keeps a server connection for a client that listens, if it is told to, and c
   await speaker.query("NOTIFY news, 'it rains'");
   expect(await heard).toBe('it rains');
   await listener.end();
-  const seen = new Map<number, string[]>();
-  await expect.poll(async () => {
-    const { rows } = await speaker.query<{ pid: number; channel: string | null }>(
-      'SELECT pg_backend_pid() AS pid, (SELECT string_agg(c, \',\') FROM pg_listening_channels() c) AS channel',
-    );
-    seen.set(rows[0]!.pid, [rows[0]!.channel ?? '']);
-    return seen.get(pid);
-  }, PATIENCE).toEqual(['']);
-  await speaker.end();
+  // Both connections, the listener's among them: nobody listens there any more.
+  const both = [speaker, await connected(bouncer)];
+  await Promise.all(both.map((client) => client.query('BEGIN')));
+  const found = await Promise.all(both.map(async (client) => [
+    await one<number>(client, 'SELECT pg_backend_pid()'), await one<number>(client, 'SELECT count(*)::int FROM pg_listening_channels()'),
+  ]));
+  expect(found).toContainEqual([pid, 0]);
+  expect(found.map(([, channels]) => channels)).toEqual([0, 0]);
+  await Promise.all(both.map((client) => client.end()));
 });
 
 it('gives replication a connection of its own, which counts, and closes it behind its client', async () => {
