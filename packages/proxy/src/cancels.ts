@@ -44,6 +44,8 @@ export interface CancelOptions {
   readonly log: Pick<Log, 'info' | 'debug'>;
   /** The server connection that works for the client with this key. */
   readonly find: (key: string) => ServerConnection | undefined;
+  /** Hands it to the other workers, if this is one of several. */
+  readonly others?: ((key: Buffer) => Promise<unknown>) | undefined;
 }
 
 /** Does what a cancel request asks for, or drops it. Resolves when it can hit nothing any more. */
@@ -61,6 +63,10 @@ export async function cancel(key: Buffer, options: CancelOptions): Promise<void>
     own[KEY_LENGTH - 1] = own[KEY_LENGTH - 1]! | HOPS;
   }
   const server = options.find(own.toString('hex'));
+  if (server === undefined && options.others !== undefined) {
+    await options.others(own);
+    return;
+  }
   // A cancel for nobody, or for somebody who has nothing running, is dropped: it would hit whoever is next.
   if (server === undefined || server.requests.owed === 0 || server.cancelKey.length === 0) {
     log.debug('cancel request for a client that is idle or not there');

@@ -7,7 +7,11 @@ import { parseArgs } from 'node:util';
 import { VERSION } from './admin/commands/show-version.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { loadHooks, type Hooks } from './hooks.ts';
+import { listenHttp } from './http/server.ts';
+import { Log, logOptions } from './log.ts';
 import { Proxy, type ShutdownWait } from './proxy.ts';
+import { mustBeFree } from './workers/ports.ts';
+import { Supervisor } from './workers/supervisor.ts';
 
 const USAGE = `Usage: millpond-proxy [OPTION]... CONFIG_FILE
 
@@ -76,6 +80,7 @@ async function main(): Promise<void> {
   const verbose = Math.max(config.values.verbose, values.verbose?.length ?? 0);
   const given = { ...config.values, verbose, user: values.user ?? config.values.user };
   if (values.daemon === true) goToBackground(given.logfile);
+  else if (given.workers > 1) await serveTogether(file, { ...config, values: given }, values.quiet === true);
   else await serve(file, { ...config, values: given }, values.quiet === true);
 }
 
@@ -116,8 +121,37 @@ async function hooksOf(values: Config['values']): Promise<Hooks> {
   }
 }
 
+/** The same with several processes: this one only looks after them. */
+async function serveTogether(file: string, { values }: Config, quiet: boolean): Promise<void> {
+  const log = new Log(logOptions(values, quiet));
+  const together = new Supervisor({
+    file, quiet, log, size: values.workers, verbose: values.verbose,
+    reloaded: () => log.configure(logOptions(loadConfig(file).values, quiet)),
+  });
+  const leaves = leaveAtExit(values.pidfile);
+  together.onGone = () => process.exit(0);
+  listenToSignals(together);
+  try {
+    leaves();
+    // Before anything is started: a process that becomes another user later could not start again what has ended.
+    becomeUser(values.user);
+    if (!values.so_reuseport) await mustBeFree(values);
+    await together.start();
+    if (values.http_port > 0) {
+      const { port } = await listenHttp(together, { host: values.http_addr, port: values.http_port });
+      log.info(`listening on http://${values.http_addr}:${port}`);
+    }
+    log.info(`process up: ${VERSION}, Node ${process.version}, ${values.workers} workers`);
+  } catch (error) {
+    log.write('FATAL', error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+}
+
+type Served = Pick<Proxy, 'log' | 'isClosing' | 'isPaused' | 'close' | 'pause' | 'resume'> & { reload(): unknown };
+
 /** What each signal means is PgBouncer's: scripts and service files rely on it. */
-function listenToSignals(proxy: Proxy): void {
+function listenToSignals(proxy: Served): void {
   const { log } = proxy;
   const leave = (signal: string, wait: ShutdownWait): void => {
     if (proxy.isClosing) {

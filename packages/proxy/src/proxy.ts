@@ -20,14 +20,18 @@ import { ClientTls } from './client/tls.ts';
 import { plainAddress } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { HookRunner, observed, type Hooks } from './hooks.ts';
-import { listenHttp, type HttpServer } from './http/server.ts';
+import { familiesOf } from './http/metrics.ts';
+import { listenHttp, obstacleOf, type HttpServer } from './http/server.ts';
 import { Log, logOptions } from './log.ts';
 import { Router } from './routing/router.ts';
 import { dial } from './server/login.ts';
 import { causeOf } from './stats/causes.ts';
-import { Statistics, statsLine } from './stats/statistics.ts';
+import { Statistics, statsLine, type Averages } from './stats/statistics.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
 import { errorResponse, type Report } from './wire/pg/write.ts';
+import { NOBODY } from './workers/census.ts';
+import { statisticsOfAll, welcomeOf } from './workers/gather.ts';
+import type { Team } from './workers/team.ts';
 
 export interface ProxyOptions {
   readonly config: Config;
@@ -36,6 +40,8 @@ export interface ProxyOptions {
   /** Reads the configuration again, for RELOAD and SIGHUP. */
   readonly reload?: () => Config;
   readonly hooks?: Hooks;
+  /** It is one of several workers that are one proxy together. */
+  readonly team?: Team;
 }
 
 const CONSOLE = 'pgbouncer';
@@ -51,6 +57,7 @@ export class Proxy {
   readonly log: Log;
   readonly router: Router;
   readonly clients = new Map<string, Client>();
+  readonly team: Team | undefined;
   /** Of `performance.now()`, as all times here. */
   readonly startedAt: number = performance.now();
   /** Who alone can connect to the Unix socket. */
@@ -76,14 +83,16 @@ export class Proxy {
   constructor(options: ProxyOptions) {
     const { values } = options.config;
     this.#options = options;
+    this.team = options.team;
     this.log = new Log(logOptions(values, options.quiet ?? false));
     this.#hooks = new HookRunner(options.hooks ?? {}, this.log);
-    this.router = new Router(options.config, this.log, (pool) => this.#hooks.watch(pool));
+    this.router = new Router(options.config, this.log, { made: (pool) => this.#hooks.watch(pool), team: options.team });
     this.#tls = new ClientTls(this.log);
     this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
     this.#admission = new Admission({
       router: this.router, log: this.log, statistics: this.statistics, clients: this.clients, hooks: this.#hooks,
       leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
+      welcomeElsewhere: this.team === undefined ? undefined : (pool) => welcomeOf(this.team!, pool),
       closed: (client, reason, told) => this.#closed(client, reason, told),
     });
     this.#console = new Console(this);
@@ -102,18 +111,21 @@ export class Proxy {
     let port: number | undefined;
     for (const address of values.listen_addr) {
       const host = address === '*' ? '::' : address;
-      const server = await this.#listenAt({ host, port: port ?? values.listen_port, backlog: values.listen_backlog });
+      // All workers listen at the same port, and the system divides connections among them.
+      const shared = values.so_reuseport || this.team !== undefined ? { reusePort: true } : {};
+      const server = await this.#listenAt({ host, port: port ?? values.listen_port, backlog: values.listen_backlog, ...shared });
       const bound = server.address();
       port ??= typeof bound === 'object' && bound !== null ? bound.port : undefined;
       this.log.info(`listening on ${address}:${port}`);
     }
-    if (values.unix_socket_dir !== '') {
+    // A path cannot be shared: the first of several workers has it.
+    if (values.unix_socket_dir !== '' && (this.team?.number ?? 1) === 1) {
       const path = `${values.unix_socket_dir}/.s.PGSQL.${port ?? values.listen_port}`;
       if (await answers(path)) throw new Error('unix socket is in use, cannot continue');
       rmSync(path, { force: true });
       await this.#listenLocally(path);
     }
-    if (values.http_port > 0) await this.listenHttp();
+    if (values.http_port > 0 && this.team === undefined) await this.listenHttp();
     this.#gate.reload();
     this.#listening = true;
     return port;
@@ -122,7 +134,9 @@ export class Proxy {
   /** Where machines ask how it is, whether the configuration has a port for that or not. Returns the port. */
   async listenHttp(): Promise<number> {
     const { http_addr: host, http_port: port } = this.config.values;
-    this.#http = await listenHttp(this, host, port);
+    this.#http = await listenHttp({
+      log: this.log, families: () => familiesOf(this), obstacle: () => obstacleOf(this),
+    }, { host, port });
     this.log.info(`listening on http://${host}:${this.#http.port}`);
     return this.#http.port;
   }
@@ -166,9 +180,20 @@ export class Proxy {
     if (periodMs === 0) return;
     this.#period = setInterval(() => {
       const averages = this.statistics.endPeriod(performance.now());
-      if (this.config.values.log_stats) this.log.info(statsLine(averages));
+      if (this.config.values.log_stats) void this.#logStats(averages);
     }, periodMs);
     this.#period.unref();
+  }
+
+  /** One line for all workers, of the first one. */
+  async #logStats(averages: Averages): Promise<void> {
+    const { team } = this;
+    if (team !== undefined && team.number > 1) return;
+    try {
+      this.log.info(statsLine(team === undefined ? averages : (await statisticsOfAll(team)).all(performance.now()).averages));
+    } catch (error) {
+      this.log.warn(`stats: ${words(error)}`);
+    }
   }
 
   /** Reads the configuration again. False: there is none, or it has faults, and everything stays as it is. */
@@ -284,6 +309,7 @@ export class Proxy {
     });
     this.clients.set(key.toString('hex'), client);
     this.#hooks.observe?.({ type: 'clientConnected', ...observed(client) });
+    this.team?.count(this.clients);
     // Whoever goes before it is logged in has nothing to be told.
     socket.on('error', () => undefined).once('close', () => this.#gone(client));
     const { client_login_timeout: timeoutMs } = this.config.values;
@@ -326,7 +352,9 @@ export class Proxy {
       return;
     }
     // Whoever looks after the proxy must get in when nobody else can.
-    if (this.clients.size > values.max_client_conn) throw new Refused('no more connections allowed (max_client_conn)', '53300');
+    if (this.clients.size + (this.team?.elsewhere.all ?? 0) > values.max_client_conn) {
+      throw new Refused('no more connections allowed (max_client_conn)', '53300');
+    }
     const name = await this.#hooks.route(client, asked, parameters);
     const database = name === CONSOLE ? undefined : this.router.database(name);
     client.database = database;
@@ -359,21 +387,33 @@ export class Proxy {
     const isIn = ({ pool, console: visit }: Client): boolean => pool !== undefined || visit !== undefined;
     const count = (of: (client: Client) => boolean): number =>
       [...this.clients.values()].filter((each) => isIn(each) && of(each)).length;
+    const { elsewhere = NOBODY } = this.team ?? {};
+    const there = elsewhere.databases.get(database?.config.name ?? CONSOLE) ?? 0;
     const perDatabase = database?.config.maxDbClientConnections ?? values.max_db_client_connections;
-    if (perDatabase > 0 && count((each) => each.database === database) >= perDatabase) {
+    if (perDatabase > 0 && there + count((each) => each.database === database) >= perDatabase) {
       throw new Refused('client connections exceeded (max_db_client_connections)', '53300');
     }
     const perUser = users.get(user)?.maxUserClientConnections ?? values.max_user_client_connections;
-    if (perUser > 0 && count((each) => each.user === user) >= perUser) {
+    if (perUser > 0 && count((each) => each.user === user) + (elsewhere.users.get(user) ?? 0) >= perUser) {
       throw new Refused('client connections exceeded (max_user_client_connections)', '53300');
     }
+    // The others are told in a moment, when it has a pool or is in the console.
+    this.team?.count(this.clients);
   }
 
-  async #cancel(key: Buffer): Promise<void> {
+  #cancel(key: Buffer): Promise<void> {
+    const { team } = this;
+    const others = team === undefined || this.clients.has(key.toString('hex')) ? undefined
+      : (own: Buffer): Promise<unknown> => team.ask({ kind: 'cancel', key: own.toString('hex') }, { others: true });
+    return this.cancelHere(key, others);
+  }
+
+  /** Cancels for a client that is connected to this process, or has the others do it. */
+  async cancelHere(key: Buffer, others?: (key: Buffer) => Promise<unknown>): Promise<void> {
     this.clients.get(key.toString('hex'))?.console?.cancel();
     const { peer_id: peerId, cancel_wait_timeout: timeoutMs } = this.config.values;
     await cancel(key, {
-      peerId, timeoutMs, peers: this.config.peers, log: this.log, find: (hex) => this.clients.get(hex)?.session?.server,
+      peerId, timeoutMs, peers: this.config.peers, log: this.log, find: (hex) => this.clients.get(hex)?.session?.server, others,
     });
   }
 
@@ -407,6 +447,7 @@ export class Proxy {
   #gone(client: Client): void {
     this.clients.delete(client.key.toString('hex'));
     this.#hooks.observe?.({ type: 'clientLeft', ...observed(client) });
+    this.team?.count(this.clients);
     this.#onLess?.();
   }
 }

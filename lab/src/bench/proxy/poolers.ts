@@ -31,8 +31,8 @@ export interface Place {
 /** Of server connections; clients have as many as there are. */
 export const POOL_SIZE = 20;
 export const MAX_CLIENTS = 12_000;
-/** One of our rows for each. More than one process comes with the setting `workers`. */
-const WORKERS: readonly number[] = [1];
+/** One of our rows for each. More than one process comes with the setting `workers`, where Node can share a port between them. */
+const WORKERS: readonly number[] = canSharePorts(process.versions.node) ? [1, 2] : [1];
 /** The first PgBouncer with named statements in transaction mode. */
 const PREPARES_FROM = [1, 21] as const;
 const CLI = fileURLToPath(new URL('../../../../packages/proxy/dist/cli.js', import.meta.url));
@@ -90,6 +90,12 @@ function ours(workers: number): Contender {
       }),
     }),
   };
+}
+
+/** Since Node 22.12. */
+function canSharePorts(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 12);
 }
 
 function idOf(workers: number): string {

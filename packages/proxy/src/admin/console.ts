@@ -10,6 +10,7 @@ import { CONSOLE_DATABASE } from '../stats/statistics.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { authentication, backendKeyData, parameterStatus, readyForQuery } from '../wire/pg/write.ts';
+import { doByAll, resumeIfDeserted, setByAll, showOfAll } from '../workers/gather.ts';
 import { CANCELLED, resumeAll, type Context } from './commands/control.ts';
 import { setParameter, showParameter } from './commands/parameters.ts';
 import { set } from './commands/set.ts';
@@ -55,7 +56,7 @@ export class Console {
       if (!(error instanceof ClosedError)) throw error;
     } finally {
       client.console = undefined;
-      this.#resumeWithoutVisitors();
+      await this.#resumeWithoutVisitors();
     }
     socket.end();
   }
@@ -104,7 +105,7 @@ export class Console {
       const ignored = setParameter(command.key);
       if (ignored !== undefined) return ignored;
       needsAdmin();
-      return set(proxy, command.key, command.value);
+      return proxy.team === undefined ? set(proxy, command.key, command.value) : setByAll(proxy.team, command.key, command.value);
     }
     const { name, argument } = command;
     if (name === 'show' || name === 'select') {
@@ -113,21 +114,23 @@ export class Console {
       if (shown === undefined) return showParameter(argument) ?? unknown();
       // It would show secrets.
       if (argument.toLowerCase() === 'fds') needsAdmin();
-      return shown(proxy);
+      return (proxy.team === undefined ? undefined : showOfAll(proxy.team, argument.toLowerCase())) ?? shown(proxy);
     }
     const run = COMMANDS.get(name);
     if (run === undefined) return unknown();
     needsAdmin();
     proxy.log.info(`${name.toUpperCase()}${argument === undefined ? '' : ` '${argument}'`} command issued`);
+    if (proxy.team !== undefined) return doByAll(proxy.team, name, argument, signal).then((answer) => answer ?? unknown());
     const context: Context = { proxy, argument, signal };
     return run(context) ?? unknown();
   }
 
   /** Nobody else could know that everything stands still. */
-  #resumeWithoutVisitors(): void {
-    const { router, clients, log } = this.#proxy;
+  async #resumeWithoutVisitors(): Promise<void> {
+    const { router, clients, log, team } = this.#proxy;
     if (router.mode !== 'suspended' || [...clients.values()].some((client) => client.console !== undefined)) return;
+    if (team !== undefined && !await resumeIfDeserted(team)) return;
     log.info('admin disappeared when suspended, doing RESUME');
-    resumeAll(this.#proxy);
+    if (team === undefined) resumeAll(this.#proxy);
   }
 }

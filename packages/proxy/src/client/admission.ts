@@ -30,6 +30,8 @@ export interface AdmissionInit {
   readonly clients: ReadonlyMap<string, Client>;
   /** Why nobody gets a server connection any more, while the proxy is going. */
   readonly leaving: () => string | undefined;
+  /** What clients of this pool are told by other workers, if one of those knows. */
+  readonly welcomeElsewhere: ((pool: ServerPool) => Promise<ReadonlyMap<string, string> | undefined>) | undefined;
   /** Called once for each session, when it is over; with what the client was told, if it was. */
   readonly closed: (client: Client, reason: string, told: Report | undefined) => void;
 }
@@ -68,7 +70,7 @@ export class Admission {
     });
     client.pool = pool;
     const loan = wishes.replication === undefined ? undefined : await this.#dedicated(client, pool, wishes.replication);
-    const told = loan?.resource.parameters ?? pool.welcome ?? await this.#firstWelcome(client, pool);
+    const told = loan?.resource.parameters ?? pool.welcome ?? await this.#elsewhere(pool) ?? await this.#firstWelcome(client, pool);
     const parameters = new Map([...told].filter(([name]) => this.#tracked.has(name.toLowerCase())));
     for (const [name, value] of wishes.parameters) parameters.set(name, value);
     if (client.socket.destroyed) {
@@ -141,6 +143,13 @@ export class Admission {
     const known = this.#limits.get(user) ?? limitsOf(user, this.#init.router.config);
     this.#limits.set(user, known);
     return known;
+  }
+
+  /** Another worker may know it, and may have lent all connections for long. */
+  async #elsewhere(pool: ServerPool): Promise<ReadonlyMap<string, string> | undefined> {
+    const known = await this.#init.welcomeElsewhere?.(pool);
+    pool.welcome ??= known;
+    return pool.welcome;
   }
 
   /** The first client of a pool waits until a server has told its parameters. */

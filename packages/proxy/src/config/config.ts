@@ -6,6 +6,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import type { Connect } from '../server/streams.ts';
 import { addressesOf } from './addresses.ts';
 import { defaults, isSetting, parseValue, SETTINGS, type Kind, type Values } from './settings.ts';
+import { sharingProblem } from './sharing.ts';
 import { readIni, readPairs, type Entry, type Ini, type Problem } from './ini.ts';
 
 export type PoolMode = Values['pool_mode'];
@@ -207,6 +208,8 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
     // Whoever needs it is told when it comes to that; the rest is as good as before.
     warnings.push({ ...placeOf(ini.entries, 'auth_dbname'), message: 'cannot use the reserved "pgbouncer" database as an auth_dbname' });
   }
+  const sharing = sharingProblem(values as unknown as Values, process.versions.node);
+  if (sharing !== undefined) problems.push({ ...placeOf(ini.entries, sharing.key), message: sharing.message });
   for (const balancer of values['proxy_protocol_from'] as readonly string[]) {
     const range = addressesOf(balancer);
     if (typeof range === 'string') problems.push({ ...placeOf(ini.entries, 'proxy_protocol_from'), message: range });

@@ -159,7 +159,9 @@ const table = {
       + 'statement mode: '
       + 'the log says so, or it keeps its server connection until it goes.',
   },
-  so_reuseport: { kind: 'flag', default: '0', reload: false, doc: 'Lets several processes listen at one port.' },
+  so_reuseport: {
+    kind: 'flag', default: '0', reload: false, doc: 'Lets several proxies listen at one port. Needs Node 22.12.',
+  },
   stats_period: { kind: 'seconds', default: '60', doc: 'How often averages are taken and logged.' },
   stats_users: { kind: 'list', default: '', doc: 'Who may look at the console and change nothing.' },
   suspend_timeout: { kind: 'seconds', default: '10', doc: 'How long SUSPEND waits for buffers to be empty.' },
@@ -186,6 +188,11 @@ const table = {
   unix_socket_mode: { kind: 'octal', default: '0777', reload: false, doc: 'Permissions of the Unix socket.' },
   user: { kind: 'text', default: '', reload: false, doc: 'User to become after start, if started as root.' },
   verbose: { kind: 'int', default: '0', doc: 'How much to log: 0 to 3.' },
+  workers: {
+    kind: 'int', default: '1', reload: false, own: true,
+    doc: 'Processes that listen at one port and are one proxy: limits, statistics, the console and cancels are of all of them. '
+      + 'More than 1 needs Node 22.12.',
+  },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof table;

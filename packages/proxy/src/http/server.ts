@@ -2,9 +2,17 @@
 // only tells, and does nothing; still it tells the names of databases and users, so it listens at this machine only unless told otherwise.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Log } from '../log.ts';
 import type { Proxy } from '../proxy.ts';
-import { CONTENT_TYPE, expositionOf } from './exposition.ts';
-import { familiesOf } from './metrics.ts';
+import { CONTENT_TYPE, expositionOf, type Family } from './exposition.ts';
+
+/** What is told of: a proxy, or several processes that are one. */
+export interface Subject {
+  readonly log: Pick<Log, 'error'>;
+  families(): readonly Family[] | Promise<readonly Family[]>;
+  /** Why clients should go elsewhere. */
+  obstacle(): string | undefined | Promise<string | undefined>;
+}
 
 export interface HttpServer {
   readonly port: number;
@@ -18,11 +26,11 @@ interface Reply {
 }
 
 /** Rejects when the address cannot be had. */
-export async function listenHttp(proxy: Proxy, host: string, port: number): Promise<HttpServer> {
-  const server = createServer((request, response) => answer(proxy, request, response));
+export async function listenHttp(subject: Subject, { host, port }: { readonly host: string; readonly port: number }): Promise<HttpServer> {
+  const server = createServer((request, response) => void answer(subject, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen({ host: host === '*' ? '::' : host, port }, () => {
-      server.off('error', reject).on('error', (error) => proxy.log.error(`http: ${error.message}`));
+      server.off('error', reject).on('error', (error) => subject.log.error(`http: ${error.message}`));
       resolve();
     });
   });
@@ -34,9 +42,9 @@ function portOf(server: Server, wanted: number): number {
   return typeof bound === 'object' && bound !== null ? bound.port : wanted;
 }
 
-function answer(proxy: Proxy, { method, url = '/' }: IncomingMessage, response: ServerResponse): void {
+async function answer(subject: Subject, { method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
   const reading = method === 'GET' || method === 'HEAD';
-  const { status, body, type = 'text/plain; charset=utf-8' }: Reply = reading ? reply(proxy, url.split('?')[0]!)
+  const { status, body, type = 'text/plain; charset=utf-8' }: Reply = reading ? await reply(subject, url.split('?')[0]!)
     : { status: 405, body: 'GET only\n' };
   response.writeHead(status, {
     'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store',
@@ -45,12 +53,12 @@ function answer(proxy: Proxy, { method, url = '/' }: IncomingMessage, response: 
   response.end(method === 'HEAD' ? undefined : body);
 }
 
-function reply(proxy: Proxy, path: string): Reply {
+async function reply(subject: Subject, path: string): Promise<Reply> {
   switch (path) {
-    case '/metrics': return { status: 200, body: expositionOf(familiesOf(proxy)), type: CONTENT_TYPE };
+    case '/metrics': return { status: 200, body: expositionOf(await subject.families()), type: CONTENT_TYPE };
     case '/healthz': return { status: 200, body: 'ok\n' };
     case '/readyz': {
-      const obstacle = obstacleOf(proxy);
+      const obstacle = await subject.obstacle();
       return obstacle === undefined ? { status: 200, body: 'ready\n' } : { status: 503, body: `${obstacle}\n` };
     }
     default: return { status: 404, body: 'there are /metrics, /healthz and /readyz\n' };
@@ -58,7 +66,7 @@ function reply(proxy: Proxy, path: string): Reply {
 }
 
 /** Why clients should go elsewhere. */
-function obstacleOf(proxy: Proxy): string | undefined {
+export function obstacleOf(proxy: Proxy): string | undefined {
   if (proxy.isClosing) return 'shutting down';
   if (!proxy.isListening) return 'not listening yet';
   return proxy.router.mode === 'active' ? undefined : proxy.router.mode;

@@ -11,6 +11,7 @@ import { Budgets } from '../server/budgets.ts';
 import { ServerPool, type Credentials } from '../server/pool.ts';
 import type { PoolSettings } from '../server/pool-settings.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
+import type { Team } from '../workers/team.ts';
 
 /** A database as it is used: an entry, or what the `*` entry stands for. */
 export interface Database {
@@ -25,6 +26,13 @@ export interface Database {
   removed: boolean;
 }
 
+export interface RouterOptions {
+  /** Is told of every new pool. */
+  readonly made?: (pool: ServerPool) => void;
+  /** Of several workers that are one proxy. */
+  readonly team?: Team | undefined;
+}
+
 export class Router {
   config: Config;
   readonly pools = new Map<string, ServerPool>();
@@ -32,14 +40,16 @@ export class Router {
   /** Held as a whole, besides databases that are held one by one. */
   mode: 'active' | 'paused' | 'suspended' = 'active';
   readonly derived = new Map<string, Promise<ClientKeys>>();
-  readonly #budgets = new Budgets();
+  readonly #budgets: Budgets;
+  readonly #team: Team | undefined;
   #secrets: ReadonlyMap<string, string> = new Map();
   readonly #log: Log;
   readonly #made: (pool: ServerPool) => void;
 
-  /** `made`: is told of every new pool. */
-  constructor(config: Config, log: Log, made: (pool: ServerPool) => void = () => undefined) {
+  constructor(config: Config, log: Log, { made = () => undefined, team }: RouterOptions = {}) {
     this.config = config;
+    this.#team = team;
+    this.#budgets = new Budgets(team?.shares);
     this.#log = log;
     this.#made = made;
     this.load(config);
@@ -193,7 +203,7 @@ export class Router {
       database: config, dbname, values,
       mode: own?.poolMode ?? config.poolMode ?? values.pool_mode,
       size: Math.max(1, own?.poolSize ?? config.poolSize ?? values.default_pool_size),
-      minSize: config.minPoolSize ?? values.min_pool_size,
+      minSize: this.#team?.partOf(config.minPoolSize ?? values.min_pool_size) ?? config.minPoolSize ?? values.min_pool_size,
       reserve: own?.reservePoolSize ?? config.reservePoolSize ?? values.reserve_pool_size,
     };
   }

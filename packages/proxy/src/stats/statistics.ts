@@ -14,14 +14,15 @@ export class Statistics {
   readonly #records = new Map<string, PoolRecord>();
   /** Errors of clients that came to no pool. */
   readonly errors = new Map<Cause, number>();
+  /** When the time began that averages are about. */
+  averagesSince: number;
   #lastEnd: number;
-  #endBefore: number;
 
   /** `now`: of a clock that only counts, in milliseconds, here and below. */
   constructor(now: number) {
     this.#lastEnd = now;
     // So that there is a time to divide by from the beginning.
-    this.#endBefore = now - 1_000;
+    this.averagesSince = now - 1_000;
   }
 
   of(database: string, user: string): PoolRecord {
@@ -67,12 +68,12 @@ export class Statistics {
       totals.add(counts);
       before.add(older);
     }
-    return { totals, averages: averagesOf(totals, before, now - this.#endBefore) };
+    return { totals, averages: averagesOf(totals, before, now - this.averagesSince) };
   }
 
   /** The end of a period. Returns its averages. */
   endPeriod(now: number): Averages {
-    this.#endBefore = this.#lastEnd;
+    this.averagesSince = this.#lastEnd;
     this.#lastEnd = now;
     for (const record of this.#records.values()) {
       record.older = record.newer;

@@ -42,23 +42,23 @@ function prepared(name: string): Words {
 const columns = (word: (words: Words) => string): string => COUNT_NAMES.map((name) => `${word(WORDS[name])}:numeric`).join(' ');
 const values = (counts: Counts): number[] => COUNT_NAMES.map((name) => shown(name, counts));
 
-export function showStats({ statistics }: Proxy): Answer {
+export function showStats({ statistics }: Pick<Proxy, 'statistics'>): Answer {
   const rows = statistics.byDatabase(performance.now()).map(({ database, totals, averages }) =>
     [database, ...values(totals), ...values(averages)]);
   return show(`database ${columns(({ total }) => total)} ${columns(({ average }) => average)}`, rows);
 }
 
-export function showStatsTotals({ statistics }: Proxy): Answer {
+export function showStatsTotals({ statistics }: Pick<Proxy, 'statistics'>): Answer {
   const rows = statistics.byDatabase(performance.now()).map(({ database, totals }) => [database, ...values(totals)]);
   return show(`database ${columns(({ plain }) => plain)}`, rows);
 }
 
-export function showStatsAverages({ statistics }: Proxy): Answer {
+export function showStatsAverages({ statistics }: Pick<Proxy, 'statistics'>): Answer {
   const rows = statistics.byDatabase(performance.now()).map(({ database, averages }) => [database, ...values(averages)]);
   return show(`database ${columns(({ plain, plainAverage }) => plainAverage ?? plain)}`, rows);
 }
 
-export function showTotals({ statistics }: Proxy): Answer {
+export function showTotals({ statistics }: Pick<Proxy, 'statistics'>): Answer {
   const { totals, averages } = statistics.all(performance.now());
   const rows = (prefix: string, counts: Counts): [string, number][] =>
     COUNT_NAMES.map((name) => [`${prefix}_${WORDS[name].inner}`, shown(name, counts)]);
