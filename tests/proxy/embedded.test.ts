@@ -107,7 +107,8 @@ it('lets in whom authenticate lets in, by its word, by a secret or by a password
 
   // A no counts where nothing would have to be proved.
   const text = '[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = 0\nunix_socket_dir =\nauth_type = trust\n';
-  await using trusting = await start({ config: text, hooks: { authenticate: ({ user }) => (user === 'alice' ? { secret: 'any' } : false) } });
+  const onlyAlice: Hooks['authenticate'] = ({ user }) => (user === 'alice' ? { secret: 'any' } : false);
+  await using trusting = await start({ config: text, hooks: { authenticate: onlyAlice } });
   expect(await answerOf(trusting)).toBe(1);
   await expect(answerOf(trusting, { user: 'mallory' })).rejects.toMatchObject({ code: '28P01' });
 
