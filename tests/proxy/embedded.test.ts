@@ -105,6 +105,13 @@ it('lets in whom authenticate lets in, by its word, by a secret or by a password
   // As without a hook: there is no such user.
   await expect(answerOf(proxy, { ...app, user: 'nobody' })).rejects.toThrow('SASL authentication failed');
 
+  // A no counts where nothing would have to be proved.
+  const text = '[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = 0\nunix_socket_dir =\nauth_type = trust\n';
+  const onlyAlice: Hooks['authenticate'] = ({ user }) => (user === 'alice' ? { secret: 'any' } : false);
+  await using trusting = await start({ config: text, hooks: { authenticate: onlyAlice } });
+  expect(await answerOf(trusting)).toBe(1);
+  await expect(answerOf(trusting, { user: 'mallory' })).rejects.toMatchObject({ code: '28P01' });
+
   await using plain = await start({
     settings: { auth_type: 'plain' }, hooks: { authenticate: ({ user, password }) => user === 'alice' && password === 'her secret' },
   });
@@ -221,6 +228,29 @@ it('reaches a database by a stream that somebody else opens, be it a socket or n
     await client.end();
     await expect(answerOf(proxy, { database: 'broken' })).rejects.toThrow();
   }
+});
+
+it('notices that such a stream has ended', async () => {
+  const streams: Duplex[] = [];
+  const { host: _host, port: _port, ...keys } = main();
+  await using proxy = await createProxy({
+    databases: {
+      main: {
+        ...keys, connect: () => {
+          const socket = connect(server.port, server.host);
+          const stream = Duplex.from({ readable: socket, writable: socket });
+          streams.push(stream);
+          return stream;
+        },
+      },
+    },
+    settings: { auth_type: 'any', pool_mode: 'transaction' },
+  });
+  expect(await answerOf(proxy)).toBe(1);
+  streams[0]!.push(null);
+  await vi.waitFor(() => expect(proxy.stats().pools).toContainEqual(expect.objectContaining({ database: 'main', sv_idle: 0 })), WAIT);
+  expect(await answerOf(proxy)).toBe(1);
+  expect(streams).toHaveLength(2);
 });
 
 it('tells route which host a client with TLS means', async () => {
