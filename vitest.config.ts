@@ -7,6 +7,7 @@ const conditions = ['source', 'node', 'development|production'];
 /** Tests that start servers or whole programs. They run after all others, one file at a time: what they measure is not a race for the CPU. */
 const SERVERS = [
   'tests/fleet/**', 'tests/pg/**', 'tests/mysql/**', 'tests/redis/**', 'tests/tcp/**', 'tests/http/**', 'tests/demo/**', 'tests/playground/**',
+  'tests/proxy-program/**',
   'tests/examples/**', 'tests/drop-ins/{pg-pool,mysql2}/**', 'tests/consumers/**', 'tests/proxy/**', 'tests/console/**',
 ];
 

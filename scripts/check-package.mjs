@@ -3,8 +3,9 @@
 // network, in a folder of its own and used by import, by require() and by the TypeScript compiler. Then, of the repository as a whole: its
 // sizes (size-limit), and what nobody uses (knip).
 //
-// What users write stands in tests/packaging: `consumer` for the library; `drop-ins/<name>` for a drop-in, which is installed under the
-// name of what it stands in for (or the `name` in a package.json there), with the packages that need that one beside it.
+// What users write stands in tests/packaging: `consumer` for the library; `proxy` for the proxy, whose program is run as well;
+// `drop-ins/<name>` for a drop-in, which is installed under the name of what it stands in for (or the `name` in a package.json there), with
+// the packages that need that one beside it.
 //
 // With `--pack <folder>` it also leaves the tarballs there: those files, and no others, are what a release publishes.
 
@@ -15,6 +16,7 @@ import { performance } from 'node:perf_hooks';
 import { must, npm, root, run, took, tool } from './lib/run.mjs';
 
 const LIBRARY = 'packages/millpond';
+const PROXY = 'packages/proxy';
 const DROP_INS = 'packages/drop-ins';
 /** What may be in a tarball. */
 const PACKED = /^(?:package\.json|README\.md|LICENSE|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?|dashboards\/.+\.json)$/;
@@ -33,12 +35,16 @@ const tarballs = new Map();
 /** Everything that is published, the library first: the others are installed with it. */
 function packages() {
   const found = existsSync(join(root, DROP_INS)) ? readdirSync(join(root, DROP_INS)).map((name) => `${DROP_INS}/${name}`) : [];
-  return [LIBRARY, ...found.filter((folder) => existsSync(join(root, folder, 'package.json')))];
+  return [LIBRARY, PROXY, ...found.filter((folder) => existsSync(join(root, folder, 'package.json')))];
 }
 
 const stageOf = (folder) => join(work, 'stages', basename(folder));
 const consumerOf = (folder) => join(work, 'consumers', basename(folder));
-const writtenFor = (folder) => join(root, 'tests/packaging', folder === LIBRARY ? 'consumer' : `drop-ins/${basename(folder)}`);
+const isDropIn = (folder) => folder.startsWith(DROP_INS);
+const writtenFor = (folder) => {
+  const own = folder === LIBRARY ? 'consumer' : basename(folder);
+  return join(root, 'tests/packaging', isDropIn(folder) ? `drop-ins/${own}` : own);
+};
 
 /** The package as a clean clone would build it: no leftovers of earlier builds can get into the tarball. */
 async function build(folder) {
@@ -48,7 +54,10 @@ async function build(folder) {
     if (existsSync(join(root, folder, entry))) cpSync(join(root, folder, entry), join(stage, entry), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'), 'junction');
-  const compilerOptions = { rootDir: 'src', outDir: 'dist', stripInternal: true, composite: false, noEmitOnError: true };
+  const { isolatedDeclarations = true } = read(join(root, folder, 'tsconfig.json')).compilerOptions;
+  const compilerOptions = {
+    rootDir: 'src', outDir: 'dist', stripInternal: true, composite: false, noEmitOnError: true, isolatedDeclarations,
+  };
   const config = { extends: join(root, 'tsconfig.base.json'), compilerOptions, include: ['src'] };
   writeFileSync(join(stage, 'tsconfig.json'), JSON.stringify(config));
   await must(...tool('typescript/bin/tsc', '-p', stage));
@@ -88,8 +97,8 @@ async function install(folder) {
   const list = join(written, 'beside.json');
   const beside = existsSync(list) ? read(list) : [];
   const dependencies = { millpond: `file:${tarballs.get(LIBRARY)}` };
-  // By the name of what it stands in for, unless it stands beside that.
-  const name = beside.includes(basename(folder)) ? read(join(root, folder, 'package.json')).name : basename(folder);
+  // A drop-in by the name of what it stands in for, unless it stands beside that.
+  const name = !isDropIn(folder) || beside.includes(basename(folder)) ? read(join(root, folder, 'package.json')).name : basename(folder);
   if (folder !== LIBRARY) dependencies[name] = `file:${tarballs.get(folder)}`;
   writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, version: '1.0.0', dependencies }));
   await must(...npm('install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts'), { cwd: consumer });
@@ -154,6 +163,16 @@ async function knip() {
 
 const use = (file) => (folder) => must(process.execPath, [file], { cwd: consumerOf(folder) });
 
+/** The program, by the name under which npm installs it, on a configuration. */
+async function runProgram(folder) {
+  const consumer = consumerOf(folder);
+  for (const name of Object.keys(read(join(root, folder, 'package.json')).bin ?? {})) {
+    const program = join(consumer, 'node_modules/.bin', name);
+    await must(program, ['--version'], { cwd: consumer });
+    await must(program, ['--check', 'pgbouncer.ini'], { cwd: consumer });
+  }
+}
+
 /** @typedef {[string, (folder: string) => Promise<unknown>]} Step */
 
 /** Without these there is nothing to look at. @type {Step[]} */
@@ -163,6 +182,7 @@ const THEN = [
   ['publint', publint],
   ['are the types wrong', areTheTypesWrong],
   ['install without a network', install],
+  ['use by its name', runProgram],
   ['use by import', use('by-import.mjs')],
   ['use by require()', use('by-require.cjs')],
   ['use by TypeScript', compile],

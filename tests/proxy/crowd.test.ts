@@ -1,17 +1,15 @@
 // Thousands of clients that come and go at random: afterwards none is left, the limit of server connections has held, and the proxy, which
 // is a process of its own here, has not grown. MILLPOND_SEED repeats a failure, MILLPOND_CLIENTS makes it longer.
 
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { seededRandom, type SeededRandom } from 'millpond/testing';
 import { expect, it } from 'vitest';
-import { startPostgres, type PostgresServer } from './bouncer.ts';
+import { startPostgres } from './bouncer.ts';
 import { cells, query, terminate } from './support/messages.ts';
+import { build, startProcess } from './support/process.ts';
 import { WireClient, type Place } from './support/wire-client.ts';
 
 const SEED = Number(process.env['MILLPOND_SEED'] ?? 20_261_127);
@@ -20,31 +18,11 @@ const AT_ONCE = 400;
 const POOL_SIZE = 5;
 /** How much the proxy may grow from the first samples of the second half to its last ones. */
 const MAX_GROWTH_MB = 40;
-const PACKAGE = fileURLToPath(new URL('../../packages/proxy', import.meta.url));
 
-/** A process runs what is built. */
-function build(): void {
-  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
-  execFileSync(process.execPath, [tsc, '-b', PACKAGE], { encoding: 'utf8', stdio: 'pipe' });
-}
-
-/** The proxy in a process of its own, listening at a Unix socket. */
-async function startProcess(server: PostgresServer, folder: string): Promise<ChildProcess> {
-  const file = join(folder, 'pgbouncer.ini');
-  writeFileSync(join(folder, 'users.txt'), `"${server.user}" "${server.password}"\n`);
-  writeFileSync(file, [
-    '[databases]', `main = host=${server.host} port=${server.port} dbname=${server.database}`, '[pgbouncer]', 'listen_addr =',
-    'listen_port = 6432', `unix_socket_dir = ${folder}`, 'auth_file = users.txt', 'auth_type = trust', `admin_users = ${server.user}`,
-    'pool_mode = transaction', `default_pool_size = ${POOL_SIZE}`, 'max_client_conn = 2000', 'listen_backlog = 1000',
-    'query_wait_notify = 0', 'log_connections = 0', 'log_disconnections = 0', '',
-  ].join('\n'));
-  const child = spawn(process.execPath, [join(PACKAGE, 'dist/cli.js'), '-q', file], { stdio: 'inherit' });
-  const place = { host: join(folder, '.s.PGSQL.6432'), port: 0, user: server.user, database: 'main' };
-  await expect.poll(async () => WireClient.connect(place).then((client) => client.vanish(), (error: unknown) => String(error)), {
-    timeout: 20_000,
-  }).toBeUndefined();
-  return child;
-}
+const SETTINGS = [
+  `default_pool_size = ${POOL_SIZE}`, 'max_client_conn = 2000', 'listen_backlog = 1000', 'query_wait_notify = 0', 'log_connections = 0',
+  'log_disconnections = 0',
+];
 
 const memoryOf = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1_024;
 
@@ -65,9 +43,8 @@ it.skipIf(process.platform !== 'linux')(`takes ${CLIENTS} clients that come and 
   await using server = await startPostgres({ hba: ['local all all trust', 'host all all 127.0.0.1/32 trust'] });
   const folder = mkdtempSync(join(tmpdir(), 'millpond-crowd-'));
   build();
-  const child = await startProcess(server, folder);
+  const { child, place } = await startProcess(server, folder, SETTINGS);
   try {
-    const place = { host: join(folder, '.s.PGSQL.6432'), port: 0, user: server.user, database: 'main' };
     const observer = await WireClient.connect({ host: server.host, port: server.port, user: server.user, database: server.database });
     const sessions = async (): Promise<number> => {
       const sql = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

@@ -57,7 +57,8 @@ function parse(args: readonly string[]) {
   }
 }
 
-function time(text: string): number {
+/** Of `--for`, in milliseconds. */
+export function time(text: string): number {
   const [, value = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|)$/.exec(text) ?? [];
   const ms = Number(value) * (UNITS[unit] ?? NaN);
   if (value !== '' && ms >= LEAST_MS && ms <= MOST_MS) return ms;

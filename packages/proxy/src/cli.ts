@@ -6,6 +6,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { VERSION } from './admin/commands/show-version.ts';
 import { loadConfig, type Config } from './config/config.ts';
+import { loadHooks, type Hooks } from './hooks.ts';
 import { listenHttp } from './http/server.ts';
 import { Log, logOptions } from './log.ts';
 import { Proxy, type ShutdownWait } from './proxy.ts';
@@ -94,7 +95,8 @@ function goToBackground(logfile: string): void {
 }
 
 async function serve(file: string, config: Config, quiet: boolean): Promise<void> {
-  const proxy = new Proxy({ config, quiet, reload: () => loadConfig(file) });
+  const hooks = await hooksOf(config.values);
+  const proxy = new Proxy({ config, quiet, reload: () => loadConfig(file), hooks });
   const { log } = proxy;
   const leaves = leaveAtExit(config.values.pidfile);
   proxy.onClosed(() => process.exit(0));
@@ -106,6 +108,15 @@ async function serve(file: string, config: Config, quiet: boolean): Promise<void
     log.info(`process up: ${VERSION}, Node ${process.version}`);
   } catch (error) {
     log.write('FATAL', error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+}
+
+async function hooksOf(values: Config['values']): Promise<Hooks> {
+  try {
+    return await loadHooks(values);
+  } catch (error) {
+    process.stderr.write(`millpond-proxy: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   }
 }

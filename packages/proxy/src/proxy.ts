@@ -19,6 +19,7 @@ import { wantsReplication } from './client/startup.ts';
 import { ClientTls } from './client/tls.ts';
 import { plainAddress } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
+import { HookRunner, observed, type Hooks } from './hooks.ts';
 import { familiesOf } from './http/metrics.ts';
 import { listenHttp, obstacleOf, type HttpServer } from './http/server.ts';
 import { Log, logOptions } from './log.ts';
@@ -38,6 +39,7 @@ export interface ProxyOptions {
   readonly quiet?: boolean;
   /** Reads the configuration again, for RELOAD and SIGHUP. */
   readonly reload?: () => Config;
+  readonly hooks?: Hooks;
   /** It is one of several workers that are one proxy together. */
   readonly team?: Team;
 }
@@ -65,6 +67,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #servers: Server[] = [];
   readonly #gate: Gate;
+  readonly #hooks: HookRunner;
   readonly #tls: ClientTls;
   readonly #console: Console;
   readonly #admission: Admission;
@@ -82,11 +85,12 @@ export class Proxy {
     this.#options = options;
     this.team = options.team;
     this.log = new Log(logOptions(values, options.quiet ?? false));
-    this.router = new Router(options.config, this.log, options.team);
+    this.#hooks = new HookRunner(options.hooks ?? {}, this.log);
+    this.router = new Router(options.config, this.log, { made: (pool) => this.#hooks.watch(pool), team: options.team });
     this.#tls = new ClientTls(this.log);
     this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
     this.#admission = new Admission({
-      router: this.router, log: this.log, statistics: this.statistics, clients: this.clients,
+      router: this.router, log: this.log, statistics: this.statistics, clients: this.clients, hooks: this.#hooks,
       leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
       welcomeElsewhere: this.team === undefined ? undefined : (pool) => welcomeOf(this.team!, pool),
       closed: (client, reason, told) => this.#closed(client, reason, told),
@@ -264,6 +268,7 @@ export class Proxy {
     for (const server of this.#servers) server.close();
     // Whoever is in line may still have its turn, for a moment: what is under way comes to its end now.
     if (this.#waitsFor === 'servers') setTimeout(() => this.#refuseWaiting(), LAST_TURN_MS).unref();
+    for (const { pool } of this.router.pools.values()) pool.on('release', () => this.#onLess?.());
     await new Promise<void>((resolve) => {
       this.#onLess = () => {
         if (!this.#isAwaited()) resolve();
@@ -303,6 +308,7 @@ export class Proxy {
       port: local ? this.config.values.listen_port : socket.remotePort ?? 0,
     });
     this.clients.set(key.toString('hex'), client);
+    this.#hooks.observe?.({ type: 'clientConnected', ...observed(client) });
     this.team?.count(this.clients);
     // Whoever goes before it is logged in has nothing to be told.
     socket.on('error', () => undefined).once('close', () => this.#gone(client));
@@ -339,17 +345,18 @@ export class Proxy {
     const { parameters } = opening;
     client.replication = replicationOf(parameters.get('replication'));
     client.user = parameters.get('user') ?? '';
-    const name = parameters.get('database') ?? client.user;
+    const asked = parameters.get('database') ?? client.user;
     if (client.user === '') throw new Refused('No username supplied');
-    if (name === CONSOLE) {
-      await this.#console.admit(client, opening, () => this.#prove(client, opening, name));
+    if (asked === CONSOLE) {
+      await this.#console.admit(client, opening, () => this.#prove(client, opening, asked));
       return;
     }
     // Whoever looks after the proxy must get in when nobody else can.
     if (this.clients.size + (this.team?.elsewhere.all ?? 0) > values.max_client_conn) {
       throw new Refused('no more connections allowed (max_client_conn)', '53300');
     }
-    const database = this.router.database(name);
+    const name = await this.#hooks.route(client, asked, parameters);
+    const database = name === CONSOLE ? undefined : this.router.database(name);
     client.database = database;
     const proof = await this.#prove(client, opening, name);
     client.user = proof.user;
@@ -357,9 +364,10 @@ export class Proxy {
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
     this.checkRoom(client);
     await this.#admission.admit(client, opening, this.router.pool(database, proof.user, proof.secret, proof.clientKeys));
+    if (client.session !== undefined) this.#hooks.observe?.({ type: 'clientLoggedIn', ...observed(client) });
   }
 
-  #prove(client: Client, { socket, inbox }: Startup, databaseName: string): Promise<Proof> {
+  #prove(client: Client, { socket, inbox, parameters }: Startup, databaseName: string): Promise<Proof> {
     const { user, address, database, tls, name } = client;
     if (this.config.values.log_connections) {
       this.log.info(`${name} login attempt: db=${databaseName} user=${user} tls=${tls ? 'yes' : 'no'}`);
@@ -368,6 +376,8 @@ export class Proxy {
       socket, inbox, user, address, databaseName, database, client: name, console: databaseName === CONSOLE,
       // Of one database it is a client like others, for hba.
       replication: client.replication === 'physical',
+      isDecided: this.#hooks.authenticates,
+      decide: (password) => this.#hooks.authenticate(client, databaseName, parameters, password),
     });
   }
 
@@ -427,13 +437,16 @@ export class Proxy {
   }
 
   /** Counts what a client is told by the proxy and not by a server. */
-  #failed({ pool }: Client, { message }: Report): void {
+  #failed(client: Client, { message, code }: Report): void {
+    const { pool } = client;
+    this.#hooks.observe?.({ type: 'error', ...observed(client), message, code });
     const record = pool === undefined ? undefined : this.statistics.of(pool.database.name, pool.credentials.user);
     this.statistics.failed(causeOf(message), record);
   }
 
   #gone(client: Client): void {
     this.clients.delete(client.key.toString('hex'));
+    this.#hooks.observe?.({ type: 'clientLeft', ...observed(client) });
     this.team?.count(this.clients);
     this.#onLess?.();
   }

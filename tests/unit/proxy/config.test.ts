@@ -53,7 +53,6 @@ it.each([
   ['[databases]\nx = hots=1', 'unrecognized connection parameter: hots'],
   ['[databases]\nx = port=abc', 'invalid value "abc" for port of x'],
   ['[databases]\npgbouncer = host=1', 'database name "pgbouncer" is reserved for admin console'],
-  ['auth_dbname = pgbouncer', 'cannot use the reserved "pgbouncer" database as an auth_dbname'],
   ['proxy_protocol_from = 10.0.0.1/8', 'has bits that its mask 8 leaves out'],
   ['[nowhere]\nx = 1', 'unknown section: nowhere'],
 ])('says what is wrong with %j, and where', (line, message) => {
@@ -64,6 +63,8 @@ it.each([
 });
 
 it('says of what it reads and does not do that it does not', () => {
+  const reserved = 'cannot use the reserved "pgbouncer" database as an auth_dbname';
+  expect(read('[pgbouncer]\nauth_dbname = pgbouncer\n').warnings).toMatchObject([{ line: 2, message: reserved }]);
   const said = expect.stringContaining('syslog does nothing here') as unknown;
   expect(read('[pgbouncer]\nsyslog = 1\n').warnings).toMatchObject([{ line: 2, message: said }]);
   expect(read('[pgbouncer]\nsyslog = 0\n').warnings).toEqual([]);

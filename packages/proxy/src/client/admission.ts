@@ -3,6 +3,7 @@
 import { AcquireError, CreateError } from 'millpond';
 import { cancelAt } from '../cancels.ts';
 import type { Config } from '../config/config.ts';
+import type { HookRunner } from '../hooks.ts';
 import type { Log } from '../log.ts';
 import type { Router } from '../routing/router.ts';
 import { ServerLoginError } from '../server/login.ts';
@@ -25,6 +26,7 @@ export interface AdmissionInit {
   readonly router: Router;
   readonly log: Log;
   readonly statistics: Statistics;
+  readonly hooks: HookRunner;
   readonly clients: ReadonlyMap<string, Client>;
   /** Why nobody gets a server connection any more, while the proxy is going. */
   readonly leaving: () => string | undefined;
@@ -88,14 +90,14 @@ export class Admission {
   }
 
   #session(client: Client, { socket, parameters }: Pick<Startup, 'socket'> & { readonly parameters: Map<string, string> }): ClientSession {
-    const { log, statistics, closed } = this.#init;
+    const { log, statistics, hooks, closed } = this.#init;
     const { values } = this.#init.router.config;
     const pool = client.pool!;
     return new ClientSession({
       socket, target: client, parameters, tracked: this.#tracked, statementNames: this.#statementNames, live: this.#live,
       maxPacketSize: values.max_packet_size,
       limits: this.#limitsOf(client.user),
-      meter: new Meter(statistics.of(pool.database.name, pool.credentials.user)),
+      meter: new Meter(statistics.of(pool.database.name, pool.credentials.user), hooks.timings(pool)),
       borrow: (session) => this.#borrow(client, session),
       giveBack: (loan) => pool.giveBack(loan),
       refusal: (error) => this.#refusal(client, error),

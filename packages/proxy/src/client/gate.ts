@@ -9,12 +9,13 @@ import { findRule, mayBe, readHba, readIdent, type HbaMethod, type HbaRule, type
 import type { Problem } from '../config/ini.ts';
 import { fileNamed } from '../config/paths.ts';
 import type { Values } from '../config/settings.ts';
+import type { Verdict } from '../hooks.ts';
 import type { Log } from '../log.ts';
 import type { Database, Router } from '../routing/router.ts';
 import type { Inbox } from '../wire/pg/inbox.ts';
 import { parseSecret, type ScramSecret } from '../wire/pg/scram.ts';
 import { AuthQuery, type AuthQueryInit, type Found } from './auth-query.ts';
-import { authenticate, type Shown } from './login.ts';
+import { askPassword, authenticate, type Shown } from './login.ts';
 import type { Peer } from './peer.ts';
 import { Refused } from './refused.ts';
 
@@ -40,6 +41,10 @@ export interface Claim {
   readonly replication: boolean;
   /** For the log. */
   readonly client: string;
+  /** Somebody else decides first, to whom a password is of use. */
+  readonly isDecided: boolean;
+  /** What was decided. Rejects with {@link Refused} for a no. */
+  readonly decide: (password: string | undefined) => Promise<Exclude<Verdict, false>>;
 }
 
 export interface Proof extends Shown {
@@ -106,9 +111,15 @@ export class Gate {
   /** Has somebody prove that they are who they say. Rejects with {@link Refused}. */
   async prove(claim: Claim): Promise<Proof> {
     const { auth_type: authType } = this.#init.router.config.values;
-    if (authType === 'any') return this.#anybody(claim);
+    if (authType === 'any') {
+      await claim.decide(undefined);
+      return this.#anybody(claim);
+    }
     const asked = this.#methodFor(authType, claim, claim.user);
-    const known = await this.#find(claim, asked.method);
+    const password = claim.isDecided && asked.method === 'plain' ? await askPassword(claim.socket, claim.inbox) : undefined;
+    const verdict = await claim.decide(password);
+    if (verdict === true) return { user: claim.user, secret: password ?? this.#init.router.secret(claim.user) };
+    const known = verdict === undefined ? await this.#find(claim, asked.method) : { user: claim.user, secret: verdict.secret };
     const { user, secret } = known ?? { user: claim.user, secret: undefined };
     // auth_query may spell the name in another way, and what counts is what is said of the one that it found.
     const { method, rule } = user === claim.user ? asked : this.#methodFor(authType, claim, user);
@@ -128,7 +139,7 @@ export class Gate {
         const { scram_iterations: scramIterations } = this.#init.router.config.values;
         const mockScram = this.#isAsked(claim) ? this.#queryFindsScram : this.#init.router.mostlyScram;
         const shown = await authenticate(claim.socket, claim.inbox, { user, secret }, {
-          method, mockKey: this.#mockKey, mockScram, scramIterations, made: this.#made,
+          method, password, mockKey: this.#mockKey, mockScram, scramIterations, made: this.#made,
         });
         return { ...shown, user, secret: shown.password ?? secret };
       }

@@ -115,6 +115,8 @@ export interface Who {
 
 export interface AuthOptions {
   readonly method: 'plain' | 'md5' | 'scram-sha-256';
+  /** With plain: it has been asked for before. */
+  readonly password?: string | undefined;
   /** For mock secrets: the same as long as the process runs. */
   readonly mockKey: Buffer;
   /** Whether somebody who is not there is taken for somebody with a SCRAM secret, where it makes a difference. */
@@ -143,8 +145,7 @@ export async function authenticate(socket: Socket, inbox: Inbox, who: Who, optio
   const { secret } = who;
   switch (options.method) {
     case 'plain': {
-      socket.write(authentication(AUTH.cleartext));
-      const password = await passwordOf(inbox);
+      const password = options.password ?? await askPassword(socket, inbox);
       if (!(await matches(who, password, options))) throw new Refused(FAILED, '28P01');
       return { password };
     }
@@ -165,6 +166,12 @@ async function answer(inbox: Inbox): Promise<Buffer> {
   const { type, body } = await inbox.next();
   if (type !== FROM_CLIENT.password) throw new Refused('unexpected packet before the login was complete');
   return body.rest();
+}
+
+/** The password, as it is. */
+export async function askPassword(socket: Socket, inbox: Inbox): Promise<string> {
+  socket.write(authentication(AUTH.cleartext));
+  return passwordOf(inbox);
 }
 
 async function passwordOf(inbox: Inbox): Promise<string> {

@@ -84,6 +84,9 @@ export class ClientSession implements Link, Sink, Borrower {
   readonly #splitter: Splitter;
   /** Its statements have other names at servers. */
   #renames = false;
+  /** Since the server was last ready: a transaction has begun, something was set. */
+  #began = false;
+  #hasSet = false;
   /** It keeps its server connection until it goes. */
   #pinned = false;
   readonly #following: Following;
@@ -327,12 +330,17 @@ export class ClientSession implements Link, Sink, Borrower {
   completed(tag: string): void {
     // What was prepared behind it, in the same breath, is not meant.
     if (tag.endsWith(' ALL')) this.statements.clear(this.server!.requests.pendingStatements());
-    else if (this.#mode !== 'session') this.#outlives(tag as SessionFeature);
+    else if (tag === 'BEGIN') this.#began = true;
+    else if (this.#mode !== 'session') this.#changes(tag as SessionFeature);
+  }
+
+  #changes(feature: SessionFeature): void {
+    if (feature !== 'SET') this.#outlives(feature);
+    // Inside of a transaction it may be SET LOCAL; and of what follows the client the server tells when it is ready.
+    else if (!this.#began && this.server!.status === TRANSACTION.idle) this.#hasSet = true;
   }
 
   #outlives(feature: SessionFeature): void {
-    // Inside of a transaction it may have been SET LOCAL; and what is tracked follows the client.
-    if (feature === 'SET' && (this.server!.status !== TRANSACTION.idle || this.#following.changed)) return;
     this.#init.detected(feature);
     if (this.#init.live.pins) this.#pinned = true;
   }
@@ -360,6 +368,9 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   mayContinue(status: number): boolean {
+    if (this.#hasSet && !this.#following.changed) this.#outlives('SET');
+    this.#hasSet = false;
+    this.#began = false;
     this.#following.changed = false;
     if (this.#again !== undefined) return false;
     if (status === TRANSACTION.idle || this.#mode !== 'statement') return true;

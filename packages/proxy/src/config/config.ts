@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import type { Connect } from '../server/streams.ts';
 import { addressesOf } from './addresses.ts';
 import { defaults, isSetting, parseValue, SETTINGS, type Kind, type Values } from './settings.ts';
 import { sharingProblem } from './sharing.ts';
@@ -17,6 +18,8 @@ export interface DatabaseConfig {
   readonly dbname?: string;
   /** Names, addresses or folders of Unix sockets, at least one. */
   readonly hosts: readonly string[];
+  /** Opens a connection in the place of them all: to a database in this process. Not of a file. */
+  readonly connect?: Connect;
   readonly port: number;
   /** Whoever the client is, this is who logs in at the server. */
   readonly user?: string;
@@ -80,47 +83,55 @@ export interface Config {
 interface Known {
   readonly field: string;
   readonly kind: Kind;
+  /** Without: as the setting of the same name. */
+  readonly doc?: string;
 }
 
 /** As much as two bytes of a cancel key can say. */
 const MAX_PEER = 65_535;
 const POOL_MODE = SETTINGS.pool_mode.kind;
 
-const OF_DATABASES: Readonly<Record<string, Known>> = {
-  dbname: { field: 'dbname', kind: 'text' },
-  host: { field: 'hosts', kind: 'list' },
-  port: { field: 'port', kind: 'int' },
-  user: { field: 'user', kind: 'text' },
-  password: { field: 'password', kind: 'text' },
+export const OF_DATABASES: Readonly<Record<string, Known>> = {
+  dbname: { field: 'dbname', kind: 'text', doc: 'Its name at the server; by default the one that the client asked for.' },
+  host: {
+    field: 'hosts', kind: 'list',
+    doc: 'Names, addresses, or folders of Unix sockets (they begin with /), separated by commas. By default the Unix socket in /tmp.',
+  },
+  port: { field: 'port', kind: 'int', doc: 'Of the server.' },
+  user: { field: 'user', kind: 'text', doc: 'Whoever the client is, this is who logs in at the server; all clients share one pool then.' },
+  password: { field: 'password', kind: 'text', doc: 'Of `user`; by default what auth_file has.' },
   auth_user: { field: 'authUser', kind: 'text' },
   auth_query: { field: 'authQuery', kind: 'text' },
   auth_dbname: { field: 'authDbname', kind: 'text' },
   pool_mode: { field: 'poolMode', kind: POOL_MODE },
-  pool_size: { field: 'poolSize', kind: 'int' },
+  pool_size: { field: 'poolSize', kind: 'int', doc: 'default_pool_size of this database.' },
   min_pool_size: { field: 'minPoolSize', kind: 'int' },
-  reserve_pool: { field: 'reservePoolSize', kind: 'int' },
+  reserve_pool: { field: 'reservePoolSize', kind: 'int', doc: 'An older name of reserve_pool_size.' },
   reserve_pool_size: { field: 'reservePoolSize', kind: 'int' },
   max_db_connections: { field: 'maxDbConnections', kind: 'int' },
   max_db_client_connections: { field: 'maxDbClientConnections', kind: 'int' },
   server_lifetime: { field: 'serverLifetimeMs', kind: 'seconds' },
-  connect_query: { field: 'connectQuery', kind: 'text' },
+  connect_query: { field: 'connectQuery', kind: 'text', doc: 'Sent over every new server connection before a client gets it.' },
   server_tls_sslmode: { field: 'tlsSslMode', kind: SETTINGS.server_tls_sslmode.kind },
   server_tls_ca_file: { field: 'tlsCaFile', kind: 'text' },
   server_tls_cert_file: { field: 'tlsCertFile', kind: 'text' },
   server_tls_key_file: { field: 'tlsKeyFile', kind: 'text' },
   server_tls_protocols: { field: 'tlsProtocols', kind: 'text' },
   server_tls_ciphers: { field: 'tlsCiphers', kind: 'text' },
-  load_balance_hosts: { field: 'loadBalanceHosts', kind: { oneOf: ['round-robin', 'disable'] } },
+  load_balance_hosts: {
+    field: 'loadBalanceHosts', kind: { oneOf: ['round-robin', 'disable'] },
+    doc: 'With several hosts: take turns, or stay with one until it fails.',
+  },
 };
 
 /** Keys of a database that every server connection begins with, by the parameter's name. */
-const PARAMETERS: Readonly<Record<string, string>> = {
+export const PARAMETERS: Readonly<Record<string, string>> = {
   client_encoding: 'client_encoding', datestyle: 'datestyle', timezone: 'timezone', application_name: 'application_name',
 };
 
-const OF_USERS: Readonly<Record<string, Known>> = {
+export const OF_USERS: Readonly<Record<string, Known>> = {
   pool_mode: { field: 'poolMode', kind: POOL_MODE },
-  pool_size: { field: 'poolSize', kind: 'int' },
+  pool_size: { field: 'poolSize', kind: 'int', doc: 'default_pool_size of this user.' },
   reserve_pool_size: { field: 'reservePoolSize', kind: 'int' },
   max_user_connections: { field: 'maxUserConnections', kind: 'int' },
   max_user_client_connections: { field: 'maxUserClientConnections', kind: 'int' },
@@ -130,10 +141,10 @@ const OF_USERS: Readonly<Record<string, Known>> = {
   client_idle_timeout: { field: 'clientIdleTimeoutMs', kind: 'seconds' },
 };
 
-const OF_PEERS: Readonly<Record<string, Known>> = {
-  host: { field: 'host', kind: 'text' },
-  port: { field: 'port', kind: 'int' },
-  pool_size: { field: 'poolSize', kind: 'int' },
+export const OF_PEERS: Readonly<Record<string, Known>> = {
+  host: { field: 'host', kind: 'text', doc: 'A name, an address, or the folder of a Unix socket.' },
+  port: { field: 'port', kind: 'int', doc: 'By default 6432.' },
+  pool_size: { field: 'poolSize', kind: 'int', doc: 'Accepted; cancels wait for nothing.' },
 };
 
 /** What the name of a setting means that is not done here, and what to do instead. */
@@ -141,6 +152,7 @@ const NOT_DONE: Readonly<Record<string, string>> = {
   auth_ldap_options: 'LDAP is not supported: use auth_type scram-sha-256, or auth_query',
   dns_zone_check_period: 'zones are not watched: dns_max_ttl says how soon another address is used',
   resolv_conf: 'names are resolved as the system is told to',
+  unix_socket_group: 'the socket has the group that the process has',
   syslog: 'there is no syslog in Node: log to the terminal and let the service manager keep it',
 };
 

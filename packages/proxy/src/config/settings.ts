@@ -61,6 +61,10 @@ const table = {
   dns_max_ttl: { kind: 'seconds', default: '15', doc: 'How long a host\'s addresses are kept.' },
   dns_nxdomain_ttl: { kind: 'seconds', default: '15', doc: 'How long it is kept that a host has none.' },
   dns_zone_check_period: { kind: 'seconds', default: '0', doc: 'Not supported.' },
+  hooks: {
+    kind: 'text', default: '', reload: false, own: true,
+    doc: 'A JavaScript module that exports authenticate, route or observe, and so decides who gets in and where, or looks on.',
+  },
   http_addr: {
     kind: 'text', default: '127.0.0.1', reload: false, own: true,
     doc: 'Address of /metrics, /healthz and /readyz. They tell names of databases and users to whoever asks.',
@@ -102,11 +106,11 @@ const table = {
     doc: 'When a server connection goes back to its pool.',
   },
   proxy_protocol: {
-    kind: 'flag', default: '0',
+    kind: 'flag', default: '0', own: true,
     doc: 'Connections from proxy_protocol_from begin with a header of the PROXY protocol, which says where the client comes from.',
   },
   proxy_protocol_from: {
-    kind: 'list', default: '127.0.0.1, ::1',
+    kind: 'list', default: '127.0.0.1, ::1', own: true,
     doc: 'Addresses of load balancers, or ranges of them. From others a connection begins with the client, and counts as what it is.',
   },
   query_timeout: {
@@ -167,7 +171,7 @@ const table = {
   tcp_defer_accept: { kind: 'int', default: '1', doc: 'Accepted; not known to Node.' },
   tcp_keepalive: { kind: 'flag', default: '1', doc: 'Has the system look after silent connections.' },
   tcp_keepcnt: { kind: 'int', default: '0', doc: 'Accepted; not known to Node.' },
-  tcp_keepidle: { kind: 'int', default: '0', doc: 'How long a connection is silent before that begins, in seconds; 0: the system\'s.' },
+  tcp_keepidle: { kind: 'int', default: '0', doc: 'Accepted; the time is the system\'s.' },
   tcp_keepintvl: { kind: 'int', default: '0', doc: 'Accepted; not known to Node.' },
   tcp_socket_buffer: { kind: 'int', default: '0', doc: 'Accepted; not known to Node.' },
   tcp_user_timeout: { kind: 'int', default: '0', doc: 'Accepted; not known to Node.' },
@@ -180,7 +184,7 @@ const table = {
     doc: 'Clients that are inside of a transaction for longer are disconnected; 0: never.',
   },
   unix_socket_dir: { kind: 'text', default: '/tmp', reload: false, doc: 'Folder of the Unix socket; empty: none.' },
-  unix_socket_group: { kind: 'text', default: '', reload: false, doc: 'Group of the Unix socket.' },
+  unix_socket_group: { kind: 'text', default: '', reload: false, doc: 'Not supported.' },
   unix_socket_mode: { kind: 'octal', default: '0777', reload: false, doc: 'Permissions of the Unix socket.' },
   user: { kind: 'text', default: '', reload: false, doc: 'User to become after start, if started as root.' },
   verbose: { kind: 'int', default: '0', doc: 'How much to log: 0 to 3.' },

@@ -26,6 +26,13 @@ export interface Database {
   removed: boolean;
 }
 
+export interface RouterOptions {
+  /** Is told of every new pool. */
+  readonly made?: (pool: ServerPool) => void;
+  /** Of several workers that are one proxy. */
+  readonly team?: Team | undefined;
+}
+
 export class Router {
   config: Config;
   readonly pools = new Map<string, ServerPool>();
@@ -37,13 +44,14 @@ export class Router {
   readonly #team: Team | undefined;
   #secrets: ReadonlyMap<string, string> = new Map();
   readonly #log: Log;
+  readonly #made: (pool: ServerPool) => void;
 
-  /** `team`: of several workers that are one proxy. */
-  constructor(config: Config, log: Log, team?: Team) {
+  constructor(config: Config, log: Log, { made = () => undefined, team }: RouterOptions = {}) {
     this.config = config;
     this.#team = team;
     this.#budgets = new Budgets(team?.shares);
     this.#log = log;
+    this.#made = made;
     this.load(config);
   }
 
@@ -184,6 +192,7 @@ export class Router {
     });
     if (paused || this.mode !== 'active') pool.pool.pause();
     this.pools.set(key, pool);
+    this.#made(pool);
     return pool;
   }
 

@@ -41,7 +41,7 @@ export interface Link {
 const { commandComplete, copyData, dataRow, errorResponse, parameterStatus, readyForQuery } = FROM_SERVER;
 const WHOLE = Number.POSITIVE_INFINITY;
 /** Tags of statements that change the session, and by it what may be done with the connection. */
-const SESSION_TAGS: ReadonlySet<string> = new Set(['DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
+const SESSION_TAGS: ReadonlySet<string> = new Set(['BEGIN', 'DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
 /** How long such a tag is with its NUL: most others are not looked at any further. */
 const TAG_LENGTHS: ReadonlySet<number> = new Set([...SESSION_TAGS].map((tag) => tag.length + 1));
 

@@ -8,12 +8,15 @@ import { reportFields } from '../wire/pg/read.ts';
 import { keysFromPassword, MECHANISM, parseSecret, ScramClient, type ClientKeys } from '../wire/pg/scram.ts';
 import { AUTH, FROM_SERVER } from '../wire/pg/types.ts';
 import { password as passwordMessage, saslInitial, saslResponse, sslRequest, startup } from '../wire/pg/write.ts';
+import { dialBy, type Connect } from './streams.ts';
 import { secure, takesPlain, triesTls, type ServerTls } from './tls.ts';
 
 export interface Address {
   /** A name, an address, or the folder of a Unix socket. */
   readonly host: string;
   readonly port: number;
+  /** Opens the connection in another way. */
+  readonly connect?: Connect;
 }
 
 export interface LoginOptions {
@@ -105,7 +108,8 @@ async function logInOnce(options: LoginOptions): Promise<LoggedIn> {
 }
 
 /** An open connection to an address; also for cancels, which log in nowhere. */
-export function dial({ host, port }: Address, signal: AbortSignal): Promise<Socket> {
+export function dial({ host, port, connect }: Address, signal: AbortSignal): Promise<Socket> {
+  if (connect !== undefined) return dialBy(connect, signal);
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = isFolder(host) ? createConnection({ path: `${host}/.s.PGSQL.${port}` }) : createConnection({ host, port });

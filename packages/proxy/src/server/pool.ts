@@ -324,7 +324,8 @@ export class ServerPool {
     const { values } = this.settings;
     const dedicated = parameters !== undefined;
     const index = this.#nextIndex();
-    const address = { host: this.database.hosts[index]!, port: this.database.port };
+    const { hosts, port, connect } = this.database;
+    const address: Address = { host: hosts[index]!, port, ...(connect === undefined ? {} : { connect }) };
     const name = `S-${(nextId++).toString(16)}: ${this.#name}@${address.host}:${address.port}`;
     const { server_connect_timeout: limitMs } = values;
     const limit = AbortSignal.timeout(limitMs === 0 ? NEVER_MS : Math.ceil(limitMs));

@@ -66,6 +66,7 @@ export class PoolRecord {
 export class Meter {
   readonly counts: Counts;
   readonly #record: PoolRecord;
+  readonly #told: ((what: 'query' | 'transaction', tookMs: number) => void) | undefined;
   /** The last time that the clock was read. */
   at = 0;
   /** When the last query began. */
@@ -74,8 +75,10 @@ export class Meter {
   #query = 0;
   #transaction = 0;
 
-  constructor(record: PoolRecord) {
+  /** `told`: somebody who wants to know of each. */
+  constructor(record: PoolRecord, told?: (what: 'query' | 'transaction', tookMs: number) => void) {
     this.#record = record;
+    this.#told = told;
     this.counts = record.counts;
   }
 
@@ -106,11 +109,13 @@ export class Meter {
     const now = performance.now();
     this.at = now;
     this.counts.queryMs += now - this.#query;
+    this.#told?.('query', now - this.#query);
     this.#query = 0;
     if (!outside) return;
     const took = now - this.#transaction;
     this.counts.transactionMs += took;
     this.#record.transactions.record(took);
+    this.#told?.('transaction', took);
     this.#transaction = 0;
   }
 }

@@ -2,6 +2,7 @@
 // parent, never by hand; when the parent has gone it goes as well.
 
 import { loadConfig } from '../config/config.ts';
+import { loadHooks } from '../hooks.ts';
 import { numberFrom } from '../ids.ts';
 import { Proxy } from '../proxy.ts';
 import { Answering } from './answers.ts';
@@ -16,11 +17,11 @@ process.on('disconnect', () => process.exit(0));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
 numberFrom(number, size);
 
-function start(): { readonly proxy: Proxy; readonly answering: Answering } {
+async function start(): Promise<{ readonly proxy: Proxy; readonly answering: Answering }> {
   const config = loadConfig(file);
   if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('; '));
   const values = { ...config.values, verbose: Math.max(config.values.verbose, verbose) };
-  const proxy = new Proxy({ config: { ...config, values }, quiet: quiet === 'quiet', reload: () => loadConfig(file), team });
+  const proxy = new Proxy({ config: { ...config, values }, quiet: quiet === 'quiet', reload: () => loadConfig(file), team, hooks: await loadHooks(values) });
   proxy.onClosed(() => process.exit(0));
   return { proxy, answering: new Answering(proxy, (message) => team.send(message)) };
 }
@@ -29,16 +30,14 @@ function failed(error: unknown): void {
   process.send!({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }, () => process.exit(1));
 }
 
-try {
-  const { proxy, answering } = start();
-  process.on('message', (message: Down) => {
-    switch (message.kind) {
-      case 'question': void answering.take(message.id, message.question); break;
-      case 'withdrawn': answering.withdraw(message.id, message.reason); break;
-      case 'listen': proxy.listen().then(() => team.send({ kind: 'ready' }), failed); break;
-      default: team.take(message);
-    }
-  });
-} catch (error) {
-  failed(error);
-}
+const starting = start();
+starting.catch(failed);
+// What comes before it has started waits, in its order.
+process.on('message', (message: Down) => void starting.then(({ proxy, answering }) => {
+  switch (message.kind) {
+    case 'question': void answering.take(message.id, message.question); break;
+    case 'withdrawn': answering.withdraw(message.id, message.reason); break;
+    case 'listen': proxy.listen().then(() => team.send({ kind: 'ready' }), failed); break;
+    default: team.take(message);
+  }
+}, () => undefined));
