@@ -21,7 +21,8 @@ async function start(): Promise<{ readonly proxy: Proxy; readonly answering: Ans
   const config = loadConfig(file);
   if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('; '));
   const values = { ...config.values, verbose: Math.max(config.values.verbose, verbose) };
-  const proxy = new Proxy({ config: { ...config, values }, quiet: quiet === 'quiet', reload: () => loadConfig(file), team, hooks: await loadHooks(values) });
+  const hooks = await loadHooks(values);
+  const proxy = new Proxy({ config: { ...config, values }, quiet: quiet === 'quiet', reload: () => loadConfig(file), team, hooks });
   proxy.onClosed(() => process.exit(0));
   return { proxy, answering: new Answering(proxy, (message) => team.send(message)) };
 }
