@@ -108,6 +108,7 @@ export class Proxy {
     this.#tls.load(values);
     this.#warn(this.config);
     this.#countPeriods();
+    if (values.workers > 1 && this.team === undefined) this.log.warn('workers are for the command line: this is one process');
     let port: number | undefined;
     for (const address of values.listen_addr) {
       const host = address === '*' ? '::' : address;

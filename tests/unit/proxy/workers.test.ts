@@ -54,6 +54,7 @@ class Stage {
   }
 
   settle(): void {
+    this.ledger.lookAgain();
     for (const [worker, grants] of this.ledger.settle(this.now)) this.pools[worker]!.grants.push(...grants);
   }
 
@@ -223,15 +224,20 @@ describe('what stands', () => {
 
 describe('workers and so_reuseport', () => {
   it.each([
-    [{ workers: 2 }, '20.19.0', 'workers = 2 needs Node 22.12 or later, which can share a port between processes; this is Node 20.19.0'],
+    [{ workers: 2 }, 'v20.19.0', 'workers = 2 needs Node 22.12 or later, which can share a port between processes; this is Node v20.19.0'],
     [
-      { so_reuseport: true }, '22.11.0',
-      'so_reuseport = 1 needs Node 22.12 or later, which can share a port between processes; this is Node 22.11.0',
+      { so_reuseport: true }, 'v22.11.0',
+      'so_reuseport = 1 needs Node 22.12 or later, which can share a port between processes; this is Node v22.11.0',
     ],
-    [{ workers: 2, listen_port: 0 }, '22.12.0', 'workers need a listen_port that they all have, not 0'],
-    [{ workers: 0 }, '22.12.0', 'workers must be from 1 to 64, not 0'],
-    [{ workers: 2, so_reuseport: true }, '22.12.0', undefined], [{ workers: 2 }, '24.0.0', undefined], [{}, '20.19.0', undefined],
+    [{ workers: 2, listen_port: 0 }, 'v22.12.0', 'workers need a listen_port that they all have, not 0'],
+    [{ workers: 0 }, 'v22.12.0', 'workers must be from 1 to 64, not 0'],
+    [{ workers: 2, so_reuseport: true }, 'v22.12.0', undefined], [{ workers: 2 }, 'v24.0.0', undefined], [{}, 'v20.19.0', undefined],
   ])('%o on Node %s', (values, version, message) => {
-    expect(sharingProblem({ ...defaults(), ...values }, version)?.message).toBe(message);
+    expect(sharingProblem({ ...defaults(), ...values }, { platform: 'linux', version })?.message).toBe(message);
+  });
+
+  it('need a system that can', () => {
+    expect(sharingProblem({ ...defaults(), workers: 2 }, { platform: 'darwin', version: 'v24.0.0' })?.message)
+      .toBe('workers = 2 needs a system that can share a port between processes, as Linux and FreeBSD can; this is darwin');
   });
 });

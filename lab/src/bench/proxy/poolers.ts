@@ -92,10 +92,10 @@ function ours(workers: number): Contender {
   };
 }
 
-/** Since Node 22.12. */
+/** Since Node 22.12, and on Linux for sure. */
 function canSharePorts(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 22 || (major === 22 && minor >= 12);
+  return process.platform === 'linux' && (major > 22 || (major === 22 && minor >= 12));
 }
 
 function idOf(workers: number): string {

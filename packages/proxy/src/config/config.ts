@@ -208,7 +208,7 @@ export function interpret(ini: Ini, base: Values = defaults()): Config {
     // Whoever needs it is told when it comes to that; the rest is as good as before.
     warnings.push({ ...placeOf(ini.entries, 'auth_dbname'), message: 'cannot use the reserved "pgbouncer" database as an auth_dbname' });
   }
-  const sharing = sharingProblem(values as unknown as Values, process.versions.node);
+  const sharing = sharingProblem(values as unknown as Values, process);
   if (sharing !== undefined) problems.push({ ...placeOf(ini.entries, sharing.key), message: sharing.message });
   for (const balancer of values['proxy_protocol_from'] as readonly string[]) {
     const range = addressesOf(balancer);

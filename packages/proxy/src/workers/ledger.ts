@@ -50,12 +50,16 @@ const PEAK_MS = 500;
 
 export class Ledger {
   readonly #keys = new Map<string, Map<string, Seat>>();
+  /** What has been claimed since, and where somebody has less than they want. */
+  readonly #touched = new Set<string>();
+  readonly #short = new Set<string>();
   #turns = 0;
 
   /** Takes a worker's word. `now`: of a clock that only counts. */
   claim(worker: number, claim: Claim, now: number): void {
     const { key, held, demand, seen, total } = claim;
     const name = `${worker} ${claim.seat}`;
+    this.#touched.add(key);
     if (claim.left === true) {
       this.#keys.get(key)?.delete(name);
       return;
@@ -73,13 +77,25 @@ export class Ledger {
 
   /** A worker has gone, and its connections with it. */
   leave(worker: number): void {
-    for (const seats of this.#keys.values()) for (const [name, seat] of seats) if (seat.worker === worker) seats.delete(name);
+    for (const [key, seats] of this.#keys) {
+      for (const [name, seat] of seats) {
+        if (seat.worker !== worker) continue;
+        seats.delete(name);
+        this.#touched.add(key);
+      }
+    }
   }
 
-  /** What is to be told, by worker: for all that has been claimed, and for the time that has passed. */
+  /** Time has passed: what was wanted for a moment may be wanted no more, and others wait for it. */
+  lookAgain(): void {
+    for (const key of this.#short) this.#touched.add(key);
+  }
+
+  /** What is to be told, by worker, of all that has been claimed. */
   settle(now: number): Map<number, Grant[]> {
     const told = new Map<number, Grant[]>();
-    for (const [key, seats] of this.#keys) {
+    for (const key of this.#touched) {
+      const seats = this.#keys.get(key) ?? new Map<string, Seat>();
       if (seats.size === 0) this.#keys.delete(key);
       for (const seat of this.#changed([...seats.values()], now)) {
         seat.number++;
@@ -87,7 +103,10 @@ export class Ledger {
         told.set(seat.worker, grants);
         grants.push({ seat: seat.seat, limit: seat.limit, number: seat.number });
       }
+      if ([...seats.values()].some(({ demand, limit }) => demand > limit)) this.#short.add(key);
+      else this.#short.delete(key);
     }
+    this.#touched.clear();
     return told;
   }
 

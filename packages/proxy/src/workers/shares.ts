@@ -19,12 +19,15 @@ interface Seat {
 
 /** How often the parent is told what has changed while nobody waits for it. */
 const TELL_EVERY_MS = 20;
+/** Each so many of these times limits are looked at, which change seldom and cost more to ask for. */
+const TELLS_PER_LOOK = 10;
 
 export class Shares {
   readonly #tell: (claims: readonly Claim[]) => void;
   readonly #seats = new Map<number, Seat>();
   #last = 0;
   #soon = false;
+  #tells = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(tell: (claims: readonly Claim[]) => void) {
@@ -75,7 +78,7 @@ export class Shares {
   }
 
   #lookAgain(): void {
-    for (const seat of this.#seats.values()) seat.total = seat.totalOf(seat.pool);
+    if (++this.#tells % TELLS_PER_LOOK === 0) for (const seat of this.#seats.values()) seat.total = seat.totalOf(seat.pool);
     this.#report();
   }
 

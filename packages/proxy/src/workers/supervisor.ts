@@ -44,7 +44,7 @@ interface Poll {
 const SOON_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 10_000;
-const SETTLE_EVERY_MS = 100;
+const LOOK_EVERY_MS = 100;
 
 export class Supervisor {
   readonly #init: SupervisorInit;
@@ -64,7 +64,10 @@ export class Supervisor {
 
   constructor(init: SupervisorInit) {
     this.#init = init;
-    setInterval(() => this.#settle(), SETTLE_EVERY_MS).unref();
+    setInterval(() => {
+      this.#ledger.lookAgain();
+      this.#settle();
+    }, LOOK_EVERY_MS).unref();
   }
 
   get log(): Log {
