@@ -113,7 +113,7 @@ describe('towards clients', () => {
     client.vanish();
     await expect(begun(bouncer, ['http/1.1'])).rejects.toThrow();
     const nameless = new WireClient(await begun(bouncer, []));
-    await expect(nameless.until(() => client.count(0x5a) === 2)).rejects.toThrow('the connection was closed');
+    await expect(nameless.until(() => client.count(0x5a) === 2)).rejects.toThrow(/closed/);
   });
 
   it('ends who sends something in plain behind the request for TLS, which would count as encrypted', async () => {
