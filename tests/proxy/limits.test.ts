@@ -105,6 +105,19 @@ it.each([
   await clients[1]!.end();
 });
 
+it('lets no more clients wait than max_waiting_clients, and turns the next one away at once', async () => {
+  await using bouncer = await startBouncer(server, ['default_pool_size = 1', 'max_waiting_clients = 1']);
+  const [holder, waiter, late] = await connected(bouncer, 3);
+  await holder!.query('BEGIN');
+  const waiting = waiter!.query('SELECT 1 AS one');
+  await expect.poll(async () => (await bouncer.admin('SHOW POOLS'))[0], { timeout: 20_000 }).toMatchObject({ cl_waiting: 1 });
+  const words = 'too many clients are waiting (max_waiting_clients)';
+  await expect(late!.query('SELECT 1')).rejects.toMatchObject({ code: '53300', message: words });
+  await holder!.query('COMMIT');
+  expect((await waiting).rows).toEqual([{ one: 1 }]);
+  await end([holder!, waiter!]);
+});
+
 it('counts sessions at the server as it says', async () => {
   await using bouncer = await startBouncer(server, ['default_pool_size = 2']);
   const clients = await connected(bouncer, 6, { application_name: 'counted' });

@@ -169,7 +169,7 @@ export class Admission {
           reject(asRefused(error));
         },
       };
-      pool.borrow(borrower);
+      pool.borrow(borrower, false);
     });
   }
 
@@ -212,7 +212,7 @@ export function refusalOf(error: unknown): Report {
   if (error instanceof CreateError) {
     return { severity: 'FATAL', code: '08P01', message: `server login has been failing, last error: ${words(cause)}` };
   }
-  return { severity: 'FATAL', code: '08P01', message: words(error) };
+  return { severity: 'FATAL', code: error instanceof PoolRefusal ? error.code : '08P01', message: words(error) };
 }
 
 function words(error: unknown): string {

@@ -97,6 +97,10 @@ const table = {
   },
   max_user_client_connections: { kind: 'int', default: '0', doc: 'Clients per user; 0: no limit.' },
   max_user_connections: { kind: 'int', default: '0', doc: 'Server connections per user, whatever the database; 0: no limit.' },
+  max_waiting_clients: {
+    kind: 'int', default: '0', own: true,
+    doc: 'Clients of a pool that may wait for a server connection; who comes when there are as many is disconnected at once. 0: no limit.',
+  },
   min_pool_size: { kind: 'int', default: '0', doc: 'Server connections that are kept per pool while somebody uses it.' },
   peer_id: { kind: 'int', default: '0', doc: 'Which of several peers this is.' },
   pidfile: { kind: 'text', default: '', reload: false, doc: 'File that gets the number of the process.' },

@@ -42,6 +42,13 @@ export type Loan = Pick<Lease<ServerConnection>, 'resource' | 'release' | 'destr
 /** Nobody gets a connection, for this reason. */
 export class PoolRefusal extends Error {
   override readonly name = 'PoolRefusal';
+  /** SQLSTATE. */
+  readonly code: string;
+
+  constructor(message: string, code = '08P01') {
+    super(message);
+    this.code = code;
+  }
 }
 
 const MAX_DERIVED = 1_000;
@@ -176,8 +183,8 @@ export class ServerPool {
     if (this.settings.values.server_fast_close) for (const server of this.servers) server.link?.outdated(server);
   }
 
-  /** A server connection for somebody, at once or when it is their turn. */
-  borrow(borrower: Borrower): void {
+  /** A server connection for somebody, at once or when it is their turn. `bounded`: unless too many wait already. */
+  borrow(borrower: Borrower, bounded = true): void {
     const lease = this.pool.tryAcquire();
     if (lease !== undefined) {
       borrower.served(lease);
@@ -185,6 +192,11 @@ export class ServerPool {
     }
     if (this.#failing !== undefined && this.servers.size === 0 && performance.now() - this.#failing.since > BRIDGED_MS) {
       borrower.refused(new PoolRefusal(`server login has been failing, cached error: ${this.#failing.message} (server_login_retry)`));
+      return;
+    }
+    const { max_waiting_clients: most } = this.settings.values;
+    if (bounded && most > 0 && this.#waiting.size >= most) {
+      borrower.refused(new PoolRefusal('too many clients are waiting (max_waiting_clients)', '53300'));
       return;
     }
     const place = this.#waiting.join(borrower);

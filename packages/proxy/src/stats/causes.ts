@@ -14,7 +14,7 @@ const WORDS: readonly (readonly [RegExp, Cause])[] = [
   [/^client_idle_timeout$/, 'client_idle_timeout'],
   [/^client_login_timeout$/, 'client_login_timeout'],
   [/authentication failed|^no such user|^not allowed|^TLS certificate|^SASL|^login rejected|^SSL required/, 'authentication'],
-  [/^no more connections allowed|^client connections exceeded/, 'limit'],
+  [/^no more connections allowed|^client connections exceeded|^too many clients/, 'limit'],
   [/^no such database/, 'unknown_database'],
   [/^database .* is disabled|^bouncer config error/, 'disabled'],
   [/^server login (?:has been )?fail/, 'server_login'],
