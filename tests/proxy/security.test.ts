@@ -65,6 +65,22 @@ describe('a client', () => {
     await stillServes(bouncer);
   });
 
+  const { bind, close, describe: describes, parse } = FROM_CLIENT;
+  it.each([
+    ['a Parse without an end', message(parse, 'name')], ['a Bind without an end', message(bind, 'portal')],
+    ['a Parse without an end', message(parse, 'name')], ['a Bind without an end', message(bind, 'portal')],
+    ['an empty Describe', message(describes)], ['an empty Close', message(close)],
+    ['a Describe of nothing', message(describes, 'S')], ['a message of no type', Buffer.of(0, 0, 0, 0, 4)],
+    ['a length that is negative', Buffer.from([0x51, 0xff, 0xff, 0xff, 0xff])], ['a length of three', Buffer.from([0x51, 0, 0, 0, 3])],
+  ])('that sends %s when it has logged in ends alone', async (_what, bytes) => {
+    await using bouncer = await startBouncer(server, ['auth_type = trust', 'default_pool_size = 1']);
+    const client = await WireClient.connect({ host: '127.0.0.1', port: bouncer.port, user: server.user, database: 'main' });
+    await client.send(Buffer.concat([bytes, message(FROM_CLIENT.sync)]));
+    await client.until(() => client.count(errorResponse) === 1);
+    client.vanish();
+    await stillServes(bouncer);
+  });
+
   it.each(['scram-sha-256', 'md5', 'plain'])('cannot tell with auth_type = %s whether a user is there', async (type) => {
     await using bouncer = await startBouncer(server, [`auth_type = ${type}`]);
     const exchange = async (user: string): Promise<readonly unknown[]> => {
@@ -135,6 +151,26 @@ describe('a server', () => {
   ])('that refuses %s is quoted as far as it goes', async (_what, bytes, words) => {
     const { code, message: said } = await saidTo([() => bytes]);
     expect({ code, said }).toEqual({ code: '08P01', said: words });
+  });
+
+  it.each([
+    ['an error without an end', Buffer.concat([Buffer.of(errorResponse, 0, 0, 0, 8), Buffer.from('Mend')])],
+    ['a length that is negative', Buffer.of(FROM_SERVER.dataRow, 0xff, 0xff, 0xff, 0xff)],
+    ['what nobody knows', Buffer.of(0, 0, 0, 0, 3)],
+  ])('that answers a query with %s is left, and nobody else is', async (_what, bytes) => {
+    const welcome = Buffer.concat([authentication(AUTH.ok), message(FROM_SERVER.readyForQuery, 'I')]);
+    const pretender = await pretend([() => welcome, () => bytes]);
+    try {
+      await using bouncer = await before(pretender);
+      const client = bouncer.client();
+      await client.connect();
+      await expect(client.query('SELECT 1')).rejects.toThrow('bad packet from server');
+      const real = bouncer.client({ database: 'real' });
+      await real.connect();
+      await real.end();
+    } finally {
+      pretender.close();
+    }
   });
 
   it.each<readonly [what: string, answer: (nonce: string) => string]>([

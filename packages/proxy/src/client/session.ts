@@ -13,7 +13,7 @@ import type { Borrower, Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
 import { feed } from '../wire/pg/feed.ts';
-import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
+import { DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { close as closeMessage, errorResponse, noticeResponse, type Report } from '../wire/pg/write.ts';
 import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
@@ -268,8 +268,8 @@ export class ClientSession implements Link, Sink, Borrower {
         this.#hold(rest);
       }
     } catch (error) {
-      if (!(error instanceof BrokenStreamError)) throw error;
-      this.#badPacket(error.message);
+      // Whatever it is: this client is not understood any more, and the others go on.
+      this.#badPacket(error instanceof Error ? error.message : String(error));
     } finally {
       // It may be another client's by now, or nobody's; what was said has to be sent in any case.
       if (!server.uncork() && this.server === server) this.#socket.pause();

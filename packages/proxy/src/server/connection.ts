@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { nextId } from '../ids.ts';
 import { feed } from '../wire/pg/feed.ts';
 import { reportFields } from '../wire/pg/read.ts';
-import { BrokenStreamError, DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
+import { DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
 import { query, terminate } from '../wire/pg/write.ts';
 import type { Address, LoggedIn } from './login.ts';
@@ -249,14 +249,13 @@ export class ServerConnection implements Sink {
     this.bytesReceived += chunk.length;
     try {
       this.#splitter.push(chunk);
+      if (this.#splitter.isAtBoundary) this.#answer();
+      if (this.link?.stalled === true) this.link.goOn();
+      this.settle();
     } catch (error) {
-      if (!(error instanceof BrokenStreamError)) throw error;
-      this.#lost(`bad packet from server: ${error.message}`);
-      return;
+      // Whatever it is: this server is not understood any more, and the others go on.
+      this.#lost(`bad packet from server: ${error instanceof Error ? error.message : String(error)}`);
     }
-    if (this.#splitter.isAtBoundary) this.#answer();
-    if (this.link?.stalled === true) this.link.goOn();
-    this.settle();
   }
 
   #parameter(bytes: Buffer, own: boolean): void {
