@@ -31,9 +31,14 @@ export interface LogOptions {
 /** The words that collectors of logs know. */
 const SEVERITIES: Readonly<Record<Level, string>> = { DEBUG: 'debug', LOG: 'info', WARNING: 'warning', ERROR: 'error', FATAL: 'fatal' };
 
-function lineOf(level: Level, text: string, json: boolean): string {
+/** What clients call themselves before anybody knows them stands in lines: neither long nor able to look like other lines, or like more. */
+const MAX_LINE = 2_000;
+const CONTROLS = /[\p{Cc}\u2028\u2029]/gu;
+
+function lineOf(level: Level, whole: string, json: boolean): string {
   const at = performance.now();
-  if (!json) return `${stamp(at)} [${process.pid}] ${level} ${text.replaceAll('\n', ' ')}\n`;
+  const text = whole.length > MAX_LINE ? `${whole.slice(0, MAX_LINE)}...` : whole;
+  if (!json) return `${stamp(at)} [${process.pid}] ${level} ${text.replace(CONTROLS, ' ')}\n`;
   const time = new Date(performance.timeOrigin + at).toISOString();
   return `${JSON.stringify({ time, level: SEVERITIES[level], pid: process.pid, message: text })}\n`;
 }

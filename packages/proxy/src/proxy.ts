@@ -27,6 +27,7 @@ import { Router } from './routing/router.ts';
 import { dial } from './server/login.ts';
 import { causeOf } from './stats/causes.ts';
 import { Statistics, statsLine, type Averages } from './stats/statistics.ts';
+import { farewell } from './wire/farewell.ts';
 import { ClosedError } from './wire/pg/inbox.ts';
 import { errorResponse, type Report } from './wire/pg/write.ts';
 import { NOBODY } from './workers/census.ts';
@@ -49,6 +50,7 @@ const CONSOLE = 'pgbouncer';
 const NEVER = new AbortController().signal;
 
 const LAST_TURN_MS = 300;
+const SWEEP_MS = 10_000;
 
 /** What a shutdown waits for, beyond what it is doing at the moment. */
 export type ShutdownWait = 'clients' | 'servers';
@@ -73,6 +75,7 @@ export class Proxy {
   readonly #admission: Admission;
   #period: NodeJS.Timeout | undefined = undefined;
   #periodMs: number | undefined = undefined;
+  #sweep: NodeJS.Timeout | undefined = undefined;
   #http: HttpServer | undefined = undefined;
   #listening = false;
   #closing: Promise<void> | undefined = undefined;
@@ -107,6 +110,10 @@ export class Proxy {
     const { values } = this.config;
     this.#tls.load(values);
     this.#warn(this.config);
+    this.#sweep = setInterval(() => {
+      this.router.forgetIdle(new Set([...this.clients.values()].map(({ database }) => database)));
+    }, SWEEP_MS);
+    this.#sweep.unref();
     this.#countPeriods();
     if (values.workers > 1 && this.team === undefined) this.log.warn('workers are for the command line: this is one process');
     let port: number | undefined;
@@ -265,6 +272,7 @@ export class Proxy {
   #onClosed: (() => void) | undefined = undefined;
 
   async #close(): Promise<void> {
+    clearInterval(this.#sweep);
     clearInterval(this.#period);
     for (const server of this.#servers) server.close();
     // Whoever is in line may still have its turn, for a moment: what is under way comes to its end now.
@@ -337,7 +345,7 @@ export class Proxy {
     const opening = await opened;
     if (opening.kind === 'cancel') {
       await this.#cancel(opening.key);
-      client.socket.end();
+      farewell(client.socket);
       return;
     }
     client.tls = opening.tls;
@@ -357,9 +365,10 @@ export class Proxy {
       throw new Refused('no more connections allowed (max_client_conn)', '53300');
     }
     const name = await this.#hooks.route(client, asked, parameters);
+    client.database = name === CONSOLE ? undefined : this.router.database(name, false);
+    const proof = await this.#prove(client, opening, name);
     const database = name === CONSOLE ? undefined : this.router.database(name);
     client.database = database;
-    const proof = await this.#prove(client, opening, name);
     client.user = proof.user;
     if (database === undefined) throw new Refused(`no such database: ${name}`, '3D000');
     if (database.disabled) throw new Refused(`database "${name}" is disabled`, '08P01');
@@ -426,8 +435,7 @@ export class Proxy {
     }
     const report: Report = error instanceof Refused ? error.report : { severity: 'FATAL', code: '08P01', message: words(error) };
     this.#closed(client, report.message, report);
-    if (client.session === undefined && stream.writable) stream.end(errorResponse(report));
-    stream.destroySoon();
+    farewell(stream, client.session === undefined ? errorResponse(report) : undefined);
   }
 
   #closed(client: Client, reason: string, told: Report | undefined): void {

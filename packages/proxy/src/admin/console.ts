@@ -7,6 +7,7 @@ import type { Startup } from '../client/login.ts';
 import { Refused } from '../client/refused.ts';
 import type { Proxy } from '../proxy.ts';
 import { CONSOLE_DATABASE } from '../stats/statistics.ts';
+import { farewell } from '../wire/farewell.ts';
 import { ClosedError, type Inbox } from '../wire/pg/inbox.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { authentication, backendKeyData, parameterStatus, readyForQuery } from '../wire/pg/write.ts';
@@ -58,7 +59,7 @@ export class Console {
       client.console = undefined;
       await this.#resumeWithoutVisitors();
     }
-    socket.end();
+    farewell(socket);
   }
 
   async #serve(client: Client, socket: Socket, inbox: Inbox, admin: boolean): Promise<void> {

@@ -19,8 +19,8 @@ export class Following {
   readonly #init: FollowingInit;
   /** The parameters of a server that has the client's, as it spells them. */
   #agreed: string | undefined = undefined;
-  /** A server has told a new value since this was last set to false. */
-  changed = false;
+  /** How many values a server has told since this was last set to 0. */
+  changes = 0;
 
   constructor(init: FollowingInit) {
     this.#init = init;
@@ -33,7 +33,7 @@ export class Following {
   /** A server has told a value while the client had it. */
   told(name: string, value: string): void {
     if (!this.#init.tracked.has(name.toLowerCase())) return;
-    this.changed = true;
+    this.changes++;
     this.#agreed = undefined;
     this.#init.values.set(name, value);
   }

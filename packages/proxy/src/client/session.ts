@@ -12,12 +12,14 @@ import type { ServerConnection, Link } from '../server/connection.ts';
 import type { Borrower, Loan, ServerPool } from '../server/pool.ts';
 import type { Request } from '../server/requests.ts';
 import type { Meter } from '../stats/counts.ts';
+import { farewell } from '../wire/farewell.ts';
 import { feed } from '../wire/pg/feed.ts';
 import { DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { close as closeMessage, errorResponse, noticeResponse, type Report } from '../wire/pg/write.ts';
 import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
 import { Following } from './following.ts';
+import { Lasting, type SessionFeature } from './lasting.ts';
 import { Leftovers } from './leftovers.ts';
 import { Renaming } from './renaming.ts';
 import { ClientStatements, type StatementNames } from './statements.ts';
@@ -31,9 +33,6 @@ export interface Live {
   /** A client that does what one transaction cannot hold keeps its server connection. */
   pins: boolean;
 }
-
-/** What a client does that outlives its transaction, and so would be somebody else's in transaction mode. */
-export type SessionFeature = 'LISTEN' | 'PREPARE' | 'SET';
 
 export interface SessionInit {
   readonly socket: Socket;
@@ -84,12 +83,10 @@ export class ClientSession implements Link, Sink, Borrower {
   readonly #splitter: Splitter;
   /** Its statements have other names at servers. */
   #renames = false;
-  /** Since the server was last ready: a transaction has begun, something was set. */
-  #began = false;
-  #hasSet = false;
   /** It keeps its server connection until it goes. */
   #pinned = false;
   readonly #following: Following;
+  readonly #lasting: Lasting;
   /** What could be sent once more if the server will not have a plan: a chunk that is all that the server has to do, and how it begins. */
   #batch: Buffer | undefined = undefined;
   #again: Buffer | undefined = undefined;
@@ -112,6 +109,7 @@ export class ClientSession implements Link, Sink, Borrower {
       statements: this.statements, counts: init.meter.counts, live: init.live,
       flush: () => this.#splitter.flush(), isOver: () => this.state === 'closed', warn: init.warn, malformed: () => this.#malformed(),
     });
+    this.#lasting = new Lasting({ live: init.live, detected: init.detected });
     this.#following = new Following({
       values: init.parameters, tracked: init.tracked, debug: init.debug,
       refused: (why) => this.fail({ severity: 'FATAL', code: '08P01', message: `invalid server parameter: ${why}` }, why),
@@ -260,13 +258,12 @@ export class ClientSession implements Link, Sink, Borrower {
     const alone = server.requests.owed === 0 && server.status === TRANSACTION.idle && chunk[0] === bind && this.#splitter.isAtBoundary;
     this.#batch = alone && endsInSync(chunk) ? chunk : undefined;
     this.#renaming.firstBind = undefined;
+    const { segment } = server.requests;
     server.cork();
     try {
-      const rest = this.#splitter.push(chunk);
-      if (rest !== undefined) {
-        this.stalled = true;
-        this.#hold(rest);
-      }
+      this.#split(chunk);
+      // More than one Sync: what stands between them would run once more.
+      if (this.stalled || server.requests.segment !== segment + 1) this.#batch = undefined;
     } catch (error) {
       // Whatever it is: this client is not understood any more, and the others go on.
       this.#badPacket(error instanceof Error ? error.message : String(error));
@@ -274,6 +271,13 @@ export class ClientSession implements Link, Sink, Borrower {
       // It may be another client's by now, or nobody's; what was said has to be sent in any case.
       if (!server.uncork() && this.server === server) this.#socket.pause();
     }
+  }
+
+  #split(chunk: Buffer): void {
+    const rest = this.#splitter.push(chunk);
+    if (rest === undefined) return;
+    this.stalled = true;
+    this.#hold(rest);
   }
 
   #badPacket(why: string): void {
@@ -330,19 +334,7 @@ export class ClientSession implements Link, Sink, Borrower {
   completed(tag: string): void {
     // What was prepared behind it, in the same breath, is not meant.
     if (tag.endsWith(' ALL')) this.statements.clear(this.server!.requests.pendingStatements());
-    else if (tag === 'BEGIN') this.#began = true;
-    else if (this.#mode !== 'session') this.#changes(tag as SessionFeature);
-  }
-
-  #changes(feature: SessionFeature): void {
-    if (feature !== 'SET') this.#outlives(feature);
-    // Inside of a transaction it may be SET LOCAL; and of what follows the client the server tells when it is ready.
-    else if (!this.#began && this.server!.status === TRANSACTION.idle) this.#hasSet = true;
-  }
-
-  #outlives(feature: SessionFeature): void {
-    this.#init.detected(feature);
-    if (this.#init.live.pins) this.#pinned = true;
+    else if (this.#mode !== 'session') this.#lasting.completed(tag, this.server!);
   }
 
   failed(request: Request | undefined, fields: ReadonlyMap<string, string>): boolean {
@@ -368,10 +360,8 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   mayContinue(status: number): boolean {
-    if (this.#hasSet && !this.#following.changed) this.#outlives('SET');
-    this.#hasSet = false;
-    this.#began = false;
-    this.#following.changed = false;
+    this.#lasting.ready(this.#following.changes);
+    this.#following.changes = 0;
     if (this.#again !== undefined) return false;
     if (status === TRANSACTION.idle || this.#mode !== 'statement') return true;
     const words = 'transaction blocks not allowed in statement pooling mode';
@@ -388,7 +378,7 @@ export class ClientSession implements Link, Sink, Borrower {
     this.#meter.answered(outside);
     this.#deadlines.now(outside ? 'idle' : 'idleInTransaction');
     if (!outside || !this.#splitter.isAtBoundary) return;
-    if (this.#mode !== 'session' && !this.#pinned) this.#unlink();
+    if (this.#mode !== 'session' && !this.#pinned && !this.#lasting.pins) this.#unlink();
     else if (this.server!.outdated !== undefined) this.outdated(this.server!);
   }
 
@@ -402,7 +392,7 @@ export class ClientSession implements Link, Sink, Borrower {
     if (stale !== undefined && server.statements.isThere(stale)) {
       server.request(closeMessage('S', stale), { type: close, own: true, statement: stale });
     }
-    this.#splitter.push(chunk);
+    this.#split(chunk);
   }
 
   serverLost(reason: string): void {
@@ -416,6 +406,8 @@ export class ClientSession implements Link, Sink, Borrower {
     const lease = this.#lease!;
     this.#lease = undefined;
     this.state = 'idle';
+    // It may have been paused for a server that did not take more, and does not any more.
+    if (this.#socket.isPaused()) this.#socket.resume();
     lease.resource.usedAt = this.#meter.at;
     this.#giveBack(lease);
   }
@@ -443,7 +435,6 @@ export class ClientSession implements Link, Sink, Borrower {
   /** Tells the client why, and ends it. */
   fail(report: Report, reason: string): void {
     if (this.state === 'closed') return;
-    if (this.#socket.writable) this.#socket.end(errorResponse(report));
     this.#end(reason, report);
   }
 
@@ -461,7 +452,7 @@ export class ClientSession implements Link, Sink, Borrower {
     if (lease !== undefined) this.#leaveBehind(lease);
     // Who goes by itself reads no more: there is nothing to wait for but what could not be sent yet.
     if (told === undefined && this.#socket.writableLength === 0) this.#socket.destroy();
-    else this.#socket.destroySoon();
+    else farewell(this.#socket, told === undefined ? undefined : errorResponse(told));
     this.#init.closed(reason, told);
   }
 
@@ -470,7 +461,7 @@ export class ClientSession implements Link, Sink, Borrower {
     const server = loan.resource;
     server.link = undefined;
     server.socket.resume();
-    if (this.#pinned) server.dirty = true;
+    if (this.#pinned || this.#lasting.pins) server.dirty = true;
     if (server.isQuiet && server.status === TRANSACTION.idle) {
       this.#giveBack(loan);
       return;

@@ -13,6 +13,9 @@ import type { PoolSettings } from '../server/pool-settings.ts';
 import type { ClientKeys } from '../wire/pg/scram.ts';
 import type { Team } from '../workers/team.ts';
 
+/** As long as names are at servers, in bytes. */
+const MAX_NAME = 63;
+
 /** A database as it is used: an entry, or what the `*` entry stands for. */
 export interface Database {
   config: DatabaseConfig;
@@ -24,6 +27,8 @@ export interface Database {
   readonly automatic: boolean;
   /** It is in the configuration no more. */
   removed: boolean;
+  /** Of the `*` entry: since when it has no clients, as far as anybody has looked. */
+  idleSince: number | undefined;
 }
 
 export interface RouterOptions {
@@ -83,8 +88,8 @@ export class Router {
   }
 
   /** The same object as before, if there was one: clients know it. */
-  #keep(known: Database | undefined, config: DatabaseConfig, dbname: string): Database {
-    if (known === undefined) return { config, dbname, paused: false, disabled: false, automatic: false, removed: false };
+  #keep(known: Database | undefined, config: DatabaseConfig, dbname: string, automatic = false): Database {
+    if (known === undefined) return { config, dbname, paused: false, disabled: false, automatic, removed: false, idleSince: undefined };
     known.config = config;
     known.dbname = dbname;
     return known;
@@ -116,16 +121,38 @@ export class Router {
     }
   }
 
-  database(name: string): Database | undefined {
+  /** `keeps`: one that the `*` entry stands for is known from now on; before a client has proved who it is nothing is kept for it. */
+  database(name: string, keeps = true): Database | undefined {
     const known = this.databases.get(name);
     if (known !== undefined) return known;
     const any = this.config.databases.get('*');
-    if (any === undefined) return undefined;
-    const config = { ...any, name };
-    const found = { config, dbname: any.dbname ?? name, paused: false, disabled: false, automatic: true, removed: false };
+    // Servers know no longer names.
+    if (any === undefined || Buffer.byteLength(name) > MAX_NAME) return undefined;
+    const found = this.#keep(undefined, { ...any, name }, any.dbname ?? name, true);
+    if (!keeps) return found;
     this.databases.set(name, found);
     this.#log.info(`registered new auto-database: ${name}`);
     return found;
+  }
+
+  /** Databases of the `*` entry that nobody has used for autodb_idle_timeout are forgotten, with their connections. */
+  forgetIdle(used: ReadonlySet<Database | undefined>): void {
+    const { autodb_idle_timeout: limitMs } = this.config.values;
+    const now = performance.now();
+    for (const [name, database] of this.databases) {
+      if (!database.automatic) continue;
+      if (used.has(database) || limitMs === 0) database.idleSince = undefined;
+      else database.idleSince ??= now;
+      if (database.idleSince === undefined || now - database.idleSince <= limitMs) continue;
+      this.databases.delete(name);
+      database.removed = true;
+      this.#log.info(`dropping database '${name}' as it does not exist anymore or inactive auto-database`);
+      for (const [key, pool] of this.pools) {
+        if (pool.database.name !== name) continue;
+        this.pools.delete(key);
+        void pool.pool.close({ deadlineMs: Infinity });
+      }
+    }
   }
 
   /** Most of auth_file's secrets are of SCRAM. */

@@ -2,9 +2,11 @@
 // affairs (a reset, a check, parameters that have to be set). Everything that comes from the server passes `came` of {@link Requests},
 // which says whose answer it is; only what is the client's reaches the client.
 
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { nextId } from '../ids.ts';
 import { feed } from '../wire/pg/feed.ts';
+import { farewell } from '../wire/farewell.ts';
 import { reportFields } from '../wire/pg/read.ts';
 import { DROP, HEADER, PASS, Splitter, type Fate, type Sink } from '../wire/pg/splitter.ts';
 import { FROM_CLIENT, FROM_SERVER, TRANSACTION } from '../wire/pg/types.ts';
@@ -44,6 +46,8 @@ const WHOLE = Number.POSITIVE_INFINITY;
 const SESSION_TAGS: ReadonlySet<string> = new Set(['BEGIN', 'DISCARD ALL', 'DEALLOCATE ALL', 'LISTEN', 'PREPARE', 'SET']);
 /** How long such a tag is with its NUL: most others are not looked at any further. */
 const TAG_LENGTHS: ReadonlySet<number> = new Set([...SESSION_TAGS].map((tag) => tag.length + 1));
+
+const STATUSES: ReadonlySet<number> = new Set(Object.values(TRANSACTION));
 
 export interface ServerInit {
   /** Where it leads, for cancels: they have to reach the same server. */
@@ -93,6 +97,8 @@ export class ServerConnection implements Sink {
   #corked: Buffer | undefined = undefined;
   #corkedMore: Buffer[] | undefined = undefined;
   #corks = 0;
+  /** Of the question that tells which Syncs have been answered, as long as its answer is not there. */
+  #token: string | undefined = undefined;
   readonly #splitter: Splitter;
 
   constructor({ socket, parameters, cancelKey, rest }: LoggedIn, { address, name, maxPacketSize }: ServerInit) {
@@ -120,9 +126,15 @@ export class ServerConnection implements Sink {
     return this.cancels === 0 && this.#isSettled;
   }
 
-  get #isSettled(): boolean {
+  /** Nothing is owed that anybody knows of. */
+  get #isDoubtful(): boolean {
     const { owed, copyingIn, isOpen } = this.requests;
     return owed === 0 && !copyingIn && !isOpen && this.#splitter.isAtBoundary;
+  }
+
+  get #isSettled(): boolean {
+    const { owed, copyingIn, isOpen } = this.requests;
+    return owed === 0 && !copyingIn && !isOpen && this.requests.doubt === 0 && this.#splitter.isAtBoundary;
   }
 
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
@@ -198,8 +210,7 @@ export class ServerConnection implements Sink {
   /** Ends it; politely, if the server is there to hear it. */
   close(): void {
     this.broken ??= 'closed';
-    if (this.socket.writable) this.socket.end(terminate());
-    this.socket.destroySoon();
+    farewell(this.socket, terminate());
   }
 
   // ------------------------------------------------------------------------------------------------------------------ Sink
@@ -213,6 +224,10 @@ export class ServerConnection implements Sink {
   }
 
   message(type: number, _bodyLength: number, bytes: Buffer): Fate {
+    if (this.#token !== undefined) {
+      const fate = this.#beforeToken(type, bytes);
+      if (fate !== undefined) return fate;
+    }
     // Of these there may be millions; they begin and end nothing.
     if ((type === dataRow || type === copyData) && this.link !== undefined) {
       const { current } = this.requests;
@@ -227,7 +242,7 @@ export class ServerConnection implements Sink {
     switch (type) {
       case parameterStatus: this.#parameter(bytes, own); break;
       case errorResponse: hidden = this.#failed(bytes, own, request); break;
-      case commandComplete: if (!own) this.#completed(bytes); break;
+      case commandComplete: this.#completed(bytes, own); break;
       case readyForQuery: return this.#ready(bytes, own, request);
       default: if (this.link === undefined && !own) this.#unasked(type);
     }
@@ -276,18 +291,53 @@ export class ServerConnection implements Sink {
     return this.link.failed(request, fields);
   }
 
-  #completed(bytes: Buffer): void {
+  #completed(bytes: Buffer, own: boolean): void {
     if (bytes.length === HEADER) return;
     const tag = bytes.toString('latin1', HEADER, bytes.length - 1);
     if (!SESSION_TAGS.has(tag)) return;
     if (tag.endsWith(' ALL')) this.statements.discarded();
-    this.link?.completed(tag);
+    if (!own) this.link?.completed(tag);
   }
 
   #ready(bytes: Buffer, own: boolean, request: Request | undefined): Fate {
-    this.status = bytes[HEADER]!;
+    this.#learnStatus(bytes);
+    if (request === undefined && this.requests.doubt-- <= 0) throw new Error('ready without having been asked');
     request?.done?.(false);
     return own || this.link?.mayContinue(this.status) !== true ? DROP : PASS;
+  }
+
+  #learnStatus(bytes: Buffer): void {
+    const status = bytes[HEADER];
+    if (bytes.length !== HEADER + 1 || !STATUSES.has(status!)) throw new Error('ready without saying for what');
+    this.status = status!;
+  }
+
+  /**
+   * Nobody knows which Syncs have been answered: a question is put whose answer cannot be taken for any other one, and what comes before
+   * that answer is the client's. It is none that anybody would guess, and breaks no transaction: it is not put inside of one.
+   */
+  #askForToken(): void {
+    const token = `millpond_${randomBytes(16).toString('hex')}`;
+    this.#token = token;
+    this.request(query(token), {
+      type: FROM_CLIENT.query, own: true, token,
+      done: () => { this.requests.doubt = 0; },
+    });
+  }
+
+  #beforeToken(type: number, bytes: Buffer): Fate | undefined {
+    if (this.requests.current?.token === undefined) return undefined;
+    switch (type) {
+      case parameterStatus: this.#parameter(bytes, false); break;
+      case errorResponse:
+        if (!bytes.includes(this.#token!)) break;
+        this.#token = undefined;
+        return DROP;
+      case readyForQuery:
+        this.#learnStatus(bytes);
+        return this.link?.mayContinue(this.status) === true ? PASS : DROP;
+    }
+    return this.link === undefined ? DROP : PASS;
   }
 
   /** What is answered here stands between what the server answers. */
@@ -307,6 +357,7 @@ export class ServerConnection implements Sink {
   /** After each chunk, from either side: whoever uses it is told when nothing is owed any more. */
   settle(): void {
     if (this.link !== undefined && this.#isSettled) this.link.ready(this.status);
+    else if (this.requests.doubt > 0 && this.status !== TRANSACTION.inside && this.#isDoubtful) this.#askForToken();
     if (this.broken !== undefined && this.link === undefined) this.onLost?.(this.broken);
   }
 

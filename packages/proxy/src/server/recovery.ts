@@ -26,15 +26,16 @@ export async function recover(server: ServerConnection, { cancel, timeoutMs }: R
 }
 
 async function settle(server: ServerConnection, cancel: RecoveryOptions['cancel']): Promise<void> {
-  if (server.requests.owed > 0 || server.requests.isOpen) {
+  if (server.requests.owed > 0 || server.requests.isOpen || server.requests.doubt > 0) {
     const quiet = new Promise<void>((resolve, reject) => {
-      server.link = nobody(resolve, reject);
+      server.link = nobody(server, resolve, reject);
     });
     // Whoever waits for it below hears of it.
     quiet.catch(() => undefined);
     if (server.requests.copyingIn) server.request(copyFail('the client has gone'), { type: FROM_CLIENT.copyFail, own: true });
     if (server.requests.isOpen) server.request(sync(), { type: FROM_CLIENT.sync, own: true });
-    await cancel(server);
+    if (server.requests.owed > 0) await cancel(server);
+    server.settle();
     await quiet;
   }
   server.link = undefined;
@@ -43,7 +44,7 @@ async function settle(server: ServerConnection, cancel: RecoveryOptions['cancel'
 }
 
 /** Takes everything that is still answered, and says when that is over. */
-function nobody(over: () => void, lost: (error: Error) => void): Link {
+function nobody(server: ServerConnection, over: () => void, lost: (error: Error) => void): Link {
   return {
     fromServer: () => true,
     mayContinue: () => true,
@@ -52,7 +53,8 @@ function nobody(over: () => void, lost: (error: Error) => void): Link {
     stalled: false,
     goOn: () => undefined,
     parameter: () => undefined,
-    completed: () => undefined,
+    // What it sets is nobody's to find.
+    completed: (tag) => { server.dirty ||= tag !== 'BEGIN'; },
     failed: () => false,
     outdated: () => undefined,
     serverLost: (reason) => lost(new Error(reason)),

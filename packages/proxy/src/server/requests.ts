@@ -19,6 +19,8 @@ export interface Request {
   readonly bound?: string;
   /** Names a prepared statement that the client has not prepared. */
   readonly unknown?: boolean;
+  /** Of a question that the proxy puts only to know what has been answered: what its answer has in it, which nobody can guess. */
+  readonly token?: string;
   /** Called with what the server says against a request of the proxy's own. */
   readonly refused?: (message: string) => void;
   /** An answer that is given here, when everything before it has been answered. */
@@ -39,6 +41,11 @@ export class Requests {
   copyingIn = false;
   /** Behind the last Sync or query stands something that a Sync has to end: the server is in a transaction that nobody has begun. */
   #open = false;
+  /**
+   * Syncs that the server ignores if it reads them in the middle of a COPY, and answers if the COPY had failed before it came to them:
+   * nobody can know which. As long as there are any, the next ReadyForQuery may be of any of them.
+   */
+  doubt = 0;
   /** How many Syncs and queries have been sent: what stands between two of them fails together. */
   segment = 0;
   /** An error came before the Sync that ends it was sent: until then the server ignores everything. */
@@ -63,7 +70,10 @@ export class Requests {
     const { type } = request;
     if (this.#skipping && type !== sync) return false;
     // Not one behind the end of the copy, though the server has not come to that yet.
-    if (this.copyingIn && type === sync && !this.#queue.some((each, index) => index >= this.#head && isCopyEnd(each))) return false;
+    if (this.copyingIn && type === sync && !this.#queue.some((each, index) => index >= this.#head && isCopyEnd(each))) {
+      this.doubt++;
+      return false;
+    }
     if ((type === copyDone || type === copyFail) && this.owed === 0) return false;
     this.#queue.push(request);
     if (type === sync) this.#skipping = false;
@@ -102,6 +112,8 @@ export class Requests {
       case FROM_SERVER.closeComplete: return this.#ends(close);
       case FROM_SERVER.noData: case FROM_SERVER.rowDescription: return this.#ends(describe);
       case FROM_SERVER.commandComplete: case FROM_SERVER.emptyQueryResponse: case FROM_SERVER.portalSuspended:
+        // It has read all that was sent before the end of the copy.
+        if (this.copyingIn) this.doubt = 0;
         this.#copyEnds();
         return this.#ends(execute);
       case FROM_SERVER.copyInResponse: case FROM_SERVER.copyBothResponse:
@@ -133,9 +145,15 @@ export class Requests {
     return failed;
   }
 
+  /** Undefined: nothing was owed. If there is a doubt it is of a Sync that was taken for ignored. */
   #ready(): Request | undefined {
+    if (this.owed === 0) {
+      this.#skipping = false;
+      this.#open = false;
+      return undefined;
+    }
     let request: Request | undefined;
-    do request = this.#pop(); while (request !== undefined && !endsByReady(request.type));
+    do request = this.#pop(); while (request !== undefined && !endsByReady(request.type) && this.owed > 0);
     this.#dropCopyEnds();
     return request;
   }
@@ -152,8 +170,12 @@ export class Requests {
   #forgetSyncs(): void {
     let at = this.#head + 1;
     while (at < this.#queue.length && !isCopyEnd(this.#queue[at])) {
-      if (this.#queue[at]!.type === sync) this.#queue.splice(at, 1);
-      else at++;
+      if (this.#queue[at]!.type === sync) {
+        this.#queue.splice(at, 1);
+        this.doubt++;
+      } else {
+        at++;
+      }
     }
     // If it was the last one, another has to come.
     if (this.current?.type === execute) this.#open = !this.#queue.some(({ type }, index) => index > this.#head && endsByReady(type));
@@ -166,7 +188,8 @@ export class Requests {
 
   #pop(): Request {
     const request = this.#queue[this.#head]!;
-    this.#head++;
+    // Not beyond the end, whatever a server says: what is sent next would be taken for answered.
+    if (this.#head < this.#queue.length) this.#head++;
     if (this.#head > 32 && this.#head * 2 > this.#queue.length) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;

@@ -5,6 +5,7 @@ import type { Proxy } from '../../proxy.ts';
 import type { Database } from '../../routing/router.ts';
 import type { ServerPool } from '../../server/pool.ts';
 import { CONSOLE_DATABASE } from '../../stats/statistics.ts';
+import { farewell } from '../../wire/farewell.ts';
 import { errorResponse, type Report } from '../../wire/pg/write.ts';
 import { stateOf } from '../sockets.ts';
 import { CommandError, type Answer } from '../table.ts';
@@ -156,8 +157,7 @@ function endClient({ session, stream }: Client, message: string): void {
     session.fail(report, message);
     return;
   }
-  if (stream.writable) stream.end(errorResponse(report));
-  stream.destroySoon();
+  farewell(stream, errorResponse(report));
 }
 
 export function reload({ proxy }: Context): Answer {
