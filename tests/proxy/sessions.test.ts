@@ -93,6 +93,8 @@ it('prepares a statement anew when its plan has become another one', async () =>
 
 it.each([
   ['LISTEN', 'LISTEN news'], ['PREPARE', 'PREPARE mine AS SELECT 1'], ['SET', "SET work_mem = '5MB'"],
+  ['an advisory lock', 'SELECT pg_advisory_lock(7)'], ['a temporary table', 'CREATE TEMP TABLE mine (id int)'],
+  ['a cursor WITH HOLD', 'BEGIN; DECLARE mine CURSOR WITH HOLD FOR SELECT 1; COMMIT'],
 ])('says that %s lasts longer than its transaction', async (feature, sql) => {
   await using bouncer = await startBouncer(server);
   const client = await connected(bouncer);
@@ -107,6 +109,7 @@ it('says nothing of what follows the client, or ends with its transaction', asyn
   const client = await connected(bouncer);
   await client.query("SET TimeZone = 'Asia/Tokyo'");
   await client.query("BEGIN; SET LOCAL work_mem = '5MB'; COMMIT");
+  await client.query('BEGIN; CREATE TEMP TABLE brief (id int) ON COMMIT DROP; SELECT pg_advisory_xact_lock(7); COMMIT');
   await client.end();
   await expect.poll(() => logOf(bouncer), PATIENCE).toContain('client close request');
   expect(logOf(bouncer)).not.toContain('lasts longer');

@@ -19,7 +19,7 @@ import { FROM_CLIENT, TRANSACTION } from '../wire/pg/types.ts';
 import { close as closeMessage, errorResponse, noticeResponse, type Report } from '../wire/pg/write.ts';
 import { Deadlines, type Limits, type Overdue } from './deadlines.ts';
 import { Following } from './following.ts';
-import { Lasting, type SessionFeature } from './lasting.ts';
+import { Lasting, LOOKED_AT, type SessionFeature } from './lasting.ts';
 import { Leftovers } from './leftovers.ts';
 import { Renaming } from './renaming.ts';
 import { ClientStatements, type StatementNames } from './statements.ts';
@@ -66,7 +66,7 @@ export type SessionState = 'idle' | 'waiting' | 'linked' | 'closed';
 
 const INVALID_STATEMENT_NAME = '26000';
 const FEATURE_NOT_SUPPORTED = '0A000';
-const { bind, close, copyData, describe, flush, parse, terminate } = FROM_CLIENT;
+const { bind, close, copyData, describe, flush, parse, query, terminate } = FROM_CLIENT;
 /** What there is to remember of a message of each type that is passed on as it is; undefined: there is no such type. */
 const PLAIN: readonly (Request | undefined)[] = plainRequests();
 
@@ -83,6 +83,8 @@ export class ClientSession implements Link, Sink, Borrower {
   readonly #splitter: Splitter;
   /** Its statements have other names at servers. */
   #renames = false;
+  /** What it asks for is looked at, for what it may leave behind. */
+  #looks = false;
   /** It keeps its server connection until it goes. */
   #pinned = false;
   readonly #following: Following;
@@ -202,7 +204,9 @@ export class ClientSession implements Link, Sink, Borrower {
     const server = loan.resource;
     server.link = this;
     server.used = true;
-    this.#renames = this.#init.live.maxPreparedStatements > 0 && this.#mode !== 'session';
+    const session = this.#mode === 'session';
+    this.#renames = this.#init.live.maxPreparedStatements > 0 && !session;
+    this.#looks = !session && this.#lasting.looks > 0;
     const settings = settles ? this.#following.missingAt(server) : undefined;
     if (settings !== undefined) {
       // In one write with what the client wants.
@@ -285,7 +289,8 @@ export class ClientSession implements Link, Sink, Borrower {
   }
 
   wants(type: number): number {
-    return this.#renames ? this.#renaming.wants(type) : 0;
+    const looked = this.#looks && (type === query || type === parse) ? LOOKED_AT : 0;
+    return this.#renames ? Math.max(looked, this.#renaming.wants(type)) : looked;
   }
 
   message(type: number, bodyLength: number, bytes: Buffer): Fate {
@@ -304,6 +309,7 @@ export class ClientSession implements Link, Sink, Borrower {
       case copyData: case flush: return PASS;
     }
     this.#meter.asked();
+    if (this.#looks && (type === query || type === parse)) this.#lasting.saw(bytes);
     switch (type) {
       case parse: case bind: case describe: case close:
         if (this.#renames) return this.#renaming.message(server, type, bodyLength, bytes);
