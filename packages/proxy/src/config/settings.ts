@@ -160,8 +160,8 @@ const table = {
   session_features: {
     kind: { oneOf: ['warn', 'pin'] }, default: 'warn', own: true,
     doc: 'A client that does what lasts longer than its transaction (LISTEN, PREPARE, SET of what is not tracked, advisory locks, '
-      + 'temporary tables, cursors WITH HOLD) in transaction or statement mode: the log says so, or it keeps its server connection until it '
-      + 'goes, which is cleaned then. Of SET inside of a transaction nobody knows whether it is SET LOCAL: it is cleaned, and not kept.',
+      + 'temporary tables, cursors WITH HOLD) in transaction or statement mode: the log says so, or it keeps its server connection until '
+      + 'it goes, which is cleaned then. Of SET inside of a transaction nobody knows whether it is SET LOCAL: it is cleaned, and not kept.',
   },
   so_reuseport: {
     kind: 'flag', default: '0', reload: false, doc: 'Lets several proxies listen at one port. Needs Node 22.12.',
