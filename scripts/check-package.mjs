@@ -168,6 +168,8 @@ async function runProgram(folder) {
   const consumer = consumerOf(folder);
   for (const name of Object.keys(read(join(root, folder, 'package.json')).bin ?? {})) {
     const program = join(consumer, 'node_modules/.bin', name);
+    await must(program, ['--help'], { cwd: consumer });
+    if (!existsSync(join(consumer, 'pgbouncer.ini'))) continue;
     await must(program, ['--version'], { cwd: consumer });
     await must(program, ['--check', 'pgbouncer.ini'], { cwd: consumer });
   }
