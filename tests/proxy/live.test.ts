@@ -105,3 +105,14 @@ it('tells a client at once why there is no server, when that has been so for a w
   bouncer.proxy.apply({ ...config, databases: new Map([['main', main]]) });
   await end(await connected(bouncer, 1));
 });
+
+it('checks connections after as much idleness as it is told to', async () => {
+  await using bouncer = await startBouncer(server);
+  const [client] = await connected(bouncer, 1);
+  const pid = await pidOf(client!);
+  await bouncer.admin("SET server_check_query = 'SELECT 1/0'");
+  expect(await pidOf(client!)).toBe(pid);
+  await bouncer.admin('SET server_check_delay = 0');
+  expect(await pidOf(client!)).not.toBe(pid);
+  await end([client!]);
+});

@@ -213,10 +213,12 @@ export class Pool<T> implements AsyncDisposable {
   }
 
   /**
-   * Changes, for what stands on top of a pool and can be configured while it runs, how long resources may be idle and may live; in
-   * milliseconds, Infinity for no limit. Idle resources are looked at again at once; a lifetime counts for those that are made from now on.
+   * Changes, for what stands on top of a pool, how long resources may be idle and may live, and after how much idleness they are validated;
+   * in milliseconds, Infinity for no limit. Idle resources are looked at at once; a lifetime counts for those that are made from now on.
    */
-  static retime<T>(pool: Pool<T>, times: { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number }): void {
+  static retime<T>(
+    pool: Pool<T>, times: { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number; readonly validateAfterIdleMs: number },
+  ): void {
     Object.assign(pool.#driver.engine.settings, times);
     pool.resize({});
   }

@@ -93,7 +93,7 @@ export class Proxy {
     this.#tls = new ClientTls(this.log);
     this.#gate = new Gate({ router: this.router, log: this.log, refusal: refusalOf, localPeer: () => this.localPeer });
     this.#admission = new Admission({
-      router: this.router, log: this.log, statistics: this.statistics, clients: this.clients, hooks: this.#hooks,
+      router: this.router, log: this.log, statistics: this.statistics, hooks: this.#hooks,
       leaving: () => (this.#waitsFor === 'servers' ? 'server shutting down' : undefined),
       welcomeElsewhere: this.team === undefined ? undefined : (pool) => welcomeOf(this.team!, pool),
       closed: (client, reason, told) => this.#closed(client, reason, told),

@@ -7,26 +7,9 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
-import { Pool } from 'millpond';
-import { createConsole, type Console, type ConsoleOptions, type Snapshot } from 'millpond/console';
-
-const undo: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
-
-function open(name: string): Pool<object> {
-  const pool = new Pool<object>({ name, max: 2, factory: { create: () => ({}), destroy: () => undefined } });
-  undo.push(() => pool.close({ deadlineMs: 0 }));
-  return pool;
-}
-
-function consoleOf(options: ConsoleOptions = {}): Console {
-  const made = createConsole(options);
-  undo.push(() => made.close());
-  return made;
-}
+import { expect, it } from 'vitest';
+import type { Snapshot } from 'millpond/console';
+import { consoleOf, open, undo } from '../../support/console-stage.ts';
 
 async function serve(listener: RequestListener): Promise<Server> {
   const server = createServer(listener).listen(0, '127.0.0.1');

@@ -2,26 +2,9 @@
 
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
-import { Pool } from 'millpond';
-import { createConsole, type Console, type ConsoleOptions, type Snapshot } from 'millpond/console';
-
-const undo: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
-
-function open(name: string): Pool<object> {
-  const pool = new Pool<object>({ name, max: 2, factory: { create: () => ({}), destroy: () => undefined } });
-  undo.push(() => pool.close({ deadlineMs: 0 }));
-  return pool;
-}
-
-function consoleOf(options: ConsoleOptions = {}): Console {
-  const made = createConsole(options);
-  undo.push(() => made.close());
-  return made;
-}
+import { expect, it } from 'vitest';
+import { createConsole, type Console, type Snapshot } from 'millpond/console';
+import { consoleOf, open, undo } from '../../support/console-stage.ts';
 
 /** A server that gives everything to the console. Returns its address. */
 async function mounted({ handler }: Console): Promise<string> {

@@ -27,7 +27,6 @@ export interface AdmissionInit {
   readonly log: Log;
   readonly statistics: Statistics;
   readonly hooks: HookRunner;
-  readonly clients: ReadonlyMap<string, Client>;
   /** Why nobody gets a server connection any more, while the proxy is going. */
   readonly leaving: () => string | undefined;
   /** What clients of this pool are told by other workers, if one of those knows. */

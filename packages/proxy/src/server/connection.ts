@@ -88,8 +88,6 @@ export class ServerConnection implements Sink {
   onLost: ((reason: string) => void) | undefined = undefined;
   /** Called when a cancel is over. */
   onQuiet: (() => void) | undefined = undefined;
-  bytesReceived = 0;
-  bytesSent = 0;
   /** When a client last had it. */
   usedAt: number = performance.now();
   #spelling: string | undefined = undefined;
@@ -139,7 +137,6 @@ export class ServerConnection implements Sink {
 
   /** Sends bytes to the server. False: it does not take more for now; `drain` of the socket says when it does. */
   send(bytes: Buffer): boolean {
-    this.bytesSent += bytes.length;
     if (this.#corks === 0) return this.socket.write(bytes);
     if (this.#corked === undefined) this.#corked = bytes;
     else (this.#corkedMore ??= []).push(bytes);
@@ -261,7 +258,6 @@ export class ServerConnection implements Sink {
   // ------------------------------------------------------------------------------------------------------------- what comes
 
   #take(chunk: Buffer): void {
-    this.bytesReceived += chunk.length;
     try {
       this.#splitter.push(chunk);
       if (this.#splitter.isAtBoundary) this.#answer();

@@ -25,9 +25,16 @@ export function retryMs(values: Values): number {
   return Math.max(1, values.server_login_retry);
 }
 
-export function times({ values, database }: PoolSettings): { readonly idleTimeoutMs: number; readonly maxLifetimeMs: number } {
+/** What the engine may be told while a pool runs, in its words. */
+interface Times {
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+  readonly validateAfterIdleMs: number;
+}
+
+export function times({ values, database }: PoolSettings): Times {
   const maxLifetimeMs = orNever(database.serverLifetimeMs ?? values.server_lifetime);
-  return { idleTimeoutMs: orNever(values.server_idle_timeout), maxLifetimeMs };
+  return { idleTimeoutMs: orNever(values.server_idle_timeout), maxLifetimeMs, validateAfterIdleMs: values.server_check_delay };
 }
 
 /** Where connections lead and as whom: what must be the same for one to go on being used. */

@@ -85,6 +85,7 @@ export class ServerPool {
   logins = 0;
   readonly #init: ServerPoolInit;
   readonly #waiting = new Line();
+  /** That are logged in. */
   #clients = 0;
   /** Dedicated connections that stand in nobody's place. */
   #alone = 0;
@@ -115,7 +116,6 @@ export class ServerPool {
       createTimeoutMs: Infinity,
       createRetry: { initialDelayMs: Math.min(100, retryMs(values)), maxDelayMs: retryMs(values) },
       ...times(settings),
-      validateAfterIdleMs: values.server_check_delay,
       destroyTimeoutMs: 2_000,
       idleOrder: values.server_round_robin ? 'fifo' : 'lifo',
       ...(init.budget === undefined ? {} : { budget: init.budget }),
@@ -132,11 +132,6 @@ export class ServerPool {
 
   get #name(): string {
     return `${this.database.name}/${this.credentials.user}`;
-  }
-
-  /** Clients that are logged in. */
-  get clients(): number {
-    return this.#clients;
   }
 
   /** It is closed, or closing. */
