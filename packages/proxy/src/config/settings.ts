@@ -143,10 +143,16 @@ const table = {
   },
   server_idle_timeout: { kind: 'seconds', default: '600', doc: 'Server connections that have been idle for longer are closed; 0: never.' },
   server_lifetime: { kind: 'seconds', default: '3600', doc: 'Server connections that are older are closed when unused; 0: after one use.' },
-  server_login_retry: { kind: 'seconds', default: '15', doc: 'How long after a failed login it is tried again.' },
+  server_login_retry: {
+    kind: 'seconds', default: '15',
+    doc: 'How long after failed logins it is tried again at the latest; changed, it counts for new pools.',
+  },
   server_reset_query: { kind: 'text', default: 'DISCARD ALL', doc: 'What cleans a server connection when its client has gone.' },
   server_reset_query_always: { kind: 'flag', default: '0', doc: 'Cleans in every mode, not only in session mode.' },
-  server_round_robin: { kind: 'flag', default: '0', doc: 'Takes the server connection that has been idle for longest, not for shortest.' },
+  server_round_robin: {
+    kind: 'flag', default: '0',
+    doc: 'Takes the server connection that has been idle for longest, not for shortest; changed, it counts for new pools.',
+  },
   server_tls13_ciphers: { kind: 'text', default: '', doc: 'Cipher suites of TLS 1.3 towards servers.' },
   server_tls_ca_file: { kind: 'text', default: '', doc: 'Certificates that servers\' certificates are checked against.' },
   server_tls_cert_file: { kind: 'text', default: '', doc: 'The certificate shown to servers.' },
